@@ -1,0 +1,73 @@
+// What a channel needs from the outputs and the disk, and what they may ask of it. `channel/` knows
+// nothing of sockets, HTTP or files; `egress/` and `store/` implement these, `app.ts` joins them.
+import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
+import type { RecordingInfo } from '#shared/contract/internal.ts';
+
+/** A video source of the programme that flows now: one simulcast layer, or the screen. */
+export interface VideoTrack {
+  /** Unique in the broadcast; a new producer gets a new one. */
+  readonly id: string;
+  /** 0 is the smallest simulcast layer. */
+  readonly layer: number;
+  readonly source: 'camera' | 'screen';
+}
+
+export interface BroadcastInfo {
+  readonly broadcast: string;
+  readonly lesson: string;
+  readonly channel: string;
+  readonly title: string;
+}
+
+/** Takes the one selected picture and the sound: HTTP-FLV, WebSocket-FLV, RTMP. */
+export interface ProgrammeSink {
+  /** Frames in decoding order; `ptsUs` and `dtsUs` never go back within a kind. */
+  frame(frame: Frame): void;
+  /** The source is gone for now; the next video frame will be a key frame. Viewers stay. */
+  interrupted(): void;
+  /** The broadcast is over: viewers are let go in order. Called once, last. */
+  end(): void;
+}
+
+/** Takes every video track and the sound: HLS and, being the same segments, the recording. */
+export interface LadderSink {
+  /**
+   * Where the timeline of this broadcast continues, in µs: 0 for a new one, the end of what is on
+   * disk after a restart of the gateway.
+   */
+  readonly resumeAtUs: number;
+  /** States which video tracks flow now, smallest layer first. Called before frames of a new one. */
+  tracks(tracks: readonly VideoTrack[]): void;
+  video(track: VideoTrack, frame: VideoFrame, wallMs: number): void;
+  audio(frame: AudioFrame, wallMs: number): void;
+  /** The source is gone: what is begun is closed now, what comes next follows a discontinuity. */
+  interrupted(): void;
+  /** The broadcast is over: finalizes the recording. Resolves when it is ready. Called once, last. */
+  end(): Promise<void>;
+}
+
+export interface LadderOptions {
+  readonly info: BroadcastInfo;
+  /** Asks every source track for a key frame, now. */
+  readonly requestKeyframes: () => void;
+  /** The recording changed its state (`recording:changed` to `school`). */
+  readonly onRecording: (recording: RecordingInfo) => void;
+  /** Writing failed (disk full …): the broadcast goes on live where it can. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** How many watch, by protocol. */
+export interface ViewerCount {
+  flv: number;
+  hls: number;
+  rtmp: number;
+}
+
+/** All outputs of the gateway, made by `egress/` and `store/`. */
+export interface Outputs {
+  /** Opens the FLV and RTMP side of a channel for a broadcast. */
+  openProgramme(info: BroadcastInfo, requestKeyframe: () => void): ProgrammeSink;
+  /** Opens (or after a restart re-opens, by the same broadcast id) the ladder and its recording. */
+  openLadder(options: LadderOptions): LadderSink;
+  viewers(channel: string): ViewerCount;
+}

@@ -1,0 +1,79 @@
+// The few things that every HTTP surface of the services does alike: JSON in through a schema and a
+// size limit, JSON out, and one shape for refusals.
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { z } from 'zod';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Log } from './log.ts';
+import { redactUrl } from './log.ts';
+
+/** Sends `body` as JSON. */
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}
+
+/**
+ * Sends the refusal that `error` stands for. What is not a LecternError becomes `internal-error` and
+ * is logged; its text never reaches the caller.
+ */
+export function sendError(response: ServerResponse, error: unknown, log: Log, url = ''): void {
+  const refusal = error instanceof LecternError ? error : new LecternError('internal-error');
+  if (!(error instanceof LecternError)) log.error({ err: error, url: redactUrl(url) }, 'request failed');
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  sendJson(response, refusal.status, refusal.toBody());
+}
+
+/**
+ * Reads a JSON body of at most `limit` bytes and checks it.
+ * Throws LecternError `too-large` or `bad-request`.
+ */
+export async function readJson<T extends z.ZodType>(
+  request: IncomingMessage,
+  schema: T,
+  limit = 64 * 1024,
+): Promise<z.output<T>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) throw new LecternError('too-large');
+    chunks.push(chunk);
+  }
+  let value: unknown;
+  try {
+    value = size === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new LecternError('bad-request', 'The body is not JSON.');
+  }
+  return check(schema, value);
+}
+
+/** Checks `value`; throws LecternError `bad-request` naming what is wrong. */
+export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue?.path.join('.') ?? '';
+  throw new LecternError(
+    'bad-request',
+    `${where === '' ? 'The request' : where}: ${issue?.message ?? 'is wrong'}`,
+  );
+}
+
+/** Throws LecternError `unauthorized` unless the request carries `Authorization: Bearer <secret>`. */
+export function requireBearer(request: IncomingMessage, secret: string): void {
+  const given = Buffer.from(request.headers.authorization ?? '');
+  const expected = Buffer.from(`Bearer ${secret}`);
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+    throw new LecternError('unauthorized');
+  }
+}

@@ -1,0 +1,36 @@
+// One line per lifecycle transition at `info`. Under the supervisor every service writes JSON lines
+// to stdout, and the supervisor prints them for people; secrets are redacted wherever they appear.
+import { pino, type Logger } from 'pino';
+import type { Settings } from './settings.ts';
+
+export type Log = Logger;
+
+/** Turns signatures, keys, tickets and invitations inside an address into `***`. */
+export function redactUrl(url: string): string {
+  return url.replace(/([?&#](?:sign|key|ticket|invite|session)=)[^&#]*/g, '$1***');
+}
+
+/** Makes the log of one service. */
+export function createLog(settings: Pick<Settings, 'LECTERN_LOG'>, service: string): Log {
+  return pino({
+    level: settings.LECTERN_LOG,
+    base: { service },
+    timestamp: () => `,"atMs":${Date.now()}`,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: [
+        'secret',
+        'key',
+        'ticket',
+        'invite',
+        'sign',
+        '*.secret',
+        '*.key',
+        '*.ticket',
+        '*.invite',
+        '*.sign',
+      ],
+      censor: '***',
+    },
+  });
+}

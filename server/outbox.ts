@@ -1,0 +1,99 @@
+// A durable outbox: events for `school` survive a restart of either side and arrive in their order,
+// at least once. SQLite in WAL mode keeps what was acknowledged through `kill -9`.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { ServiceEvent, type EventBatch } from '#shared/contract/internal.ts';
+import { callInternal } from './internal-client.ts';
+import type { Log } from './log.ts';
+
+const BATCH = 100;
+const RETRY_MIN_MS = 250;
+const RETRY_MAX_MS = 10_000;
+
+export interface Outbox {
+  /** Stores the event; delivery follows. */
+  add(event: ServiceEvent): void;
+  /** How many events wait. */
+  size(): number;
+  close(): void;
+}
+
+export interface OutboxOptions {
+  /** The SQLite file. */
+  path: string;
+  service: string;
+  schoolUrl: string;
+  secret: string;
+  log: Log;
+}
+
+/** Opens the outbox and starts to deliver what is in it. */
+export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOptions): Outbox {
+  mkdirSync(dirname(path), { recursive: true });
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+  db.exec('CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)');
+  db.exec('CREATE TABLE IF NOT EXISTS name (value TEXT NOT NULL)');
+  const named = db.prepare('SELECT value FROM name').get() as { value: string } | undefined;
+  const outbox = named?.value ?? `${service}-${randomBytes(9).toString('base64url')}`;
+  if (named === undefined) db.prepare('INSERT INTO name VALUES (?)').run(outbox);
+  const insert = db.prepare('INSERT INTO event (body) VALUES (?)');
+  const first = db.prepare('SELECT id, body FROM event ORDER BY id LIMIT ?');
+  const done = db.prepare('DELETE FROM event WHERE id <= ?');
+  const count = db.prepare('SELECT count(*) AS n FROM event');
+
+  let closed = false;
+  let busy = false;
+  let delayMs = RETRY_MIN_MS;
+  let timer: NodeJS.Timeout | undefined;
+
+  const schedule = (inMs: number) => {
+    if (closed || timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void deliver();
+    }, inMs);
+  };
+
+  async function deliver(): Promise<void> {
+    if (busy || closed) return;
+    busy = true;
+    try {
+      for (;;) {
+        const rows = first.all(BATCH) as { id: number; body: string }[];
+        const last = rows.at(-1);
+        if (last === undefined) break;
+        const events = rows.map(({ id, body }) => ({ id, event: ServiceEvent.parse(JSON.parse(body)) }));
+        const batch: EventBatch = { outbox, events };
+        await callInternal(secret, 'POST', `${schoolUrl}/internal/events`, z.unknown(), batch);
+        if (closed) return;
+        done.run(last.id);
+        delayMs = RETRY_MIN_MS;
+      }
+    } catch (error) {
+      log.debug({ err: error, waiting: delayMs }, 'school does not take events now');
+      schedule(delayMs);
+      delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
+    } finally {
+      busy = false;
+    }
+  }
+
+  schedule(0);
+  return {
+    add(event) {
+      insert.run(JSON.stringify(ServiceEvent.parse(event)));
+      schedule(0);
+    },
+    size: () => Number((count.get() as { n: number }).n),
+    close() {
+      if (closed) return;
+      closed = true;
+      clearTimeout(timer);
+      db.close();
+    },
+  };
+}

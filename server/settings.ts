@@ -1,0 +1,70 @@
+// Settings: LECTERN_* environment variables with working defaults, read once at start.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+
+const Settings = z.object({
+  /** The front door: page, API, signalling and playback on one origin. */
+  LECTERN_PORT: port(8080),
+  /** Where the door listens. */
+  LECTERN_HOST: z.string().default('0.0.0.0'),
+  /** The address people use, e.g. https://class.example.org; by default the door's own. */
+  LECTERN_PUBLIC_URL: z.url().optional(),
+  /** The gateway's own HTTP port, for CDNs. */
+  LECTERN_GATEWAY_PORT: port(8081),
+  /** Where CDNs reach the gateway if not through the door. */
+  LECTERN_GATEWAY_URL: z.url().default('http://127.0.0.1:8081'),
+  LECTERN_SCHOOL_PORT: port(8082),
+  LECTERN_SCHOOL_URL: z.url().default('http://127.0.0.1:8082'),
+  LECTERN_SFU_PORT: port(8083),
+  LECTERN_SFU_URL: z.url().default('http://127.0.0.1:8083'),
+  LECTERN_RTMP_PORT: port(1935),
+  /** UDP port on which the gateway takes RTP from the SFU. */
+  LECTERN_INGEST_PORT: port(8084),
+  /** The address at which the SFU finds that port. */
+  LECTERN_INGEST_IP: z.ipv4().default('127.0.0.1'),
+  /** WebRTC over UDP and TCP: this port plus the worker's index. */
+  LECTERN_RTC_PORT: port(44_400),
+  /** The address browsers reach WebRTC at, where it differs from the machine's own (NAT, cloud). */
+  LECTERN_RTC_IP: z.string().optional(),
+  /** mediasoup workers; by default one for each core. */
+  LECTERN_WORKERS: z.coerce.number().int().min(1).max(128).optional(),
+  LECTERN_DATA: z
+    .string()
+    .default('data')
+    .transform((path) => resolve(path)),
+  LECTERN_API_KEY: z.string().min(16).optional(),
+  LECTERN_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LECTERN_LOG_FORMAT: z.enum(['pretty', 'json']).default('pretty'),
+  /** How long an interrupted broadcast waits for its teacher before it ends. */
+  LECTERN_RESUME_MS: ms(120_000),
+  /** How long a signed playback address is good. */
+  LECTERN_PLAYBACK_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(10)
+    .default(12 * 3_600),
+  LECTERN_FFMPEG: z.string().optional(),
+  /** Proxies (comma-separated addresses) whose X-Forwarded-* headers are believed. */
+  LECTERN_TRUSTED_PROXIES: z.string().default('127.0.0.1,::1'),
+});
+export type Settings = z.output<typeof Settings>;
+
+/**
+ * Reads the settings from `env`. Empty values count as unset.
+ * Throws an Error whose message names each wrong variable, for a person to read.
+ */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = Settings.safeParse(given);
+  if (result.success) return result.data;
+  const wrong = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new Error(`Wrong settings:\n  ${wrong.join('\n  ')}`);
+}
+
+/** The origin that links to people are made with, without a trailing slash. */
+export function publicUrl(settings: Settings): string {
+  return (settings.LECTERN_PUBLIC_URL ?? `http://localhost:${settings.LECTERN_PORT}`).replace(/\/$/, '');
+}

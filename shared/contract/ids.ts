@@ -1,0 +1,38 @@
+// Identifiers and small value shapes that every service and the browser agree on.
+import { z } from 'zod';
+
+const slug = (length: { min: number; max: number }) =>
+  z.string().regex(new RegExp(`^[a-z0-9]{${length.min},${length.max}}$`));
+
+/** One scheduled class. Also the id of its room. */
+export const LessonId = slug({ min: 8, max: 24 });
+/** The standing playback address of a lesson; appears in URLs given to CDNs and players. */
+export const ChannelId = slug({ min: 8, max: 24 });
+/** One run of a channel. The recording made of it carries the same id. */
+export const BroadcastId = slug({ min: 8, max: 24 });
+export const RecordingId = BroadcastId;
+/** A member of a room; stable over reconnects and reloads of the same tab. */
+export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
+/** An id that mediasoup hands out. */
+export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
+export const DisplayName = z
+  .string()
+  .transform((name) => name.replace(/\p{Cc}/gu, '').trim())
+  .pipe(z.string().min(1).max(60));
+export const LessonTitle = z
+  .string()
+  .transform((title) => title.replace(/\p{Cc}/gu, '').trim())
+  .pipe(z.string().min(1).max(200));
+
+const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
+
+/**
+ * Makes an id of `length` characters from an alphabet without look-alikes.
+ * `random` fills the array it is given with random bytes (`crypto.getRandomValues`).
+ */
+export function makeId(random: (bytes: Uint8Array<ArrayBuffer>) => void, length = 12): string {
+  const bytes = new Uint8Array(length);
+  random(bytes);
+  return Array.from(bytes, (byte) => ALPHABET.charAt(byte % ALPHABET.length)).join('');
+}

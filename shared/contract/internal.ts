@@ -1,0 +1,124 @@
+// What the three services say to each other over HTTP, with `Authorization: Bearer <internal secret>`.
+//
+// sfu → gateway: `PUT /internal/channels/:channel/broadcast` states what should be on air, again and
+// again (every FEED_INTERVAL_MS); the answer says what is. It is idempotent, so a restart of either
+// side heals at the next round and needs no protocol of its own.
+// `DELETE /internal/channels/:channel/broadcast` ends it; `DELETE /internal/channels/:channel` erases
+// the channel's recordings; `DELETE /internal/recordings/:id` erases one; `GET /internal/recordings`
+// lists them.
+// school → sfu: `DELETE /internal/rooms/:room` closes a room.
+// gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
+import { z } from 'zod';
+import { Role } from '../domain/permissions.ts';
+import { Source } from '../domain/sources.ts';
+import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
+
+/** How often the SFU repeats its feed of a live class, in ms. */
+export const FEED_INTERVAL_MS = 1_000;
+/** Without a feed for this long the gateway takes the SFU for dead and the broadcast for interrupted. */
+export const FEED_LOST_MS = 5_000;
+
+const Ip = z.union([z.ipv4(), z.ipv6()]);
+const Port = z.number().int().min(1).max(65_535);
+
+/** One RTP stream that the SFU sends: a simulcast layer, or an audio source. */
+export const FeedTrack = z.object({
+  /** Stable while the same producer layer flows, e.g. `<producerId>:2`. */
+  id: z.string().min(1).max(80),
+  kind: z.enum(['audio', 'video']),
+  source: Source,
+  codec: z.enum(['h264', 'vp8', 'opus']),
+  ssrc: z.number().int().min(0).max(0xffff_ffff),
+  payloadType: z.number().int().min(0).max(127),
+  clockRate: z.number().int().positive(),
+  channels: z.number().int().min(1).max(2).optional(),
+  /** 0 is the smallest simulcast layer. Audio has 0. */
+  layer: z.number().int().min(0).max(2),
+  /** RTP header extension id of abs-capture-time, where it was negotiated. */
+  absCaptureTimeId: z.number().int().min(1).max(255).optional(),
+  /** The latest sender report of the producer, if one came: maps its RTP clock to its NTP clock. */
+  senderReport: z.object({ ntpMs: z.number(), rtp: z.number().int().min(0).max(0xffff_ffff) }).optional(),
+});
+export type FeedTrack = z.infer<typeof FeedTrack>;
+
+export const BroadcastFeed = z.object({
+  broadcast: BroadcastId,
+  lesson: LessonId,
+  title: LessonTitle,
+  /** Where the RTP comes from; RTCP (PLI, receiver reports) goes back there. Null while no track flows. */
+  from: z.object({ ip: Ip, port: Port }).nullable(),
+  /**
+   * All that should be in the programme now: at most one video source (the screen if one is shared,
+   * else the camera) with its layers, and any number of audio sources, which are mixed.
+   * Empty while the teacher is away.
+   */
+  tracks: z.array(FeedTrack).max(16),
+});
+export type BroadcastFeed = z.infer<typeof BroadcastFeed>;
+
+export const BroadcastStatus = z.object({
+  broadcast: BroadcastId,
+  state: z.enum(['starting', 'live', 'interrupted', 'ended', 'failed']),
+  reason: z.string().max(300).nullable(),
+  startedAtMs: z.number().nullable(),
+  durationMs: z.number(),
+  viewers: z.object({ flv: z.number().int(), hls: z.number().int(), rtmp: z.number().int() }),
+  /** Where the gateway wants the RTP. */
+  ingest: z.object({ ip: Ip, port: Port }),
+});
+export type BroadcastStatus = z.infer<typeof BroadcastStatus>;
+
+export const RecordingInfo = z.object({
+  id: RecordingId,
+  lesson: LessonId,
+  channel: ChannelId,
+  state: z.enum(['armed', 'writing', 'paused', 'finalizing', 'ready', 'failed']),
+  startedAtMs: z.number(),
+  durationMs: z.number(),
+  bytes: z.number(),
+});
+export type RecordingInfo = z.infer<typeof RecordingInfo>;
+
+/** Facts that flow back to `school`. `atMs` is when it happened. */
+export const ServiceEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('room:opened'), atMs: z.number(), lesson: LessonId }),
+  z.object({ type: z.literal('room:closed'), atMs: z.number(), lesson: LessonId }),
+  z.object({
+    type: z.literal('peer:joined'),
+    atMs: z.number(),
+    lesson: LessonId,
+    peer: PeerId,
+    name: z.string().max(60),
+    role: Role,
+  }),
+  z.object({ type: z.literal('peer:left'), atMs: z.number(), lesson: LessonId, peer: PeerId }),
+  z.object({
+    type: z.literal('chat:posted'),
+    atMs: z.number(),
+    lesson: LessonId,
+    message: MessageId,
+    peer: PeerId,
+    name: z.string().max(60),
+    role: Role,
+    text: z.string().max(2_000),
+  }),
+  z.object({ type: z.literal('chat:deleted'), atMs: z.number(), lesson: LessonId, message: MessageId }),
+  z.object({
+    type: z.literal('broadcast:changed'),
+    atMs: z.number(),
+    lesson: LessonId,
+    channel: ChannelId,
+    broadcast: BroadcastId,
+    state: z.enum(['starting', 'live', 'interrupted', 'ended', 'failed']),
+  }),
+  z.object({ type: z.literal('recording:changed'), atMs: z.number(), recording: RecordingInfo }),
+]);
+export type ServiceEvent = z.infer<typeof ServiceEvent>;
+
+/** Events of one service in their order; `id` grows, so that a repeated delivery is recognised. */
+export const EventBatch = z.object({
+  /** Names the outbox: the service and its data folder's own random id. */
+  outbox: z.string().min(1).max(80),
+  events: z.array(z.object({ id: z.number().int().positive(), event: ServiceEvent })).max(200),
+});
+export type EventBatch = z.infer<typeof EventBatch>;

@@ -1,0 +1,47 @@
+// Signed playback addresses. The signature covers a resource and everything below it, so that one
+// query string serves a playlist, its segments and the FLV of the same channel. A CDN can check it:
+//   sign = base64url(HMAC-SHA256(secret, `<action>\n<resource>\n<expires>\n<viewer>`))
+import { z } from 'zod';
+
+/** What a signature permits: to watch the resource, or to publish to it. */
+export type PlaybackAction = 'play' | 'publish';
+
+/** `/live/<channel>` or `/replay/<recording>`. */
+export type PlaybackResource = `/live/${string}` | `/replay/${string}`;
+
+/** The query parameters of a signed address. Unknown ones are ignored. */
+export const PlaybackQuery = z.object({
+  /** When it stops being valid, in seconds since 1970. */
+  expires: z.coerce.number().int().positive().max(9_999_999_999),
+  sign: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  /** Who it was made for; may be left out. */
+  viewer: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,40}$/)
+    .optional(),
+});
+export type PlaybackQuery = z.infer<typeof PlaybackQuery>;
+
+/** The exact text that is signed. */
+export function playbackMessage(
+  action: PlaybackAction,
+  resource: PlaybackResource,
+  expires: number,
+  viewer = '',
+): string {
+  return `${action}\n${resource}\n${expires}\n${viewer}`;
+}
+
+/** Where each output of a channel is found, relative to the door or to the gateway. */
+export const livePaths = (channel: string) => ({
+  hls: `/live/${channel}/index.m3u8`,
+  dvr: `/live/${channel}/dvr.m3u8`,
+  flv: `/live/${channel}.flv`,
+});
+
+/** Where each form of a recording is found. */
+export const replayPaths = (recording: string) => ({
+  hls: `/replay/${recording}/index.m3u8`,
+  mp4: `/replay/${recording}.mp4`,
+  flv: `/replay/${recording}.flv`,
+});

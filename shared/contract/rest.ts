@@ -1,0 +1,97 @@
+// The REST shapes under /api/v1 that other people script against. Addresses are absolute.
+import { z } from 'zod';
+import { Role } from '../domain/permissions.ts';
+import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
+
+export const LessonState = z.enum(['scheduled', 'open', 'live', 'ended']);
+
+export const PlayLinks = z.object({
+  hls: z.url(),
+  dvr: z.url(),
+  flv: z.url(),
+  wsFlv: z.url(),
+  rtmp: z.url(),
+});
+export type PlayLinks = z.infer<typeof PlayLinks>;
+
+export const Lesson = z.object({
+  id: LessonId,
+  title: z.string(),
+  channel: ChannelId,
+  state: LessonState,
+  createdAtMs: z.number(),
+  links: z.object({ teacher: z.url(), student: z.url(), watch: z.url() }),
+  play: PlayLinks,
+});
+export type Lesson = z.infer<typeof Lesson>;
+
+export const LessonCreate = z.object({ title: LessonTitle });
+export const LessonPatch = z.object({ title: LessonTitle });
+
+export const Recording = z.object({
+  id: RecordingId,
+  lesson: LessonId,
+  state: z.enum(['armed', 'writing', 'paused', 'finalizing', 'ready', 'failed']),
+  startedAtMs: z.number(),
+  durationMs: z.number(),
+  bytes: z.number(),
+  files: z.array(
+    z.object({ format: z.enum(['mp4', 'flv']), url: z.url(), durationMs: z.number(), bytes: z.number() }),
+  ),
+  /** The replay page. */
+  replay: z.url(),
+  /** The replay's HLS playlist. */
+  hls: z.url(),
+});
+export type Recording = z.infer<typeof Recording>;
+
+/** `POST /api/v1/session`: the owner link's key becomes a cookie. */
+export const SessionCreate = z.object({ key: z.string().min(16).max(200) });
+/** `GET /api/v1/session`. */
+export const Session = z.object({ role: z.enum(['owner', 'anonymous']) });
+
+/** `POST /api/v1/lessons/:id/tickets`: an invitation becomes a ticket for the room. */
+export const TicketCreate = z.object({
+  invite: z.string().max(2_000),
+  /** The peer id that this tab had, so that a reload comes back as the same person. Signed by an earlier ticket. */
+  ticket: z.string().max(2_000).optional(),
+});
+export const TicketIssued = z.object({
+  ticket: z.string(),
+  role: Role,
+  lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
+  /** For the teacher and assistants: the links to hand out and to play. */
+  links: z.object({ student: z.url(), watch: z.url() }).nullable(),
+});
+export type TicketIssued = z.infer<typeof TicketIssued>;
+
+/** `POST /api/v1/lessons/:id/playback`: an invitation becomes signed playback addresses. */
+export const PlaybackCreate = z.object({ invite: z.string().max(2_000) });
+export const PlaybackIssued = z.object({
+  lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
+  play: PlayLinks,
+  /** Finished recordings, newest first. */
+  recordings: z.array(Recording),
+});
+export type PlaybackIssued = z.infer<typeof PlaybackIssued>;
+
+/** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange; `chat` is in time with it. */
+export const ReplayIssued = z.object({
+  title: z.string(),
+  recording: Recording,
+  chat: z.array(
+    z.object({ id: z.string(), name: z.string(), role: Role, text: z.string(), sentAtMs: z.number() }),
+  ),
+});
+export type ReplayIssued = z.infer<typeof ReplayIssued>;
+
+/** `GET /api/v1/lessons/:id/attendance`. */
+export const Attendance = z.array(
+  z.object({
+    peer: z.string(),
+    name: z.string(),
+    role: Role,
+    joinedAtMs: z.number(),
+    leftAtMs: z.number().nullable(),
+  }),
+);

@@ -1,0 +1,48 @@
+// The one currency of the gateway: every source becomes these, every output is made of them.
+
+/** H.264 decoder configuration (ISO/IEC 14496-15 §5.3.3.1). The same object while nothing changes. */
+export interface AvcConfig {
+  readonly codec: 'h264';
+  /** RFC 6381 name, e.g. `avc1.42e01f`. */
+  readonly codecString: string;
+  readonly width: number;
+  readonly height: number;
+  readonly sps: Uint8Array;
+  readonly pps: Uint8Array;
+  /** The AVCDecoderConfigurationRecord, as FLV's sequence header and MP4's `avcC` carry it. */
+  readonly record: Uint8Array;
+}
+
+/** Audio decoder configuration. The same object while nothing changes. */
+export interface AudioConfig {
+  readonly codec: 'aac' | 'opus';
+  /** RFC 6381 name: `mp4a.40.2` or `opus`. */
+  readonly codecString: string;
+  readonly sampleRate: number;
+  readonly channels: number;
+  /** AAC: AudioSpecificConfig (ISO/IEC 14496-3 §1.6). Opus: the payload of `dOps`. */
+  readonly description: Uint8Array;
+}
+
+export interface VideoFrame {
+  readonly kind: 'video';
+  /** On the broadcast's timeline, which starts at 0 and never goes back, in µs. */
+  readonly ptsUs: number;
+  readonly dtsUs: number;
+  /** True for an IDR picture. */
+  readonly key: boolean;
+  /** NAL units, each behind a 4-byte length; no SPS, PPS or AUD. */
+  readonly data: Uint8Array;
+  readonly config: AvcConfig;
+}
+
+export interface AudioFrame {
+  readonly kind: 'audio';
+  readonly ptsUs: number;
+  readonly durationUs: number;
+  /** One raw access unit: AAC without ADTS, or one Opus packet. */
+  readonly data: Uint8Array;
+  readonly config: AudioConfig;
+}
+
+export type Frame = VideoFrame | AudioFrame;
