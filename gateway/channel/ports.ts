@@ -70,4 +70,6 @@ export interface Outputs {
   /** Opens (or after a restart re-opens, by the same broadcast id) the ladder and its recording. */
   openLadder(options: LadderOptions): LadderSink;
   viewers(channel: string): ViewerCount;
+  /** True if this broadcast's recording is finalized: it cannot go on air again. */
+  isOver(broadcast: string): boolean;
 }
