@@ -1,0 +1,132 @@
+// A camera and a microphone that a test can recognise anywhere downstream: each picture carries the
+// wall clock as a bar code, and once a second a flash and a beep happen together.
+import type { Page, BrowserContext } from 'playwright-core';
+
+/** Bits of the clock that are drawn: milliseconds modulo 2^BITS, most significant first. */
+export const BITS = 20;
+/** A flash and a beep start at each whole second of the wall clock and last this long, in ms. */
+export const FLASH_MS = 100;
+/** The beep's pitch, in Hz. */
+export const BEEP_HZ = 1_000;
+
+/** Runs in the page, before its own scripts: getUserMedia gives the test's picture and sound. */
+function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: number; beepHz: number }): void {
+  const WIDTH = 1280;
+  const HEIGHT = 720;
+  let studio: Promise<MediaStream> | undefined;
+
+  const build = async (): Promise<MediaStream> => {
+    const canvas = document.createElement('canvas');
+    canvas.width = WIDTH;
+    canvas.height = HEIGHT;
+    const picture = canvas.getContext('2d', { alpha: false });
+    if (picture === null) throw new Error('no canvas');
+    const stream = canvas.captureStream(0);
+    const [video] = stream.getVideoTracks() as CanvasCaptureMediaStreamTrack[];
+    if (video === undefined) throw new Error('no canvas track');
+    const cell = WIDTH / bits;
+    let frame = 0;
+    const draw = () => {
+      const now = Date.now();
+      picture.fillStyle = '#345';
+      picture.fillRect(0, 0, WIDTH, HEIGHT);
+      // Something that moves, so that the encoder has work to do.
+      picture.fillStyle = '#9bd';
+      picture.fillRect((frame * 9) % WIDTH, 250 + 60 * Math.sin(frame / 9), 90, 90);
+      frame += 1;
+      const code = now % 2 ** bits;
+      for (let bit = 0; bit < bits; bit += 1) {
+        picture.fillStyle = Math.floor(code / 2 ** (bits - 1 - bit)) % 2 === 1 ? '#fff' : '#000';
+        picture.fillRect(bit * cell, 0, cell, 120);
+      }
+      picture.fillStyle = now % 1_000 < flashMs ? '#fff' : '#000';
+      picture.fillRect(0, HEIGHT - 180, WIDTH, 180);
+      video.requestFrame();
+    };
+    draw();
+    setInterval(draw, 1_000 / 30);
+
+    const audio = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
+    await audio.resume();
+    const out = audio.createMediaStreamDestination();
+    const gain = audio.createGain();
+    gain.gain.value = 0;
+    const tone = audio.createOscillator();
+    tone.frequency.value = beepHz;
+    tone.connect(gain).connect(out);
+    tone.start();
+    let planned = 0;
+    setInterval(() => {
+      const second = Math.ceil((Date.now() + 50) / 1_000) * 1_000;
+      if (second === planned) return;
+      planned = second;
+      const at = audio.currentTime + (second - Date.now()) / 1_000;
+      gain.gain.setValueAtTime(0.5, at);
+      gain.gain.setValueAtTime(0, at + flashMs / 1_000);
+    }, 100);
+    for (const track of out.stream.getAudioTracks()) stream.addTrack(track);
+    return stream;
+  };
+
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    studio ??= build();
+    const all = await studio;
+    const wanted: MediaStreamTrack[] = [];
+    if (constraints?.video) wanted.push(...all.getVideoTracks().map((track) => track.clone()));
+    if (constraints?.audio) wanted.push(...all.getAudioTracks().map((track) => track.clone()));
+    return new MediaStream(wanted);
+  };
+}
+
+/** Gives every page of this context the test's camera and microphone. */
+export async function useStudio(context: BrowserContext): Promise<void> {
+  await context.addInitScript(installStudio, { bits: BITS, flashMs: FLASH_MS, beepHz: BEEP_HZ });
+}
+
+/** What a viewer's picture says, at one look. */
+export interface Sight {
+  /** Milliseconds from the moment the picture was drawn by the teacher to the moment it was seen. */
+  ageMs: number;
+  width: number;
+  height: number;
+  /** `currentTime` of the element, in seconds. */
+  time: number;
+}
+
+/**
+ * Reads the clock in the picture of the largest playing <video> of `page`.
+ * Returns undefined while no picture with a readable clock is shown.
+ */
+export async function look(page: Page, selector = 'video'): Promise<Sight | undefined> {
+  return page.evaluate(
+    ({ bits, wanted }) => {
+      const videos = [...document.querySelectorAll<HTMLVideoElement>(wanted)].filter(
+        (element) => element.readyState >= 2 && element.videoWidth > 0,
+      );
+      videos.sort((a, b) => b.clientWidth - a.clientWidth);
+      const video = videos[0];
+      if (video === undefined) return undefined;
+      const canvas = document.createElement('canvas');
+      canvas.width = video.videoWidth;
+      canvas.height = video.videoHeight;
+      const picture = canvas.getContext('2d', { willReadFrequently: true });
+      if (picture === null) return undefined;
+      const now = Date.now();
+      picture.drawImage(video, 0, 0);
+      const cell = canvas.width / bits;
+      const y = Math.floor((60 / 720) * canvas.height);
+      let code = 0;
+      for (let bit = 0; bit < bits; bit += 1) {
+        const [red = 0] = picture.getImageData(Math.floor((bit + 0.5) * cell), y, 1, 1).data;
+        if (red > 70 && red < 185) return undefined;
+        code = code * 2 + (red > 128 ? 1 : 0);
+      }
+      const modulus = 2 ** bits;
+      const ageMs = ((((now % modulus) - code) % modulus) + modulus) % modulus;
+      // A clock more than two minutes old is a picture that was read wrong.
+      if (ageMs > 120_000) return undefined;
+      return { ageMs, width: video.videoWidth, height: video.videoHeight, time: video.currentTime };
+    },
+    { bits: BITS, wanted: selector },
+  );
+}
