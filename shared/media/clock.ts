@@ -1,0 +1,167 @@
+// Clocks that wrap, and the sender's clock, which is the only one that sound and picture share.
+
+/**
+ * Makes a counter of `bits` bits that wraps (RTP timestamps 32, RTP sequence numbers 16, FLV 32) one that
+ * does not: each value is taken to be the one nearest to the latest before it. The first stands as it
+ * is, so a value from before the first may come out negative.
+ */
+export class Unwrapper {
+  readonly #range: number;
+  #latest: number | null = null;
+
+  constructor(bits: number) {
+    this.#range = 2 ** bits;
+  }
+
+  unwrap(value: number): number {
+    const latest = this.#latest;
+    if (latest === null) {
+      this.#latest = value;
+      return value;
+    }
+    const ahead = modulo(value - latest, this.#range);
+    const unwrapped = latest + (ahead < this.#range / 2 ? ahead : ahead - this.#range);
+    this.#latest = unwrapped;
+    return unwrapped;
+  }
+}
+
+/** Differences up to this are drift or noise and are slewed; above it, a clock was set. In ms. */
+const JUMP_MS = 500;
+/** Two reports that agree within this confirm a jump, in ms. */
+const AGREEMENT_MS = 100;
+/** Slewing changes the speed of time by no more than this: 10 ms per second is not heard or seen. */
+const SLEW_RATE = 0.01;
+/** The same to undo a time that ran far ahead, where waiting would leave the sound off for minutes. */
+const FAST_SLEW_RATE = 0.1;
+/** Media this much ahead of its own arrival, or this far back, has been given new timestamps. In ms. */
+const RESET_MS = 5_000;
+
+interface Report {
+  readonly ntpMs: number;
+  readonly arrivalMs: number;
+}
+
+/**
+ * Maps the unwrapped RTP timestamps of one track to the sender's wall clock, from sender reports
+ * (RFC 3550 §6.4.1) or abs-capture-time pairs. For RTP timestamps that rise, the result never goes back:
+ * - a mapping that a later report corrects is slewed into, not stepped;
+ * - one report far off is ignored until a second agrees;
+ * - RTP timestamps that start anew go on where they were until the next report;
+ * - a sender that sets its wall clock is followed in its old time, as all its tracks will be.
+ * Arrival times are of any local clock that does not jump, in ms; they only tell these cases apart.
+ */
+export class SenderClock {
+  readonly #ticksPerMs: number;
+  /** Sender time minus RTP time, in ms: what is used, and what the reports say. */
+  #offsetMs: number | null = null;
+  #targetMs = 0;
+  /** What a sender's wall clock was set by, in ms. */
+  #setByMs = 0;
+  #accepted: Report | null = null;
+  #candidateMs: number | null = null;
+  /** True while the mapping is a guess that the next report replaces without a second one. */
+  #guessed = false;
+  #furthest: { readonly rtpMs: number; readonly arrivalMs: number; readonly senderMs: number } | null = null;
+  /** The least of arrival minus RTP time: the path without queues. */
+  #leastTransitMs = Infinity;
+
+  /** `clockRate` in ticks per second. */
+  constructor(clockRate: number) {
+    this.#ticksPerMs = clockRate / 1000;
+  }
+
+  /** True once `senderMs` gives an answer. */
+  get known(): boolean {
+    return this.#offsetMs !== null;
+  }
+
+  /** Takes one pair: at RTP time `rtp` (unwrapped) the sender's wall clock showed `ntpMs`. */
+  report(rtp: number, ntpMs: number, arrivalMs: number): void {
+    const measuredMs = ntpMs - this.#setByMs - rtp / this.#ticksPerMs;
+    const report = { ntpMs, arrivalMs };
+    if (this.#offsetMs === null) {
+      this.#offsetMs = measuredMs;
+      this.#accept(measuredMs, report);
+      return;
+    }
+    const errorMs = measuredMs - this.#targetMs;
+    if (Math.abs(errorMs) <= JUMP_MS) {
+      this.#accept(measuredMs, report);
+      return;
+    }
+    const confirmed = this.#candidateMs !== null && Math.abs(measuredMs - this.#candidateMs) <= AGREEMENT_MS;
+    if (!this.#guessed && !confirmed) {
+      this.#candidateMs = measuredMs;
+      return;
+    }
+    if (this.#wallClockWasSet(report)) {
+      this.#setByMs += errorMs;
+      this.#accept(this.#targetMs, report);
+      return;
+    }
+    this.#accept(measuredMs, report);
+    // Forward is safe at once; back has to be slewed.
+    this.#offsetMs = Math.max(this.#offsetMs, measuredMs);
+  }
+
+  /**
+   * The sender's wall clock in ms at RTP time `rtp` (unwrapped), of a packet that arrived at
+   * `arrivalMs`; null before the first report.
+   */
+  senderMs(rtp: number, arrivalMs: number): number | null {
+    if (this.#offsetMs === null) return null;
+    const rtpMs = rtp / this.#ticksPerMs;
+    const last = this.#furthest;
+    if (last) {
+      const wentBack = rtpMs - last.rtpMs < -RESET_MS;
+      const fromTheFuture = arrivalMs - rtpMs < this.#leastTransitMs - RESET_MS;
+      if (wentBack || fromTheFuture) this.#startAnew(last, rtpMs, arrivalMs);
+      else this.#slew(rtpMs - last.rtpMs);
+    }
+    this.#leastTransitMs = Math.min(this.#leastTransitMs, arrivalMs - rtpMs);
+    const senderMs = rtpMs + this.#offsetMs;
+    if (!last || senderMs >= last.senderMs) this.#furthest = { rtpMs, arrivalMs, senderMs };
+    return senderMs;
+  }
+
+  #accept(targetMs: number, report: Report): void {
+    this.#targetMs = targetMs;
+    this.#accepted = report;
+    this.#candidateMs = null;
+    this.#guessed = false;
+  }
+
+  /** True if the wall clock of the reports did not pass as time did here; else it was the RTP clock. */
+  #wallClockWasSet(report: Report): boolean {
+    const before = this.#accepted;
+    if (!before) return false;
+    const passedMs = report.arrivalMs - before.arrivalMs;
+    return Math.abs(report.ntpMs - before.ntpMs - passedMs) > JUMP_MS;
+  }
+
+  #slew(elapsedMs: number): void {
+    if (this.#offsetMs === null || elapsedMs <= 0) return;
+    const errorMs = this.#targetMs - this.#offsetMs;
+    const rate = errorMs < -JUMP_MS ? FAST_SLEW_RATE : SLEW_RATE;
+    const stepMs = elapsedMs * rate;
+    this.#offsetMs += Math.max(-stepMs, Math.min(stepMs, errorMs));
+  }
+
+  /** The RTP clock was given a new start: time goes on as it did here. */
+  #startAnew(last: { arrivalMs: number; senderMs: number }, rtpMs: number, arrivalMs: number): void {
+    const senderMs = last.senderMs + Math.max(1, arrivalMs - last.arrivalMs);
+    this.#offsetMs = senderMs - rtpMs;
+    this.#targetMs = this.#offsetMs;
+    this.#candidateMs = null;
+    this.#guessed = true;
+    this.#leastTransitMs = Infinity;
+    // The old mark is of the old clock.
+    this.#furthest = null;
+  }
+}
+
+function modulo(value: number, range: number): number {
+  const rest = value % range;
+  return rest < 0 ? rest + range : rest;
+}
