@@ -9,13 +9,13 @@ export const FLASH_MS = 100;
 /** The beep's pitch, in Hz. */
 export const BEEP_HZ = 1_000;
 
-/** Runs in the page, before its own scripts: getUserMedia gives the test's picture and sound. */
+/** Runs in the page, before its own scripts: its camera, microphone and screen are the test's. */
 function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: number; beepHz: number }): void {
   const WIDTH = 1280;
   const HEIGHT = 720;
   let studio: Promise<MediaStream> | undefined;
 
-  const build = async (): Promise<MediaStream> => {
+  const film = (background: string): MediaStream => {
     const canvas = document.createElement('canvas');
     canvas.width = WIDTH;
     canvas.height = HEIGHT;
@@ -28,7 +28,7 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     let frame = 0;
     const draw = () => {
       const now = Date.now();
-      picture.fillStyle = '#345';
+      picture.fillStyle = background;
       picture.fillRect(0, 0, WIDTH, HEIGHT);
       // Something that moves, so that the encoder has work to do.
       picture.fillStyle = '#9bd';
@@ -45,7 +45,11 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     };
     draw();
     setInterval(draw, 1_000 / 30);
+    return stream;
+  };
 
+  const build = async (): Promise<MediaStream> => {
+    const stream = film('#345');
     const audio = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
     await audio.resume();
     const out = audio.createMediaStreamDestination();
@@ -76,6 +80,7 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     if (constraints?.audio) wanted.push(...all.getAudioTracks().map((track) => track.clone()));
     return new MediaStream(wanted);
   };
+  navigator.mediaDevices.getDisplayMedia = () => Promise.resolve(film('#2a2'));
 }
 
 /** Gives every page of this context the test's camera and microphone. */
@@ -91,6 +96,8 @@ export interface Sight {
   height: number;
   /** `currentTime` of the element, in seconds. */
   time: number;
+  /** Which of the teacher's pictures it is. */
+  source: 'camera' | 'screen';
 }
 
 /**
@@ -125,7 +132,19 @@ export async function look(page: Page, selector = 'video'): Promise<Sight | unde
       const ageMs = ((((now % modulus) - code) % modulus) + modulus) % modulus;
       // A clock more than two minutes old is a picture that was read wrong.
       if (ageMs > 120_000) return undefined;
-      return { ageMs, width: video.videoWidth, height: video.videoHeight, time: video.currentTime };
+      const [red = 0, green = 0] = picture.getImageData(
+        4,
+        Math.floor((185 / 720) * canvas.height),
+        1,
+        1,
+      ).data;
+      return {
+        ageMs,
+        width: video.videoWidth,
+        height: video.videoHeight,
+        time: video.currentTime,
+        source: green - red > 60 ? ('screen' as const) : ('camera' as const),
+      };
     },
     { bits: BITS, wanted: selector },
   );

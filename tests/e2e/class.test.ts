@@ -1,0 +1,205 @@
+// The class from end to end: a teacher's tab → students → an audience → a replay.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
+import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { capture, decodeErrors, median, probe, skewsMs } from '../support/av.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
+
+/** The ear forgives 45 ms of early and 125 ms of late sound (ITU-R BT.1359-1); machines that test are busy. */
+const MAX_SKEW_MS = 125;
+
+describe('a class, live from end to end', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let teacher: Person & { lesson: Lesson };
+  let student: Person;
+  let flvViewer: Person;
+  let hlsViewer: Person;
+  let liveSinceMs = 0;
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-e2e-'));
+  const people: Person[] = [];
+
+  before(async () => {
+    lectern = await startLectern();
+    browser = await launchChromium();
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('starts in three clicks from the owner link', async () => {
+    teacher = await teach(browser, lectern);
+    people.push(teacher);
+    assert.match(teacher.lesson.links.student, /\/room\//);
+  });
+
+  it('lets a student in from a link, who sees the teacher move', async () => {
+    student = await attend(browser, teacher.lesson, 'Ada');
+    people.push(student);
+    const sight = await seesLive(student, "the teacher's picture on the student's screen");
+    assert.equal(sight.source, 'camera');
+  });
+
+  it('tells the teacher who is here', async () => {
+    await teacher.page.getByText('Ada').first().waitFor();
+  });
+
+  it('carries what is said in the chat both ways, and to who comes later', async () => {
+    await openChat(student);
+    await say(student, 'What is chlorophyll?');
+    await openChat(teacher);
+    await teacher.page.getByText('What is chlorophyll?').first().waitFor();
+    await say(teacher, 'The green pigment of leaves.');
+    await student.page.getByText('The green pigment of leaves.').first().waitFor();
+    const late = await attend(browser, teacher.lesson, 'Grace');
+    await openChat(late);
+    await late.page.getByText('What is chlorophyll?').first().waitFor();
+    await late.leave();
+  });
+
+  it('shows the audience that it waits, and starts by itself on Go live', async () => {
+    flvViewer = await watch(browser, teacher.lesson);
+    hlsViewer = await watch(browser, teacher.lesson, 'flv');
+    people.push(flvViewer, hlsViewer);
+    await flvViewer.page
+      .getByText(/waiting/i)
+      .first()
+      .waitFor();
+    liveSinceMs = Date.now();
+    await goLive(teacher);
+    await seesLive(flvViewer, 'the class over HTTP-FLV', 45_000, 8_000);
+    await seesLive(hlsViewer, 'the class over HLS, where FLV does not pass', 60_000, 20_000);
+    assert.match((await flvViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /flv/);
+    assert.match((await hlsViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /hls/);
+  });
+
+  it('plays in other people’s programs: ffprobe on RTMP, FLV and HLS', async () => {
+    const { rtmp, flv, hls } = teacher.lesson.play;
+    for (const address of [rtmp, flv, hls]) {
+      const { streams } = await probe(address);
+      assert.deepEqual([...new Set(streams.map((stream) => stream.codec))].sort(), ['aac', 'h264'], address);
+    }
+  });
+
+  it('keeps sound and picture together on FLV and HLS', async () => {
+    for (const [name, address] of Object.entries({
+      flv: teacher.lesson.play.flv,
+      hls: teacher.lesson.play.hls,
+    })) {
+      const file = join(dir, `${name}.mkv`);
+      await capture(address, file, 8);
+      const skews = await skewsMs(file);
+      assert.ok(skews.length >= 3, `${name}: flashes with a beep: ${skews.length}`);
+      assert.ok(
+        Math.abs(median(skews)) <= MAX_SKEW_MS,
+        `${name}: sound and picture are ${median(skews)} ms apart`,
+      );
+    }
+  });
+
+  it('switches the programme to a shared screen and back without breaking a viewer', async () => {
+    await teacher.page.getByRole('button', { name: 'Share screen' }).click();
+    for (const viewer of [student, flvViewer, hlsViewer]) {
+      await eventually(
+        'the screen is seen',
+        async () => (await seesLive(viewer, 'a live picture', 30_000, 20_000)).source === 'screen',
+        40_000,
+      );
+    }
+    await teacher.page
+      .getByRole('button', { name: /stop sharing/i })
+      .first()
+      .click();
+    for (const viewer of [flvViewer, hlsViewer]) {
+      await eventually(
+        'the camera is seen again',
+        async () => (await seesLive(viewer, 'a live picture', 30_000, 20_000)).source === 'camera',
+        40_000,
+      );
+    }
+  });
+
+  it('ends for everyone and can be replayed at once, as long as it was', async () => {
+    await sleep(2_000);
+    const lengthMs = Date.now() - liveSinceMs;
+    await endClass(teacher);
+    await student.page.getByText(/ended/i).first().waitFor();
+    const recording = await eventually('the recording is ready', async () => {
+      const [first] = (await lectern.api('GET', `/recordings?lesson=${teacher.lesson.id}`)) as Recording[];
+      return first?.state === 'ready' && first;
+    });
+    assert.ok(Math.abs(recording.durationMs - lengthMs) < 6_000, `${recording.durationMs} of ${lengthMs} ms`);
+
+    const replay = await watchReplay(recording);
+    const sight = await eventually(
+      'the replay plays',
+      async () => {
+        const time = await replay.page
+          .locator('video')
+          .evaluate((video: HTMLVideoElement) => video.currentTime);
+        return time > 0.5 && { time };
+      },
+      30_000,
+    );
+    assert.ok(sight.time > 0);
+    const shownMs = await replay.page
+      .locator('video')
+      .evaluate((video: HTMLVideoElement) => video.duration * 1_000);
+    assert.ok(
+      Math.abs(shownMs - recording.durationMs) < 1_500,
+      `the page shows ${shownMs} of ${recording.durationMs} ms`,
+    );
+    await replay.page.locator('video').evaluate((video: HTMLVideoElement) => {
+      video.currentTime = video.duration / 2;
+    });
+    await eventually('it plays on from where it was sought', () =>
+      replay.page
+        .locator('video')
+        .evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 3),
+    );
+    await replay.leave();
+
+    for (const { format, url } of recording.files) {
+      const file = join(dir, `class.${format}`);
+      const response = await fetch(url);
+      assert.equal(response.status, 200);
+      writeFileSync(file, Buffer.from(await response.arrayBuffer()));
+      const { durationS } = await probe(file);
+      assert.ok(Math.abs(durationS * 1_000 - recording.durationMs) < 1_500, `${format} lasts ${durationS} s`);
+      assert.equal(await decodeErrors(file), '', `${format} decodes without a complaint`);
+      const skews = await skewsMs(file);
+      assert.ok(Math.abs(median(skews)) <= MAX_SKEW_MS, `${format}: ${median(skews)} ms apart`);
+    }
+  });
+
+  it('raised no error in anybody’s page', () => {
+    for (const person of people) assert.deepEqual(person.errors, []);
+  });
+
+  async function watchReplay(recording: Recording): Promise<Person> {
+    const viewer = await watch(browser, teacher.lesson);
+    await viewer.page.goto(recording.replay);
+    return viewer;
+  }
+});
+
+async function openChat({ page }: Person): Promise<void> {
+  const box = page.getByRole('textbox', { name: /message/i });
+  if (!(await box.isVisible())) await page.getByRole('button', { name: /^chat/i }).first().click();
+  await box.waitFor();
+}
+
+async function say({ page }: Person, text: string): Promise<void> {
+  const box = page.getByRole('textbox', { name: /message/i });
+  await box.fill(text);
+  await box.press('Enter');
+}
