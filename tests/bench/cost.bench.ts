@@ -60,7 +60,10 @@ async function measureOurs(source: RtpSource): Promise<{ cpu: number; idleMb: nu
     const lesson = await lectern.startClass();
     const secret = loadSecrets(lectern.dataDir).internal;
     const gateway = String(lectern.log.findLast((line) => line.msg === 'ready')?.gatewayUrl);
-    const track = (kind: 'audio' | 'video', stream: { ssrc: number; payloadType: number; clockRate: number }) => ({
+    const track = (
+      kind: 'audio' | 'video',
+      stream: { ssrc: number; payloadType: number; clockRate: number },
+    ) => ({
       id: `bench:${kind}`,
       kind,
       source: kind === 'video' ? ('camera' as const) : ('microphone' as const),
@@ -76,7 +79,13 @@ async function measureOurs(source: RtpSource): Promise<{ cpu: number; idleMb: nu
       tracks: [track('video', VIDEO), { ...track('audio', AUDIO), channels: 2 }],
     };
     const put = () =>
-      callInternal(secret, 'PUT', `${gateway}/internal/channels/${lesson.channel}/broadcast`, BroadcastStatus, feed);
+      callInternal(
+        secret,
+        'PUT',
+        `${gateway}/internal/channels/${lesson.channel}/broadcast`,
+        BroadcastStatus,
+        feed,
+      );
     const pids = () => family(lectern.pid('gateway'));
     const idleMb = memoryMb(pids());
     const first = await put();
@@ -126,7 +135,12 @@ async function measurePeer(source: RtpSource): Promise<{ cpu: number; mb: number
       ].join('\n'),
     );
     const rtmp = `rtmp://127.0.0.1:${rtmpPort}/live/class`;
-    start(process.execPath, join(import.meta.dirname, 'peer/node-media-server.mjs'), String(rtmpPort), String(httpPort));
+    start(
+      process.execPath,
+      join(import.meta.dirname, 'peer/node-media-server.mjs'),
+      String(rtmpPort),
+      String(httpPort),
+    );
     await sleep(1_500);
     source.sendTo({
       ip: '127.0.0.1',
@@ -135,7 +149,20 @@ async function measurePeer(source: RtpSource): Promise<{ cpu: number; mb: number
     const receive = ['-v', 'error', '-protocol_whitelist', 'file,udp,rtp', '-i', sdp];
     start('ffmpeg', ...receive, '-c:v', 'copy', '-c:a', 'aac', '-b:a', '128k', '-f', 'flv', rtmp);
     await sleep(6_000);
-    start('ffmpeg', '-v', 'error', '-i', rtmp, '-c', 'copy', '-f', 'hls', '-hls_time', '2', join(dir, 'index.m3u8'));
+    start(
+      'ffmpeg',
+      '-v',
+      'error',
+      '-i',
+      rtmp,
+      '-c',
+      'copy',
+      '-f',
+      'hls',
+      '-hls_time',
+      '2',
+      join(dir, 'index.m3u8'),
+    );
     await sleep(6_000);
     viewers.push(...watch(`http://127.0.0.1:${httpPort}/live/class.flv`, rtmp, join(dir, 'index.m3u8')));
     await sleep(SETTLE_MS);

@@ -1,8 +1,8 @@
-// What the pages weigh and how soon they are usable, and what Lectern holds in memory when idle.
-import { family, memoryMb } from '../support/cost.ts';
+// How soon the home page is usable, and what Lectern holds in memory while nobody is there.
 import { launchChromium } from '../support/chromium.ts';
-import { startLectern } from '../support/lectern.ts';
 import { median } from '../support/av.ts';
+import { memoryMb, family } from '../support/cost.ts';
+import { startLectern } from '../support/lectern.ts';
 import type { Report } from './report.ts';
 
 const ROUNDS = 7;
@@ -11,17 +11,15 @@ export async function run(report: Report): Promise<void> {
   const lectern = await startLectern();
   const browser = await launchChromium();
   try {
-    const services = (['school', 'gateway', 'sfu'] as const).flatMap((name) => family(lectern.pid(name)));
-    const supervisor = [lectern.pid('sfu')].map(() => Number(lectern.log.find((line) => line.msg === 'ready')?.pid));
     report({
-      name: 'memory, everything idle (proportional set size)',
+      name: 'memory, everything idle',
       aim: '≤ 450 MB',
-      measured: `${memoryMb([...services, ...supervisor.filter(Number.isFinite)]).toFixed(0)} MB`,
+      measured: `${memoryMb(family(lectern.supervisorPid)).toFixed(0)} MB`,
+      note: 'supervisor, door, three services and the workers; proportional set size',
     });
-
     const usable: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const context = await browser.newContext();
+      const context = await browser.newContext({ locale: 'en-GB' });
       const page = await context.newPage();
       const started = performance.now();
       await page.goto(lectern.ownerLink);

@@ -20,6 +20,8 @@ export interface Lectern {
   readonly ownerLink: string;
   readonly apiKey: string;
   readonly dataDir: string;
+  /** The process that runs the others and the front door. */
+  readonly supervisorPid: number;
   /** Everything that was logged so far. */
   readonly log: readonly LogLine[];
   /** The present process id of a service; of its newest start. */
@@ -120,6 +122,7 @@ export async function startLectern(env: Record<string, string> = {}): Promise<Le
     ownerLink: String(ready.ownerLink),
     apiKey,
     dataDir,
+    supervisorPid: child.pid ?? 0,
     log,
     pid,
     async kill(service) {
