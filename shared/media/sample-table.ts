@@ -1,0 +1,171 @@
+// The sample table of one track of a progressive MP4, built sample by sample in little memory.
+// ISO/IEC 14496-12 §8.5 to §8.7.
+import { box, fullBox, sampleDescriptions } from './boxes.ts';
+import { ByteWriter } from './bytes.ts';
+import type { AudioConfig, AvcConfig } from './frame.ts';
+
+/** The largest offset that `stco` can hold. */
+const MAX_STCO_OFFSET = 2 ** 32 - 1;
+
+/** A table of fixed rows behind their count, where equal neighbours are one row with a count of its own. */
+class RunTable {
+  readonly #rows = new ByteWriter(4096);
+  #rowCount = 0;
+  #value = 0;
+  #run = 0;
+
+  add(value: number): void {
+    if (this.#run > 0 && value === this.#value) {
+      this.#run += 1;
+      return;
+    }
+    this.#flush();
+    this.#value = value;
+    this.#run = 1;
+  }
+
+  finish(type: string, version: number): Uint8Array {
+    this.#flush();
+    return countedBox(type, version, this.#rowCount, this.#rows);
+  }
+
+  #flush(): void {
+    if (this.#run === 0) return;
+    this.#rows.u32(this.#run).u32(this.#value);
+    this.#rowCount += 1;
+    this.#run = 0;
+  }
+}
+
+/** Collects the samples of one track in decoding order, chunk by chunk. */
+export class SampleTable {
+  readonly #kind: 'video' | 'audio';
+  readonly #configs: (AvcConfig | AudioConfig)[] = [];
+  readonly #durations = new RunTable();
+  readonly #shifts = new RunTable();
+  #shifted = false;
+  readonly #sizes = new ByteWriter(65_536);
+  #count = 0;
+  readonly #keys = new ByteWriter(4096);
+  #keyCount = 0;
+  readonly #chunkRows = new ByteWriter(4096);
+  #chunkRowCount = 0;
+  #chunks = 0;
+  #chunkSamples = 0;
+  #chunkConfig = 0;
+  /** Of the latest row of the chunk table. */
+  #rowSamples = 0;
+  #rowConfig = 0;
+  #firstDtsTicks = 0;
+  #lastDtsTicks = 0;
+  #lastDurationTicks = 0;
+
+  constructor(kind: 'video' | 'audio') {
+    this.#kind = kind;
+  }
+
+  get sampleCount(): number {
+    return this.#count;
+  }
+
+  get chunkCount(): number {
+    return this.#chunks;
+  }
+
+  /** From the first decoding time to the end of the last sample. */
+  get durationTicks(): number {
+    return this.#count === 0 ? 0 : this.#lastDtsTicks + this.#lastDurationTicks - this.#firstDtsTicks;
+  }
+
+  /** Begins the next chunk; all its samples are of `config`, which is recognised by identity. */
+  startChunk(config: AvcConfig | AudioConfig): void {
+    this.#endChunk();
+    let index = this.#configs.indexOf(config);
+    if (index < 0) index = this.#configs.push(config) - 1;
+    this.#chunkConfig = index + 1;
+    this.#chunks += 1;
+  }
+
+  /**
+   * Adds a sample to the chunk. Its duration lasts to the next one's decoding time, so a gap between
+   * fragments stays; a decoding time that goes back is moved to the latest.
+   */
+  add(sample: {
+    readonly dtsTicks: number;
+    readonly durationTicks: number;
+    readonly ctsTicks: number;
+    readonly key: boolean;
+    readonly sizeBytes: number;
+  }): void {
+    let { dtsTicks, ctsTicks } = sample;
+    if (this.#count === 0) {
+      this.#firstDtsTicks = dtsTicks;
+    } else {
+      if (dtsTicks < this.#lastDtsTicks) {
+        ctsTicks -= this.#lastDtsTicks - dtsTicks;
+        dtsTicks = this.#lastDtsTicks;
+      }
+      this.#durations.add(dtsTicks - this.#lastDtsTicks);
+    }
+    this.#lastDtsTicks = dtsTicks;
+    this.#lastDurationTicks = sample.durationTicks;
+    this.#shifts.add(ctsTicks);
+    if (ctsTicks !== 0) this.#shifted = true;
+    this.#sizes.u32(sample.sizeBytes);
+    this.#count += 1;
+    this.#chunkSamples += 1;
+    if (sample.key) {
+      this.#keys.u32(this.#count);
+      this.#keyCount += 1;
+    }
+  }
+
+  /**
+   * Ends the table. The result makes `stbl` for the file offsets of the chunks, which may be asked
+   * again with other offsets: its length depends only on whether they are `wide` (beyond 4 GiB).
+   */
+  finish(): (chunkOffsets: readonly number[], wide: boolean) => Uint8Array {
+    this.#endChunk();
+    if (this.#count > 0) this.#durations.add(this.#lastDurationTicks);
+    const tables = [
+      sampleDescriptions(this.#configs),
+      this.#durations.finish('stts', 0),
+      countedBox('stsc', 0, this.#chunkRowCount, this.#chunkRows),
+      fullBox('stsz', 0, 0, new ByteWriter(16).u32(0).u32(this.#count).finish(), this.#sizes.finish()),
+    ];
+    if (this.#shifted) tables.push(this.#shifts.finish('ctts', 1));
+    if (this.#kind === 'video' && this.#keyCount < this.#count) {
+      tables.push(countedBox('stss', 0, this.#keyCount, this.#keys));
+    }
+    return (chunkOffsets, wide) => box('stbl', ...tables, chunkOffsetBox(chunkOffsets, wide));
+  }
+
+  #endChunk(): void {
+    if (this.#chunks === 0) return;
+    if (this.#chunkSamples !== this.#rowSamples || this.#chunkConfig !== this.#rowConfig) {
+      this.#chunkRows.u32(this.#chunks).u32(this.#chunkSamples).u32(this.#chunkConfig);
+      this.#chunkRowCount += 1;
+      this.#rowSamples = this.#chunkSamples;
+      this.#rowConfig = this.#chunkConfig;
+    }
+    this.#chunkSamples = 0;
+  }
+}
+
+/** True if a file of that size needs 64-bit chunk offsets. */
+export function needsWideOffsets(fileBytes: number): boolean {
+  return fileBytes > MAX_STCO_OFFSET;
+}
+
+function chunkOffsetBox(offsets: readonly number[], wide: boolean): Uint8Array {
+  const rows = new ByteWriter(offsets.length * (wide ? 8 : 4));
+  for (const offset of offsets) {
+    if (wide) rows.u64(offset);
+    else rows.u32(offset);
+  }
+  return countedBox(wide ? 'co64' : 'stco', 0, offsets.length, rows);
+}
+
+function countedBox(type: string, version: number, count: number, rows: ByteWriter): Uint8Array {
+  return fullBox(type, version, 0, new ByteWriter(16).u32(count).finish(), rows.finish());
+}
