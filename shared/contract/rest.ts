@@ -49,6 +49,7 @@ export type Recording = z.infer<typeof Recording>;
 export const SessionCreate = z.object({ key: z.string().min(16).max(200) });
 /** `GET /api/v1/session`. */
 export const Session = z.object({ role: z.enum(['owner', 'anonymous']) });
+export type Session = z.infer<typeof Session>;
 
 /** `POST /api/v1/lessons/:id/tickets`: an invitation becomes a ticket for the room. */
 export const TicketCreate = z.object({
@@ -95,3 +96,4 @@ export const Attendance = z.array(
     leftAtMs: z.number().nullable(),
   }),
 );
+export type Attendance = z.infer<typeof Attendance>;
