@@ -1,0 +1,128 @@
+// The REST client: every answer passes the contract's schema, every failure is a LecternError.
+import { z } from 'zod';
+import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
+import {
+  Attendance,
+  Lesson,
+  PlaybackIssued,
+  Recording,
+  ReplayIssued,
+  Session,
+  TicketIssued,
+} from '#shared/contract/rest.ts';
+
+/** How long an answer may take, in ms. */
+const ANSWER_LIMIT_MS = 15_000;
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+
+const Lessons = z.array(Lesson);
+const Recordings = z.array(Recording);
+const Anything = z.unknown();
+
+/**
+ * All methods reject with a LecternError: the server's own refusal, or `service-unavailable` if there
+ * is no answer, or none that can be understood.
+ */
+export class Api {
+  #fetch: typeof fetch;
+  #base: string;
+
+  /** `base` is the origin of the API without a slash at its end; empty for the page's own. */
+  constructor(fetchFunction: typeof fetch, base = '') {
+    this.#fetch = fetchFunction;
+    this.#base = base;
+  }
+
+  /** Who the cookie says we are. */
+  session(): Promise<Session> {
+    return this.#call('GET', '/session', Session);
+  }
+
+  /** Turns the owner link's key into a cookie. */
+  signIn(key: string): Promise<Session> {
+    return this.#call('POST', '/session', Session, { key });
+  }
+
+  /** All lessons, newest first. */
+  lessons(): Promise<Lesson[]> {
+    return this.#call('GET', '/lessons', Lessons);
+  }
+
+  createLesson(title: string): Promise<Lesson> {
+    return this.#call('POST', '/lessons', Lesson, { title });
+  }
+
+  renameLesson(lesson: string, title: string): Promise<Lesson> {
+    return this.#call('PATCH', `/lessons/${lesson}`, Lesson, { title });
+  }
+
+  /** Ends the class for everyone who is in it. */
+  async endLesson(lesson: string): Promise<void> {
+    await this.#call('POST', `/lessons/${lesson}/end`, Anything, {});
+  }
+
+  /** Deletes the lesson with all its recordings and its chat. */
+  async deleteLesson(lesson: string): Promise<void> {
+    await this.#call('DELETE', `/lessons/${lesson}`, Anything);
+  }
+
+  attendance(lesson: string): Promise<Attendance> {
+    return this.#call('GET', `/lessons/${lesson}/attendance`, Attendance);
+  }
+
+  recordings(lesson: string): Promise<Recording[]> {
+    return this.#call('GET', `/recordings?lesson=${lesson}`, Recordings);
+  }
+
+  /** Exchanges an invitation for a ticket to the room; `ticket` is this tab's last one, if it has one. */
+  issueTicket(lesson: string, invite: string, ticket?: string): Promise<TicketIssued> {
+    const body = ticket === undefined ? { invite } : { invite, ticket };
+    return this.#call('POST', `/lessons/${lesson}/tickets`, TicketIssued, body);
+  }
+
+  /** Exchanges an invitation for signed playback addresses of a lesson. */
+  issuePlayback(lesson: string, invite: string): Promise<PlaybackIssued> {
+    return this.#call('POST', `/lessons/${lesson}/playback`, PlaybackIssued, { invite });
+  }
+
+  /** Exchanges an invitation for signed addresses of a recording, with the chat of its class. */
+  issueReplay(recording: string, invite: string): Promise<ReplayIssued> {
+    return this.#call('POST', `/recordings/${recording}/playback`, ReplayIssued, { invite });
+  }
+
+  async #call<T extends z.ZodType>(
+    method: Method,
+    path: string,
+    schema: T,
+    body?: unknown,
+  ): Promise<z.output<T>> {
+    const { status, answer } = await this.#exchange(method, path, body);
+    if (status >= 400) {
+      const refusal = ErrorBody.safeParse(answer);
+      if (refusal.success) throw new LecternError(refusal.data.error.code, refusal.data.error.message);
+      throw new LecternError('service-unavailable');
+    }
+    const result = schema.safeParse(answer);
+    if (!result.success) throw new LecternError('service-unavailable', 'The answer cannot be understood.');
+    return result.data;
+  }
+
+  async #exchange(method: Method, path: string, body: unknown): Promise<{ status: number; answer: unknown }> {
+    // Called without its receiver: a browser's fetch refuses to be a method of something else.
+    const send = this.#fetch;
+    try {
+      const response = await send(`${this.#base}/api/v1${path}`, {
+        method,
+        credentials: 'same-origin',
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
+      });
+      const text = await response.text();
+      return { status: response.status, answer: text === '' ? {} : JSON.parse(text) };
+    } catch {
+      throw new LecternError('service-unavailable');
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// Every refusal in plain words: what it is, and what to do about it.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import { defineMessages } from '../state/i18n.svelte.ts';
+
+export const t = defineMessages({
+  en: {
+    goHome: 'Go to the home page',
+    reload: 'Try again',
+    codeLabel: 'Code: {code}',
+
+    notFoundTitle: 'There is nothing here',
+    notFoundText:
+      'The address may be incomplete, or what it led to was deleted. Open the link you were given once more.',
+    inviteTitle: 'This link does not work',
+    inviteText: 'It is incomplete or was replaced. Ask the teacher for a new one, and copy all of it.',
+    expiredTitle: 'This link has expired',
+    expiredText: 'Ask the teacher for a new one.',
+    forbiddenTitle: 'You may not see this',
+    forbiddenText: 'Your link does not open this page. Ask the teacher for the right one.',
+    signInTitle: 'Sign in first',
+    signInText: 'Open the owner link. It is printed in the terminal where Lectern was started.',
+    endedTitle: 'This class has ended',
+    endedText: 'If it was recorded, the watch link leads to the replay.',
+    fullTitle: 'This room is full',
+    fullText: 'You can still watch: ask the teacher for the watch link.',
+    removedTitle: 'You were removed from this class',
+    removedText: 'If that was a mistake, speak with the teacher.',
+    replacedTitle: 'You are in this class in another tab',
+    replacedText: 'Go on there, or reload this page to come back here.',
+    busyTitle: 'Too many requests',
+    busyText: 'Wait a moment, then try again.',
+    notLiveTitle: 'Nothing is on air now',
+    notLiveText: 'Keep this page open: it starts by itself.',
+    codecTitle: 'This browser cannot take part',
+    codecText:
+      'It offers no video format that the class can use. Use a current Chrome, Edge, Firefox or Safari.',
+    conflictTitle: 'Something changed meanwhile',
+    conflictText: 'Reload the page and try again.',
+    diskTitle: 'The disk is full',
+    diskText: 'Nothing more can be recorded until the operator frees some space.',
+    unavailableTitle: 'Lectern cannot be reached',
+    unavailableText: 'Either your network is away or a part of Lectern is restarting. Try again in a moment.',
+    internalTitle: 'Something went wrong',
+    internalText: 'It is our fault and was logged. Try again; if it stays, tell the operator the code below.',
+  },
+  zh: {
+    goHome: '回到首页',
+    reload: '重试',
+    codeLabel: '代码：{code}',
+
+    notFoundTitle: '这里什么也没有',
+    notFoundText: '地址可能不完整，或者内容已被删除。请重新打开收到的链接。',
+    inviteTitle: '这个链接无效',
+    inviteText: '链接不完整或已被更换。请向老师索取新的链接，并完整复制。',
+    expiredTitle: '这个链接已过期',
+    expiredText: '请向老师索取新的链接。',
+    forbiddenTitle: '你没有权限查看',
+    forbiddenText: '你的链接打不开这个页面。请向老师索取正确的链接。',
+    signInTitle: '请先登录',
+    signInText: '请打开所有者链接，它显示在启动 Lectern 的终端里。',
+    endedTitle: '课程已结束',
+    endedText: '如果课程有录制，可通过观看链接进入回放。',
+    fullTitle: '教室已满',
+    fullText: '你仍可观看直播：请向老师索取观看链接。',
+    removedTitle: '你已被移出课堂',
+    removedText: '如果是误操作，请联系老师。',
+    replacedTitle: '你已在另一个标签页进入课堂',
+    replacedText: '请在那里继续，或刷新本页回到这里。',
+    busyTitle: '请求过于频繁',
+    busyText: '请稍等片刻再试。',
+    notLiveTitle: '现在没有直播',
+    notLiveText: '请保持页面打开，直播开始后会自动播放。',
+    codecTitle: '此浏览器无法参加课堂',
+    codecText: '它不支持课堂可用的视频格式。请使用新版 Chrome、Edge、Firefox 或 Safari。',
+    conflictTitle: '情况已发生变化',
+    conflictText: '请刷新页面后重试。',
+    diskTitle: '磁盘已满',
+    diskText: '在管理员清理空间之前无法继续录制。',
+    unavailableTitle: '无法连接到 Lectern',
+    unavailableText: '可能是你的网络断开，或 Lectern 的某个部分正在重启。请稍后再试。',
+    internalTitle: '出了点问题',
+    internalText: '这是我们的错误，已记录。请重试；如果仍然出现，请把下面的代码告诉管理员。',
+  },
+});
+
+type Family =
+  | 'notFound'
+  | 'invite'
+  | 'expired'
+  | 'forbidden'
+  | 'signIn'
+  | 'ended'
+  | 'full'
+  | 'removed'
+  | 'replaced'
+  | 'busy'
+  | 'notLive'
+  | 'codec'
+  | 'conflict'
+  | 'disk'
+  | 'unavailable'
+  | 'internal';
+
+/** Codes that mean the same to a person share their words. */
+const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
+  'bad-request': 'invite',
+  'too-large': 'internal',
+  'not-found': 'notFound',
+  'method-not-allowed': 'internal',
+  'unsupported-media-type': 'internal',
+  'rate-limited': 'busy',
+  unauthorized: 'signIn',
+  forbidden: 'forbidden',
+  'ticket-invalid': 'invite',
+  'ticket-expired': 'expired',
+  'signature-missing': 'invite',
+  'signature-invalid': 'invite',
+  'signature-expired': 'expired',
+  'unknown-channel': 'notFound',
+  'not-live': 'notLive',
+  'room-closed': 'ended',
+  'room-full': 'full',
+  'not-joined': 'conflict',
+  'peer-removed': 'removed',
+  'session-replaced': 'replaced',
+  conflict: 'conflict',
+  'already-live': 'conflict',
+  'unsupported-codec': 'codec',
+  'range-not-satisfiable': 'internal',
+  'disk-full': 'disk',
+  'service-unavailable': 'unavailable',
+  'internal-error': 'internal',
+};
+
+/** A refusal's heading and advice in the language in use. Reactive. */
+export function explain(code: ErrorCode): { title: string; text: string } {
+  const family = FAMILIES[code];
+  return { title: t(`${family}Title`), text: t(`${family}Text`) };
+}

@@ -1,0 +1,41 @@
+// The frame around every page, and the parts of the kit that speak.
+import { defineMessages } from '../state/i18n.svelte.ts';
+
+export const t = defineMessages({
+  en: {
+    appName: 'Lectern',
+    home: 'Home',
+    skipToContent: 'Skip to the content',
+    language: 'Language',
+    theme: 'Appearance',
+    themeSystem: 'As the system',
+    themeLight: 'Light',
+    themeDark: 'Dark',
+    loading: 'Loading…',
+    close: 'Close',
+    dismiss: 'Dismiss',
+    cancel: 'Cancel',
+    copy: 'Copy',
+    copied: 'Copied',
+    copyFailed: 'Select and copy it',
+    tryAgain: 'Try again',
+  },
+  zh: {
+    appName: 'Lectern',
+    home: '首页',
+    skipToContent: '跳到正文',
+    language: '语言',
+    theme: '外观',
+    themeSystem: '跟随系统',
+    themeLight: '浅色',
+    themeDark: '深色',
+    loading: '正在加载…',
+    close: '关闭',
+    dismiss: '关闭提示',
+    cancel: '取消',
+    copy: '复制',
+    copied: '已复制',
+    copyFailed: '请选中后复制',
+    tryAgain: '重试',
+  },
+});

@@ -1,0 +1,16 @@
+// What every page can reach: made once in web/app.ts, given to the view through a context.
+import type { Api } from '../engine/api.ts';
+import type { LessonsStore } from './lessons.svelte.ts';
+import type { Router } from './router.svelte.ts';
+import type { SessionStore } from './session.svelte.ts';
+import type { Theme } from './theme.svelte.ts';
+import type { Toasts } from './toasts.svelte.ts';
+
+export interface App {
+  readonly api: Api;
+  readonly router: Router;
+  readonly theme: Theme;
+  readonly toasts: Toasts;
+  readonly session: SessionStore;
+  readonly lessons: LessonsStore;
+}

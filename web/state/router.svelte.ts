@@ -1,0 +1,76 @@
+// A tiny router over the history API: an address becomes one of a closed set of routes. What follows
+// `#` never reaches a server, so invitations and keys travel there.
+import { LessonId, RecordingId } from '#shared/contract/ids.ts';
+
+export type Route =
+  | { name: 'home' }
+  | { name: 'owner'; key: string }
+  | { name: 'room'; lesson: string; invite: string }
+  | { name: 'watch'; lesson: string; invite: string }
+  | { name: 'replay'; recording: string; invite: string }
+  | { name: 'not-found' };
+
+/** Turns an address of this site into a route; `not-found` if it is none of ours. */
+export function parseRoute(address: URL): Route {
+  const [, page = '', id = '', ...rest] = address.pathname.replace(/\/+$/, '').split('/');
+  const secrets = new URLSearchParams(address.hash.slice(1));
+  const invite = secrets.get('invite') ?? '';
+  if (rest.length > 0) return { name: 'not-found' };
+  if (page === '' && id === '') return { name: 'home' };
+  if (page === 'owner' && id === '') return { name: 'owner', key: secrets.get('key') ?? '' };
+  if (page === 'room' && LessonId.safeParse(id).success) return { name: 'room', lesson: id, invite };
+  if (page === 'watch' && LessonId.safeParse(id).success) return { name: 'watch', lesson: id, invite };
+  if (page === 'replay' && RecordingId.safeParse(id).success)
+    return { name: 'replay', recording: id, invite };
+  return { name: 'not-found' };
+}
+
+export interface HistoryPort {
+  current(): URL;
+  push(path: string): void;
+  replace(path: string): void;
+  /** Calls back when the person goes back or forward, or changes the part behind `#`. */
+  onChange(listener: () => void): () => void;
+}
+
+export class Router {
+  #history: HistoryPort;
+  #route = $state.raw<Route>({ name: 'not-found' });
+  #stop: () => void;
+
+  constructor(history: HistoryPort) {
+    this.#history = history;
+    this.#read();
+    this.#stop = history.onChange(() => this.#read());
+  }
+
+  /** Where the page is. Reactive. */
+  get route(): Route {
+    return this.#route;
+  }
+
+  /** A parameter behind `?`, or null. */
+  query(name: string): string | null {
+    return this.#history.current().searchParams.get(name);
+  }
+
+  /** Goes to a path of this site, or to an absolute address on it. */
+  go(path: string): void {
+    this.#history.push(path);
+    this.#read();
+  }
+
+  /** Like `go`, leaving no trace of the present address in the history. */
+  replace(path: string): void {
+    this.#history.replace(path);
+    this.#read();
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  #read(): void {
+    this.#route = parseRoute(this.#history.current());
+  }
+}
