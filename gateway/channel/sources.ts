@@ -1,0 +1,87 @@
+// What a broadcast needs on its way in: tracks that become frames with a time, a mixer for the sound,
+// and a clock. `ingest/` and `audio/` implement these, `app.ts` joins them.
+import type { BroadcastFeed, FeedTrack } from '#shared/contract/internal.ts';
+import type { AudioFrame, AvcConfig } from '#shared/media/frame.ts';
+
+/**
+ * A whole picture as a track delivered it. `captureMs` is when it was captured, on this machine's
+ * monotonic clock: tracks of one sender share a mapping, so that sound and picture stay together.
+ */
+export interface SourcePicture {
+  readonly kind: 'video';
+  readonly captureMs: number;
+  readonly key: boolean;
+  /** NAL units behind 4-byte lengths, without parameter sets. */
+  readonly data: Uint8Array;
+  readonly config: AvcConfig;
+}
+
+/** One Opus packet. */
+export interface SourceSound {
+  readonly kind: 'audio';
+  readonly captureMs: number;
+  readonly data: Uint8Array;
+}
+
+export type SourceFrame = SourcePicture | SourceSound;
+
+export interface SourceHandlers {
+  /** In decoding order; the first picture, and the first after a loss, is a key frame. */
+  frame(frame: SourceFrame): void;
+  /** The track cannot be used; the text tells a person what to do. */
+  failed(reason: string): void;
+}
+
+/** A track that is being received. */
+export interface TrackSource {
+  /** Takes what the feed now says of the same track (a fresh sender report). */
+  update(track: FeedTrack): void;
+  /** Asks the sender for a key frame; requests within 500 ms of each other become one. */
+  requestKeyframe(): void;
+  /** True while the picture has to be transcoded because it is not H.264. */
+  readonly transcoded: boolean;
+  close(): void;
+}
+
+export type FeedAddress = NonNullable<BroadcastFeed['from']>;
+
+/** The tracks of one broadcast; what they learn of their senders' clocks is common to them. */
+export interface SourceGroup {
+  open(track: FeedTrack, from: FeedAddress, handlers: SourceHandlers): TrackSource;
+  /** Closes every track that is still open. */
+  close(): void;
+}
+
+export interface Sources {
+  /** Where RTP is to be sent. */
+  readonly address: FeedAddress;
+  openGroup(): SourceGroup;
+}
+
+/** Turns the Opus of one broadcast's audio sources into one stream of AAC. */
+export interface Mixer {
+  /** Adds a packet of `source` at its place on the broadcast's timeline, in µs. */
+  packet(source: string, ptsUs: number, data: Uint8Array): void;
+  /** Nothing more comes from `source`; nobody waits for it any longer. */
+  remove(source: string): void;
+  close(): void;
+}
+
+export interface MixerOptions {
+  readonly onFrame: (frame: AudioFrame) => void;
+  /** What the clock on the wall of the timeline shows, in µs; undefined while it stands still. */
+  readonly positionUs: () => number | undefined;
+}
+
+export interface Mixing {
+  open(options: MixerOptions): Mixer;
+}
+
+/** Time, so that tests can turn it. `every` calls until the function that it returns is called. */
+export interface Clock {
+  /** Monotonic, ms. */
+  nowMs(): number;
+  /** Since 1970, ms. */
+  wallMs(): number;
+  every(intervalMs: number, call: () => void): () => void;
+}
