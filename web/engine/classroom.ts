@@ -1,0 +1,392 @@
+// A person's membership of a class, from the green room to the end: it joins the signalling, the media
+// and the room's state, and brings all of them back when something breaks.
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import type { BroadcastView, FactData, FactName, Joined, Welcome } from '#shared/contract/signalling.ts';
+import type { Permission } from '#shared/domain/permissions.ts';
+import type { Source } from '#shared/domain/sources.ts';
+import { ChatLog } from './chat.ts';
+import type { Devices } from './devices.ts';
+import { Emitter } from './emitter.ts';
+import { MediaSession } from './media-session.ts';
+import type { CaptureKind, DeviceProblem, NetworkPort } from './ports.ts';
+import { Publications } from './publications.ts';
+import { Publishing } from './publishing.ts';
+import { permissionChanges, RoomMirror } from './room-mirror.ts';
+import { retryDelayMs, Signalling, type FactEvents, type SignalState } from './signalling.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { UplinkMeter, type Uplink } from './uplink.ts';
+
+/** After so many media connections that failed in a row the network is said to block them. */
+const BLOCKED_AFTER = 2;
+/** A join that got no answer on a connection that stands is asked again after this many ms. */
+const JOIN_RETRY_MS = 2_000;
+
+export type Phase =
+  /** Nothing is known yet. */
+  | { readonly name: 'connecting' }
+  /** The server greeted us; everything is prepared, nobody sees us. */
+  | { readonly name: 'lobby' }
+  | { readonly name: 'joining' }
+  | { readonly name: 'joined' }
+  /** We were in and will be again. */
+  | { readonly name: 'reconnecting' }
+  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
+  | { readonly name: 'refused'; readonly code: ErrorCode };
+
+/** Something that happened and is worth a word. */
+export type Notice =
+  | { readonly type: 'peer-joined' | 'peer-left'; readonly name: string }
+  | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
+  | { readonly type: 'muted'; readonly source: Source }
+  | {
+      readonly type: 'blocked';
+      readonly kind: CaptureKind | 'screen';
+      readonly problem: DeviceProblem;
+    }
+  | { readonly type: 'refused'; readonly source: Source; readonly code: ErrorCode };
+
+export interface ClassroomEvents {
+  /** Anything changed; told once for all that changed together. */
+  changed: [];
+  notice: [notice: Notice];
+}
+
+export interface ClassroomOptions {
+  readonly url?: string;
+  readonly ticket: string;
+  readonly devices: Devices;
+  readonly network: NetworkPort;
+  /** Exchanges an expired ticket for a new one. */
+  readonly renewTicket: () => Promise<string>;
+}
+
+/** Owns everything of one membership except the devices. `close()` is final and idempotent. */
+export class Classroom extends Emitter<ClassroomEvents> {
+  readonly room = new RoomMirror();
+  readonly chat: ChatLog;
+  readonly publishing: Publishing;
+  readonly media: Subscriptions;
+  readonly #signalling: Signalling;
+  readonly #session: MediaSession;
+  readonly #publications: Publications;
+  readonly #renewTicket: () => Promise<string>;
+  readonly #offs: (() => void)[] = [];
+  #meter: UplinkMeter | undefined;
+  #phase: Phase = { name: 'connecting' };
+  #welcome: Welcome | undefined;
+  /** The name to come in under; undefined until the person asked to. */
+  #name: string | undefined;
+  /** Facts that arrive between asking to join and the answer wait for it here. */
+  #early: (() => void)[] | undefined;
+  #failures = 0;
+  #networkChanged = false;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  #announced = false;
+
+  constructor(options: ClassroomOptions) {
+    super();
+    this.#renewTicket = options.renewTicket;
+    this.#signalling = new Signalling(options);
+    this.#session = new MediaSession(this.#signalling);
+    this.#publications = new Publications(this.#session, this.#signalling);
+    this.publishing = new Publishing(options.devices, this.#publications);
+    this.media = new Subscriptions(this.#session, this.#signalling);
+    this.chat = new ChatLog(this.#signalling);
+    this.#offs.push(
+      options.network.onChange(() => (this.#networkChanged = true)),
+      this.#signalling.on('state', (state) => this.#signalState(state)),
+      this.#session.on('failed', () => this.#mediaFailed()),
+      this.#session.on('connection', () => {
+        if (this.#session.connection === 'connected') this.#failures = 0;
+        this.#changed();
+      }),
+      ...[this.chat, this.publishing, this.media].map((part) =>
+        (part as Emitter<{ changed: [] }>).on('changed', () => this.#changed()),
+      ),
+      this.publishing.on('blocked', (kind, problem) =>
+        this.emit('notice', { type: 'blocked', kind, problem }),
+      ),
+      this.publishing.on('refused', (source, code) => this.emit('notice', { type: 'refused', source, code })),
+    );
+    this.#listen();
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** How well our own media leaves us; null while nothing is sent. */
+  get uplink(): Uplink | null {
+    return this.#meter?.uplink ?? null;
+  }
+
+  /** True if this network seems to let no media through, in either direction. */
+  get mediaBlocked(): boolean {
+    return this.#failures >= BLOCKED_AFTER;
+  }
+
+  may(permission: Permission): boolean {
+    return this.room.you?.permissions.includes(permission) ?? false;
+  }
+
+  /** Connects and prepares; joins only after {@link join}. */
+  open(): void {
+    this.#signalling.open();
+  }
+
+  /** Comes in under `name`, now or as soon as there is a connection. */
+  join(name: string): void {
+    this.#name = name;
+    if (this.#phase.name === 'lobby') void this.#enter();
+    else if (this.#phase.name === 'connecting') this.#to({ name: 'joining' });
+  }
+
+  /** Leaves the room; the class goes on. */
+  async leave(): Promise<void> {
+    await this.#signalling.request('room:leave', {}).catch(() => undefined);
+    this.#end({ name: 'ended', reason: 'left' });
+  }
+
+  /** Ends the class for everyone. Rejects with the server's refusal. */
+  async endClass(): Promise<void> {
+    await this.#signalling.request('room:close', {});
+  }
+
+  /** Rejects with the server's refusal, e.g. `already-live`. */
+  async startBroadcast(): Promise<void> {
+    this.#broadcast((await this.#signalling.request('broadcast:start', {})).broadcast);
+  }
+
+  async stopBroadcast(): Promise<void> {
+    this.#broadcast((await this.#signalling.request('broadcast:stop', {})).broadcast);
+  }
+
+  /** Sets what one person may do, out of `GRANTABLE`. */
+  async permit(peerId: string, permissions: readonly Permission[]): Promise<void> {
+    await this.#signalling.request('peer:permit', { peerId, permissions: [...permissions] });
+  }
+
+  async mute(peerId: string, source: Source): Promise<void> {
+    await this.#signalling.request('peer:mute', { peerId, source });
+  }
+
+  async remove(peerId: string): Promise<void> {
+    await this.#signalling.request('peer:remove', { peerId });
+  }
+
+  async deleteMessage(messageId: string): Promise<void> {
+    await this.#signalling.request('chat:delete', { messageId });
+  }
+
+  close(): void {
+    clearTimeout(this.#again);
+    this.#meter?.close();
+    for (const off of this.#offs.splice(0)) off();
+    this.#signalling.close();
+    this.publishing.close();
+    this.#publications.reset();
+    this.media.close();
+    this.#session.close();
+  }
+
+  #listen(): void {
+    const on = <Name extends FactName>(name: Name, handle: (fact: FactData<Name>) => void) => {
+      this.#offs.push(
+        (this.#signalling as unknown as Emitter<FactEvents>).on(name, (fact) => {
+          if (this.#early === undefined) handle(fact);
+          else this.#early.push(() => handle(fact));
+          this.#changed();
+        }),
+      );
+    };
+    this.#offs.push(
+      this.#signalling.on('room:welcomed', (welcome) => this.#welcomed(welcome)),
+      this.#signalling.on('room:restarted', () => this.#rebuild()),
+      this.#signalling.on('room:closed', ({ reason }) => this.#closedByRoom(reason)),
+    );
+    on('peer:joined', (peer) => {
+      if (this.room.peer(peer)) this.emit('notice', { type: 'peer-joined', name: peer.name });
+    });
+    on('peer:updated', (peer) => {
+      const before = this.room.you;
+      this.room.peer(peer);
+      if (before?.id !== peer.id) return;
+      const { granted, revoked } = permissionChanges(before, peer);
+      if (granted.length > 0) this.emit('notice', { type: 'granted', permissions: granted });
+      if (revoked.length > 0) this.emit('notice', { type: 'revoked', permissions: revoked });
+    });
+    on('peer:left', ({ peerId }) => {
+      const peer = this.room.peerLeft(peerId);
+      if (peer !== undefined) this.emit('notice', { type: 'peer-left', name: peer.name });
+    });
+    on('producer:created', (producer) => this.room.producer(producer));
+    on('producer:updated', (producer) => {
+      this.room.producer(producer);
+      this.media.producerPaused(producer.id, producer.paused);
+    });
+    on('producer:closed', ({ producerId, reason }) => {
+      this.room.producerClosed(producerId);
+      const source = this.#publications.closedByServer(producerId);
+      if (source === undefined) return;
+      this.publishing.closedByServer(source);
+      if (reason === 'muted') this.emit('notice', { type: 'muted', source });
+    });
+    on('consumer:created', (consumer) => this.media.add(consumer));
+    on('consumer:closed', ({ consumerId }) => this.media.remove(consumerId));
+    on('consumer:layer', ({ consumerId, spatialLayer }) => this.media.layerChanged(consumerId, spatialLayer));
+    on('chat:posted', (message) => this.chat.posted(message, message.peerId === this.room.you?.id));
+    on('chat:deleted', ({ messageId }) => this.chat.deleted(messageId));
+    on('broadcast:changed', (broadcast) => this.room.broadcast(broadcast));
+  }
+
+  #signalState(state: SignalState): void {
+    if (state.name === 'refused') {
+      if (state.code === 'ticket-expired') void this.#renew();
+      else if (state.code === 'room-closed') this.#end({ name: 'ended', reason: 'ended' });
+      else if (state.code === 'peer-removed') this.#end({ name: 'ended', reason: 'removed' });
+      else this.#end({ name: 'refused', code: state.code });
+    } else if (state.name === 'reconnecting') {
+      this.#early = undefined;
+      this.#publications.suspend();
+      if (this.#phase.name === 'joined') this.#to({ name: 'reconnecting' });
+    }
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.#welcome = welcome;
+    this.room.welcomed(welcome, Date.now());
+    // Prepared before anybody presses Join; a browser without WebRTC is told on joining.
+    this.#session.load(welcome.routerRtpCapabilities).catch(() => undefined);
+    if (this.#name === undefined) this.#to({ name: 'lobby' });
+    else void this.#enter();
+  }
+
+  async #enter(): Promise<void> {
+    const welcome = this.#welcome;
+    if (welcome === undefined || this.#name === undefined) return;
+    clearTimeout(this.#again);
+    const early: (() => void)[] = [];
+    this.#early = early;
+    if (this.#phase.name !== 'reconnecting') this.#to({ name: 'joining' });
+    try {
+      await this.#session.load(welcome.routerRtpCapabilities);
+      const joined = await this.#signalling.request('room:join', {
+        name: this.#name,
+        rtpCapabilities: this.#session.recvCapabilities,
+      });
+      // A newer attempt, or a lost connection, took over.
+      if (this.#early !== early) return;
+      this.#early = undefined;
+      this.#joined(joined);
+      for (const handle of early) handle();
+    } catch (error) {
+      if (this.#early !== early) return;
+      this.#early = undefined;
+      const code = error instanceof LecternError ? error.code : 'internal-error';
+      if (code === 'room-closed') this.#end({ name: 'ended', reason: 'ended' });
+      else if (code === 'peer-removed') this.#end({ name: 'ended', reason: 'removed' });
+      else if (code === 'service-unavailable' || code === 'internal-error' || code === 'conflict') {
+        // Lost connections come back through a welcome; one that stands but did not answer is asked again.
+        this.#again = setTimeout(() => {
+          if (this.#signalling.state.name === 'connected') void this.#enter();
+        }, JOIN_RETRY_MS);
+      } else this.#end({ name: 'refused', code });
+    }
+  }
+
+  #joined(joined: Joined): void {
+    this.#signalling.session = joined.session;
+    this.room.joined(joined, Date.now());
+    const kept = joined.resumed && this.#session.recvTransportId === joined.recvTransport.id;
+    if (!kept) {
+      this.#dropMedia();
+      this.#session.openRecv(joined.recvTransport);
+    }
+    this.media.sync(joined.consumers);
+    this.#publications.start(joined.producers.filter((producer) => producer.peerId === joined.you.id));
+    const canPublish = joined.you.permissions.some((permission) => permission.startsWith('publish:'));
+    // Ahead of the first press of a button; a failure shows when something is published.
+    if (canPublish) this.#session.send().catch(() => undefined);
+    if (kept && (this.#networkChanged || this.#session.connection !== 'connected')) {
+      void this.#session.restartIce();
+    }
+    this.#networkChanged = false;
+    this.chat.joined(joined.chat);
+    this.#meter ??= new UplinkMeter(
+      () => ({ sending: this.#session.sending, sendsVideo: this.#publications.sendsVideo }),
+      () => this.#changed(),
+    );
+    this.#to({ name: 'joined' });
+  }
+
+  /** The transports and what flowed on them are gone; devices, wishes and last frames stay. */
+  #dropMedia(): void {
+    this.#publications.reset();
+    this.media.reset();
+    this.#session.reset();
+  }
+
+  #rebuild(): void {
+    this.#signalling.session = undefined;
+    this.#dropMedia();
+    if (this.#phase.name !== 'joined' && this.#phase.name !== 'reconnecting') return;
+    this.#to({ name: 'reconnecting' });
+    void this.#enter();
+  }
+
+  /** Beyond repair: come as new, on a fresh connection, so that the server drops its side too. */
+  #mediaFailed(): void {
+    this.#failures += 1;
+    this.#signalling.session = undefined;
+    this.#dropMedia();
+    this.#changed();
+    clearTimeout(this.#again);
+    this.#again = setTimeout(
+      () => {
+        if (this.#phase.name === 'joined') this.#signalling.reconnect();
+      },
+      retryDelayMs(this.#failures, Math.random),
+    );
+  }
+
+  #closedByRoom(reason: FactData<'room:closed'>['reason']): void {
+    // The next handshake is refused for it, and that is where a new ticket is fetched.
+    if (reason === 'ticket-expired') this.#signalling.reconnect();
+    else this.#end({ name: 'ended', reason });
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      this.#signalling.renew(await this.#renewTicket());
+    } catch (error) {
+      const code = error instanceof LecternError ? error.code : 'internal-error';
+      if (code === 'service-unavailable') this.#again = setTimeout(() => void this.#renew(), JOIN_RETRY_MS);
+      else this.#end({ name: 'refused', code });
+    }
+  }
+
+  #end(phase: Phase): void {
+    if (this.#phase.name === 'ended' || this.#phase.name === 'refused') return;
+    this.#to(phase);
+    this.close();
+  }
+
+  #broadcast(broadcast: BroadcastView): void {
+    this.room.broadcast(broadcast);
+    this.#changed();
+  }
+
+  #to(phase: Phase): void {
+    this.#phase = phase;
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    queueMicrotask(() => {
+      this.#announced = false;
+      this.emit('changed');
+    });
+  }
+}

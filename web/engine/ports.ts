@@ -1,0 +1,69 @@
+// What the classroom needs from the browser. `web/platform` implements these, so that the engine
+// itself runs wherever JavaScript runs.
+
+export type DeviceKind = 'camera' | 'microphone' | 'speaker';
+export type CaptureKind = 'camera' | 'microphone';
+
+export interface DeviceInfo {
+  readonly id: string;
+  readonly kind: DeviceKind;
+  /** Empty until the person has granted access once. */
+  readonly label: string;
+}
+
+/** Why a device cannot be used, as a person can act on it. */
+export type DeviceProblem =
+  /** The person or a policy refused access. */
+  | 'denied'
+  /** There is none. */
+  | 'missing'
+  /** Another program holds it. */
+  | 'busy'
+  /** The page was not opened over https (or localhost), so the browser gives no devices at all. */
+  | 'insecure'
+  | 'failed';
+
+/** Thrown by {@link MediaDevicesPort}. `dismissed`: the person closed the screen picker. */
+export class DeviceError extends Error {
+  readonly problem: DeviceProblem | 'dismissed';
+
+  constructor(problem: DeviceProblem | 'dismissed', options?: ErrorOptions) {
+    super(`device ${problem}`, options);
+    this.name = 'DeviceError';
+    this.problem = problem;
+  }
+}
+
+export interface ScreenCapture {
+  readonly video: MediaStreamTrack;
+  /** The sound of the shared tab or system, where the person ticked it. */
+  readonly audio: MediaStreamTrack | null;
+}
+
+export interface MediaDevicesPort {
+  readonly canShareScreen: boolean;
+  readonly canChooseSpeaker: boolean;
+  enumerate(): Promise<DeviceInfo[]>;
+  /** Opens a device, the browser's own choice without `deviceId`. Rejects with {@link DeviceError}. */
+  open(kind: CaptureKind, deviceId?: string): Promise<MediaStreamTrack>;
+  /** Lets the person pick a screen, window or tab. Rejects with {@link DeviceError}. */
+  openScreen(): Promise<ScreenCapture>;
+  /** Whether access was granted; `prompt` also where the browser does not say. */
+  permission(kind: CaptureKind): Promise<'granted' | 'denied' | 'prompt'>;
+  /** Calls `listener` when a device came or went, or a permission changed. Returns the way out. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Keeps small texts; never throws (private windows refuse storage). */
+export interface StorePort {
+  get(key: string): string | null;
+  /** Null removes the entry. */
+  set(key: string, value: string | null): void;
+}
+
+export interface NetworkPort {
+  /** The machine is online again, or moved to another network. */
+  onChange(listener: () => void): () => void;
+  /** The page is looked at again, perhaps after the lid was closed. */
+  onVisible(listener: () => void): () => void;
+}
