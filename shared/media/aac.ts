@@ -72,7 +72,7 @@ export function parseAudioSpecificConfig(asc: Uint8Array): AacInfo {
 
 /** Makes the configuration of an AAC stream; `asc` if the source brought its own (it is copied). */
 export function aacConfig(sampleRate: number, channels: number, asc?: Uint8Array): AudioConfig {
-  const description = asc ? asc.slice() : buildAudioSpecificConfig(sampleRate, channels);
+  const description = asc ? new Uint8Array(asc) : buildAudioSpecificConfig(sampleRate, channels);
   const { objectType } = parseAudioSpecificConfig(description);
   return { codec: 'aac', codecString: `mp4a.40.${objectType}`, sampleRate, channels, description };
 }

@@ -161,7 +161,7 @@ export function avcConfig(sps: Uint8Array, pps: Uint8Array): AvcConfig {
     writer.u8(0xf8 | (info.bitDepthChroma - 8));
     writer.u8(0); // no SPS extensions
   }
-  return describe(info, sps.slice(), pps.slice(), writer.finish().slice());
+  return describe(info, new Uint8Array(sps), new Uint8Array(pps), new Uint8Array(writer.finish()));
 }
 
 /**
@@ -178,7 +178,10 @@ export function parseAvcRecord(record: Uint8Array): { config: AvcConfig; lengthB
   const [pps] = readSets(reader.u8());
   if (!sps || !pps) throw new MalformedError('the AVC record lacks a parameter set');
   if (nalType(pps) !== NAL.pps) throw new MalformedError('not a picture parameter set');
-  return { config: describe(parseSps(sps), sps.slice(), pps.slice(), record.slice()), lengthBytes };
+  return {
+    config: describe(parseSps(sps), new Uint8Array(sps), new Uint8Array(pps), new Uint8Array(record)),
+    lengthBytes,
+  };
 }
 
 /** Removes the emulation prevention bytes of a NAL unit (§7.4.1). */

@@ -45,7 +45,7 @@ export function opusConfig(channels: number, preSkip = 0): AudioConfig {
     codecString: 'opus',
     sampleRate: OPUS_SAMPLE_RATE,
     channels,
-    description: dOps.finish().slice(),
+    description: new Uint8Array(dOps.finish()),
   };
 }
 
