@@ -1,6 +1,6 @@
 // One line per lifecycle transition at `info`. Under the supervisor every service writes JSON lines
 // to stdout, and the supervisor prints them for people; secrets are redacted wherever they appear.
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import type { Settings } from './settings.ts';
 
 export type Log = Logger;
@@ -10,9 +10,13 @@ export function redactUrl(url: string): string {
   return url.replace(/([?&#](?:sign|key|ticket|invite|session)=)[^&#]*/g, '$1***');
 }
 
-/** Makes the log of one service. */
-export function createLog(settings: Pick<Settings, 'LECTERN_LOG'>, service: string): Log {
-  return pino({
+/** Makes the log of one service; its lines go to stdout, or to `out`. */
+export function createLog(
+  settings: Pick<Settings, 'LECTERN_LOG'>,
+  service: string,
+  out?: DestinationStream,
+): Log {
+  const options: LoggerOptions = {
     level: settings.LECTERN_LOG,
     base: { service },
     timestamp: () => `,"atMs":${Date.now()}`,
@@ -32,5 +36,6 @@ export function createLog(settings: Pick<Settings, 'LECTERN_LOG'>, service: stri
       ],
       censor: '***',
     },
-  });
+  };
+  return out === undefined ? pino(options) : pino(options, out);
 }

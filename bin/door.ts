@@ -1,0 +1,211 @@
+// The front door: one origin for the page, the API, signalling and playback. It passes bytes on as they
+// come and decides nothing but where to; services check permissions themselves.
+import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createProxyServer, type ProxyServer } from 'httpxy';
+import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { sendError, sendJson } from '#server/http.ts';
+import type { Log } from '#server/log.ts';
+import { closeServer, createMetrics, listen } from '#server/service.ts';
+import { clientOf, isLoopback, setForwarded } from './door/forwarded.ts';
+import { allMetrics, readiness } from './door/health.ts';
+import { createPages, type Pages } from './door/pages.ts';
+
+/** A client has this long to send its request's headers: slow ones must not hold connections. */
+const HEADERS_LIMIT_MS = 15_000;
+/** And this long for the whole request, body included. */
+const REQUEST_LIMIT_MS = 300_000;
+const KEEP_ALIVE_MS = 20_000;
+/** An API answer that takes longer is taken for lost. Playback and signalling may be silent for longer. */
+const API_LIMIT_MS = 60_000;
+const UPGRADE_LIMIT_MS = 10_000;
+/** When to ask again while a service restarts, in s. */
+const RETRY_AFTER_S = 1;
+
+type Service = 'school' | 'gateway' | 'sfu';
+type Place = Service | 'page' | 'health' | 'ready' | 'metrics' | 'nothing';
+
+export interface DoorOptions {
+  /** Where the services are, as origins. */
+  origins: Readonly<Record<Service, string>>;
+  /** The folder of the built page. */
+  pagesDir: string;
+  /** Addresses of proxies whose X-Forwarded-* headers are believed. */
+  trustedProxies: ReadonlySet<string>;
+  log: Log;
+}
+
+export interface Door {
+  /** Resolves with the port in use; rejects with the system's error, e.g. EADDRINUSE. */
+  listen(port: number, host: string): Promise<number>;
+  /** Closes every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Where the door sends `path`. Services' internal addresses lead nowhere from here. */
+export function placeOf(path: string): Place {
+  if (path === '/api' || path.startsWith('/api/')) return 'school';
+  if (path.startsWith('/socket.io/')) return 'sfu';
+  if (/^\/(live|whip|whep)\//.test(path)) return 'gateway';
+  // `/replay/<recording>` alone is a page; what lies below it, and its files, are media.
+  if (/^\/replay\/[^/]+[/.]/.test(path)) return 'gateway';
+  if (path === '/healthz') return 'health';
+  if (path === '/readyz') return 'ready';
+  if (path === '/metrics') return 'metrics';
+  if (path === '/internal' || path.startsWith('/internal/')) return 'nothing';
+  return 'page';
+}
+
+/**
+ * The path of a request's target. Throws LecternError `bad-request` for one that means something else
+ * once it is resolved (`..`, a backslash, an absolute address): a service might resolve it, and then
+ * would answer for a path that the door did not choose.
+ */
+function pathOf(request: IncomingMessage): string {
+  const raw = (request.url ?? '').split('?', 1)[0] ?? '';
+  const resolved = raw.startsWith('/') ? URL.parse(`http://door${raw}`)?.pathname : undefined;
+  if (resolved !== raw || /%2f|%5c/i.test(raw)) throw new LecternError('bad-request');
+  return raw;
+}
+
+/** Makes the door; it opens with `listen`. */
+export function createDoor(options: DoorOptions): Door {
+  return new FrontDoor(options);
+}
+
+class FrontDoor implements Door {
+  readonly #options: DoorOptions;
+  readonly #metrics = createMetrics('door');
+  readonly #pages: Pages;
+  /** Viewers hold connections for hours, so their number has no limit here; idle ones are kept few. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
+  readonly #proxy: ProxyServer;
+  readonly #server: Server;
+  /** Also those that were upgraded: the server forgets them, and closing must not. */
+  readonly #sockets = new Set<Socket>();
+  /** How many bytes a socket had sent when it asked for its upgrade. */
+  readonly #sentBefore = new WeakMap<Socket, number>();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.#pages = createPages(options.pagesDir, (request, response) => {
+      sendError(response, new LecternError('not-found'), options.log, request.url);
+    });
+    this.#proxy = createProxyServer({ xfwd: false, upgradeTimeout: UPGRADE_LIMIT_MS });
+    this.#proxy.on('error', (_error, _request, to) => {
+      if (to !== undefined) this.#refuse(to, 'service-unavailable');
+    });
+    this.#server = createServer(
+      {
+        headersTimeout: HEADERS_LIMIT_MS,
+        requestTimeout: REQUEST_LIMIT_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        // Others (h2c) are offers that may be passed over.
+        shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      },
+      (request, response) => this.#handleRequest(request, response),
+    );
+    this.#server.on('upgrade', (request, socket, head) => this.#handleUpgrade(request, socket, head));
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  listen(port: number, host: string): Promise<number> {
+    return listen(this.#server, port, host);
+  }
+
+  async close(): Promise<void> {
+    const closed = closeServer(this.#server);
+    for (const socket of this.#sockets) socket.destroy();
+    this.#agent.destroy();
+    await closed;
+  }
+
+  #handleRequest(request: IncomingMessage, response: ServerResponse): void {
+    try {
+      const path = pathOf(request);
+      const place = placeOf(path);
+      if (place === 'school' || place === 'gateway' || place === 'sfu') {
+        this.#pass(request, response, place);
+      } else if (place === 'page') {
+        this.#pages(request, response, path);
+      } else if (place === 'health') {
+        sendJson(response, 200, { ok: true });
+      } else if (place === 'ready') {
+        void readiness(this.#options.origins).then((all) => sendJson(response, all.ok ? 200 : 503, all));
+      } else if (place === 'metrics' && isLoopback(clientOf(request, this.#options.trustedProxies).ip)) {
+        this.#sendMetrics(response);
+      } else {
+        throw new LecternError('not-found');
+      }
+    } catch (error) {
+      sendError(response, error, this.#options.log, request.url);
+    }
+  }
+
+  #pass(request: IncomingMessage, response: ServerResponse, service: Service): void {
+    setForwarded(request, clientOf(request, this.#options.trustedProxies));
+    const target = this.#options.origins[service];
+    const limit = service === 'school' ? { proxyTimeout: API_LIMIT_MS } : {};
+    this.#proxy.web(request, response, { target, agent: this.#agent, ...limit }).catch(() => {
+      // The client's side failed; there is nobody left to tell.
+      response.destroy();
+    });
+  }
+
+  #sendMetrics(response: ServerResponse): void {
+    void allMetrics(this.#options.origins, this.#metrics).then((text) => {
+      response.writeHead(200, { 'content-type': this.#metrics.contentType });
+      response.end(text);
+    });
+  }
+
+  #handleUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+    if (!(duplex instanceof Socket)) {
+      duplex.destroy();
+      return;
+    }
+    this.#sentBefore.set(duplex, duplex.bytesWritten);
+    try {
+      const place = placeOf(pathOf(request));
+      if (place !== 'gateway' && place !== 'sfu') throw new LecternError('not-found');
+      setForwarded(request, clientOf(request, this.#options.trustedProxies));
+      const target = this.#options.origins[place];
+      this.#proxy.ws(request, duplex, { target }, head).catch(() => duplex.destroy());
+    } catch (error) {
+      this.#refuse(duplex, error instanceof LecternError ? error.code : 'internal-error');
+    }
+  }
+
+  /** Says on a response, or on a socket that waits for its upgrade, why nothing comes. */
+  #refuse(to: ServerResponse | Socket, code: ErrorCode): void {
+    const error = new LecternError(code);
+    const retry = code === 'service-unavailable' ? { 'retry-after': String(RETRY_AFTER_S) } : {};
+    if (!(to instanceof Socket)) {
+      if (to.headersSent) {
+        to.destroy();
+        return;
+      }
+      for (const [name, value] of Object.entries(retry)) to.setHeader(name, value);
+      sendJson(to, error.status, error.toBody());
+      return;
+    }
+    // Once bytes went out the upgrade is done, and only an end says that it is over.
+    if (!to.writable || to.bytesWritten > (this.#sentBefore.get(to) ?? 0)) {
+      to.destroy();
+      return;
+    }
+    const body = JSON.stringify(error.toBody());
+    const headers = {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+      ...retry,
+    };
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    to.end(`HTTP/1.1 ${error.status} ${ERRORS[code].message}\r\n${head.join('')}\r\n${body}`);
+  }
+}

@@ -1,0 +1,150 @@
+// Which ports a start uses. They are tried before anything is started, so that a person reads one line
+// for each that is taken, with the setting that moves it; port 0 becomes a free one that all processes share.
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import type { Settings } from '#server/settings.ts';
+
+/**
+ * Free ports are picked below the range from which systems take ports for outgoing connections (Linux:
+ * 32768): a service that restarts must find its port still free.
+ */
+const FREE_FROM = 12_000;
+const FREE_TO = 32_000;
+const FREE_TRIES = 50;
+
+type PortVariable = Extract<keyof Settings, `${string}_PORT`>;
+type Protocol = 'tcp' | 'udp';
+
+interface PortUse {
+  variable: PortVariable;
+  what: string;
+  protocols: readonly Protocol[];
+  /** How many ports in a row. */
+  count: number;
+  host: string;
+}
+
+/** What a start listens on, for `workers` mediasoup workers. */
+function uses(settings: Settings, workers: number): PortUse[] {
+  const one = (variable: PortVariable, what: string, protocol: Protocol = 'tcp'): PortUse => ({
+    variable,
+    what,
+    protocols: [protocol],
+    count: 1,
+    host: variable === 'LECTERN_PORT' ? settings.LECTERN_HOST : '0.0.0.0',
+  });
+  return [
+    one('LECTERN_PORT', 'the page and everything behind it'),
+    one('LECTERN_GATEWAY_PORT', 'playback for CDNs'),
+    one('LECTERN_SCHOOL_PORT', 'the school service'),
+    one('LECTERN_SFU_PORT', 'the sfu service'),
+    one('LECTERN_RTMP_PORT', 'RTMP'),
+    one('LECTERN_INGEST_PORT', 'RTP from the sfu', 'udp'),
+    {
+      variable: 'LECTERN_RTC_PORT',
+      what: 'WebRTC',
+      protocols: ['udp', 'tcp'],
+      count: workers,
+      host: '0.0.0.0',
+    },
+  ];
+}
+
+/** A port that cannot be had; `message` is one line that says which setting moves it. */
+export interface PortProblem {
+  variable: PortVariable;
+  port: number;
+  message: string;
+}
+
+/** Tries every port that is not 0. */
+export async function findPortProblems(settings: Settings, workers: number): Promise<PortProblem[]> {
+  const found = await Promise.all(
+    uses(settings, workers)
+      .filter((use) => settings[use.variable] !== 0)
+      .flatMap((use) =>
+        Array.from({ length: use.count }, (_, index) => probe(use, settings[use.variable] + index)),
+      ),
+  );
+  return found.filter((problem) => problem !== undefined);
+}
+
+async function probe(use: PortUse, port: number): Promise<PortProblem | undefined> {
+  for (const protocol of use.protocols) {
+    const code = await tryPort(protocol, port, use.host);
+    if (code === undefined) continue;
+    const { variable, what } = use;
+    return {
+      variable,
+      port,
+      message: explain(code, `${protocol.toUpperCase()} port ${port} (${what})`, use),
+    };
+  }
+  return undefined;
+}
+
+function explain(code: string, port: string, { variable, host }: PortUse): string {
+  if (code === 'EADDRINUSE')
+    return `${port} is in use: stop what uses it, or set ${variable} to a free port.`;
+  if (code === 'EACCES') return `${port} is not allowed to you: set ${variable} to a port above 1023.`;
+  if (code === 'EADDRNOTAVAIL') return `This machine has no address ${host}: set LECTERN_HOST to one it has.`;
+  return `${port} cannot be opened (${code}): set ${variable} to another port.`;
+}
+
+/** Returns undefined if the port can be listened on, else the system's error code. */
+async function tryPort(protocol: Protocol, port: number, host: string): Promise<string | undefined> {
+  try {
+    if (protocol === 'tcp') {
+      const server = createServer();
+      server.listen({ port, host, exclusive: true });
+      await once(server, 'listening');
+      await new Promise((resolve) => server.close(resolve));
+    } else {
+      const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+      socket.bind({ port, address: host, exclusive: true });
+      await once(socket, 'listening');
+      await new Promise<void>((resolve) => socket.close(resolve));
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  }
+}
+
+/**
+ * Replaces port 0 by free ports, and derives the services' own addresses from their ports where none
+ * was set. `given` is the environment that `settings` were read from.
+ * Throws an Error if no free port is found.
+ */
+export async function settlePorts(
+  settings: Settings,
+  workers: number,
+  given: NodeJS.ProcessEnv,
+): Promise<Settings> {
+  const settled = { ...settings };
+  const taken = new Set<number>();
+  for (const use of uses(settings, workers)) {
+    if (settled[use.variable] === 0) settled[use.variable] = await findFree(use, taken);
+  }
+  const own = (url: string | undefined, port: number) =>
+    url === undefined || url === '' ? `http://127.0.0.1:${port}` : url;
+  settled.LECTERN_SCHOOL_URL = own(given.LECTERN_SCHOOL_URL, settled.LECTERN_SCHOOL_PORT);
+  settled.LECTERN_GATEWAY_URL = own(given.LECTERN_GATEWAY_URL, settled.LECTERN_GATEWAY_PORT);
+  settled.LECTERN_SFU_URL = own(given.LECTERN_SFU_URL, settled.LECTERN_SFU_PORT);
+  return settled;
+}
+
+async function findFree(use: PortUse, taken: Set<number>): Promise<number> {
+  for (let tries = 0; tries < FREE_TRIES; tries += 1) {
+    const first = randomInt(FREE_FROM, FREE_TO);
+    const ports = Array.from({ length: use.count }, (_, index) => first + index);
+    if (ports.some((port) => taken.has(port))) continue;
+    const problems = await Promise.all(ports.map((port) => probe(use, port)));
+    if (problems.some((problem) => problem !== undefined)) continue;
+    for (const port of ports) taken.add(port);
+    return first;
+  }
+  throw new Error(`No free port was found for ${use.what}: set ${use.variable}.`);
+}

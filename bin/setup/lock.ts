@@ -1,0 +1,48 @@
+// One set-up step at a time, also between processes. The lock is SQLite's on a file: the system lets go
+// of it when its holder ends, however it ends, so a lock can never be left behind.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const POLL_MS = 250;
+
+export interface LockOptions {
+  signal?: AbortSignal | undefined;
+  /** Called once if another process has the lock. */
+  onWait?: () => void;
+}
+
+/** Runs `work` while holding the lock on `path`. Rejects with what `work` rejects with, or if aborted. */
+export async function withLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
+  mkdirSync(dirname(path), { recursive: true });
+  const db = new DatabaseSync(path, { timeout: 0 });
+  try {
+    for (let waited = false; !tryLock(db);) {
+      if (!waited) options.onWait?.();
+      waited = true;
+      await sleep(POLL_MS, undefined, {
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    }
+    return await work();
+  } finally {
+    db.close();
+  }
+}
+
+const SQLITE_BUSY = 5;
+
+function tryLock(db: DatabaseSync): boolean {
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,163 @@
+// `npm start`: set-up, then one school, gateway and sfu behind one door, until Ctrl-C.
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { createLog } from '#server/log.ts';
+import { loadSecrets, type Secrets } from '#server/secrets.ts';
+import { publicUrl, readSettings, type Settings } from '#server/settings.ts';
+import { createDoor } from './door.ts';
+import { createLogLines } from './log-lines.ts';
+import { findPortProblems, settlePorts } from './ports.ts';
+import { ensureFfmpeg } from './setup/ffmpeg.ts';
+import { ensurePage } from './setup/page.ts';
+import { SetupError } from './setup/run.ts';
+import { ensureWorker } from './setup/worker.ts';
+import { Supervisor } from './supervisor.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** npm and its shell pass Ctrl-C on beside the terminal: what comes so soon is the same one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Something to close, in the order in which it was made; closed in the reverse order. */
+interface Owned {
+  close(): Promise<void>;
+  kill?(): void;
+}
+
+const owned: Owned[] = [];
+const stopping = new AbortController();
+let stoppedAtMs: number | undefined;
+
+/** Ends everything, then the process with `status`. Called again by a person, it does not wait. */
+function stop(status: number): void {
+  if (stoppedAtMs !== undefined) {
+    if (Date.now() - stoppedAtMs < SAME_SIGNAL_MS) return;
+    for (const one of owned) one.kill?.();
+    process.exit(1);
+  }
+  stoppedAtMs = Date.now();
+  stopping.abort(new Error('stopped'));
+  closeAll().then(
+    () => process.exit(status),
+    (error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+}
+
+async function closeAll(): Promise<void> {
+  for (const one of owned.toReversed()) await one.close();
+}
+
+function fail(error: unknown): void {
+  // What stops a wait when everything ends is no failure.
+  if (stopping.signal.aborted) return;
+  const known = error instanceof SetupError;
+  const text = known
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
+  process.stderr.write(`${text}\n`);
+  stop(1);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(0));
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+// Whoever reads the log is gone, as with `npm start | head`: nobody would know that this still runs.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop(1));
+
+function settingsOrExit(): Settings {
+  try {
+    return readSettings();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+function secretsOf({ LECTERN_DATA }: Settings): Secrets {
+  try {
+    return loadSecrets(LECTERN_DATA);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SetupError(
+      `The data folder cannot be used (${why}): correct that, or set LECTERN_DATA to another.`,
+    );
+  }
+}
+
+/** What the services read: the settings as they were settled, the same for all. */
+function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
+  const given = Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, String(value)]);
+  return {
+    ...process.env,
+    ...Object.fromEntries(given),
+    MEDIASOUP_WORKER_BIN: worker,
+    ...(ffmpeg === undefined ? {} : { LECTERN_FFMPEG: ffmpeg }),
+  };
+}
+
+async function start(): Promise<void> {
+  const given = settingsOrExit();
+  const { signal } = stopping;
+  const workers = given.LECTERN_WORKERS ?? availableParallelism();
+  const problems = await findPortProblems(given, workers);
+  if (problems.length > 0) throw new SetupError(problems.map(({ message }) => message).join('\n'));
+  const worker = await ensureWorker(signal);
+  const ffmpeg = await ensureFfmpeg(given.LECTERN_FFMPEG, signal);
+  const pagesDir = await ensurePage(signal);
+  const settings = { ...(await settlePorts(given, workers, process.env)), LECTERN_WORKERS: workers };
+  const secrets = secretsOf(settings);
+
+  const pretty = settings.LECTERN_LOG_FORMAT === 'pretty';
+  const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+  const lines = createLogLines(settings.LECTERN_LOG_FORMAT, process.stdout, colour);
+  const sink = { write: (line: string) => lines.write(line) };
+  // The supervisor's few lines are always there: scripts and people wait for `ready`.
+  const log = createLog({ LECTERN_LOG: 'info' }, 'lectern', sink);
+
+  const door = createDoor({
+    origins: {
+      school: `http://127.0.0.1:${settings.LECTERN_SCHOOL_PORT}`,
+      gateway: `http://127.0.0.1:${settings.LECTERN_GATEWAY_PORT}`,
+      sfu: `http://127.0.0.1:${settings.LECTERN_SFU_PORT}`,
+    },
+    pagesDir,
+    trustedProxies: new Set(settings.LECTERN_TRUSTED_PROXIES.split(',').map((address) => address.trim())),
+    log: createLog(settings, 'door', sink),
+  });
+  owned.push(door);
+  await door.listen(settings.LECTERN_PORT, settings.LECTERN_HOST);
+
+  const service = (name: string, port: number) => ({
+    name,
+    file: join(ROOT, name, 'main.ts'),
+    readyUrl: `http://127.0.0.1:${port}/readyz`,
+  });
+  const supervisor = new Supervisor({
+    services: [
+      service('school', settings.LECTERN_SCHOOL_PORT),
+      service('gateway', settings.LECTERN_GATEWAY_PORT),
+      service('sfu', settings.LECTERN_SFU_PORT),
+    ],
+    env: serviceEnv(settings, worker, ffmpeg),
+    log,
+    lines,
+  });
+  owned.push(supervisor);
+  await supervisor.start();
+
+  const url = publicUrl(settings);
+  const ownerLink = `${url}/owner#key=${secrets.owner}`;
+  if (pretty) {
+    process.stdout.write(`\nLectern is ready. Open this link to sign in: ${ownerLink}\n\n`);
+  } else {
+    log.info({ url, ownerLink, pid: process.pid }, 'ready');
+  }
+}
+
+start().catch(fail);
