@@ -47,9 +47,8 @@ interface ScannedTrack {
   readonly size: { width: number; height: number } | null;
   readonly table: SampleTable;
   readonly extents: readonly Extent[];
-  /** Presentation time of the first sample, and its distance to the decoding time. */
+  /** Presentation time of the first sample. */
   readonly startUs: number;
-  readonly startCtsTicks: number;
 }
 
 /**
@@ -135,7 +134,7 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
   const table = new SampleTable(track.kind);
   const extents: Extent[] = [];
   const size = { width: 0, height: 0 };
-  let start: { us: number; ctsTicks: number } | null = null;
+  let startUs: number | null = null;
   for await (const { item, result } of readAhead(segments, ({ path }) => scanSegment(path))) {
     const { path, config } = item;
     const own = timescaleOf(config);
@@ -149,7 +148,7 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
       const [head] = run;
       const last = run.at(-1);
       if (!head || !last) continue;
-      start ??= { us: ticksToUs(head.dtsTicks + head.ctsTicks, own), ctsTicks: scale(head.ctsTicks) };
+      startUs ??= ticksToUs(head.dtsTicks + head.ctsTicks, own);
       if (!head.key) prefix = null;
       table.startChunk(config);
       for (const sample of run) {
@@ -171,15 +170,14 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
       prefix = null;
     }
   }
-  if (!start) return null;
+  if (startUs === null) return null;
   return {
     kind: track.kind,
     timescale,
     size: track.kind === 'video' ? size : null,
     table,
     extents,
-    startUs: start.us,
-    startCtsTicks: start.ctsTicks,
+    startUs,
   };
 }
 
@@ -200,17 +198,17 @@ function contiguousRuns(fragments: readonly FragmentInfo[]): FragmentInfo['sampl
 
 /** Prepares a `trak`; its duration is in the movie's timescale. */
 function trackWriter(track: ScannedTrack, trackId: number, originUs: number) {
-  const { table, timescale, startCtsTicks } = track;
+  const { table, timescale } = track;
   const toMovie = (value: number) => ticks(ticksToUs(value, timescale), MOVIE_TIMESCALE);
   const delayTicks = ticks(track.startUs - originUs, MOVIE_TIMESCALE);
-  const playedTicks = toMovie(Math.max(0, table.durationTicks - startCtsTicks));
-  const durationTicks = delayTicks + playedTicks;
+  const shownTicks = toMovie(table.shownTicks);
+  const durationTicks = delayTicks + shownTicks;
   const mediaDurationTicks = table.durationTicks;
   const makeTable = table.finish();
   // §8.6.6: an empty edit delays the track, the other leaves out what lies before its first picture.
   const edits = new ByteWriter(64).u32(delayTicks > 0 ? 2 : 1);
   if (delayTicks > 0) edits.u64(delayTicks).u32(-1).u32(-1).u32(0x10000);
-  edits.u64(playedTicks).u64(Math.max(0, startCtsTicks)).u32(0x10000);
+  edits.u64(shownTicks).u64(Math.max(0, table.startShiftTicks)).u32(0x10000);
   const elst = fullBox('elst', 1, 0, edits.finish());
   return {
     durationTicks,

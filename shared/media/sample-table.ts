@@ -59,6 +59,8 @@ export class SampleTable {
   #firstDtsTicks = 0;
   #lastDtsTicks = 0;
   #lastDurationTicks = 0;
+  #firstShownTicks = 0;
+  #shownUntilTicks = 0;
 
   constructor(kind: 'video' | 'audio') {
     this.#kind = kind;
@@ -75,6 +77,16 @@ export class SampleTable {
   /** From the first decoding time to the end of the last sample. */
   get durationTicks(): number {
     return this.#count === 0 ? 0 : this.#lastDtsTicks + this.#lastDurationTicks - this.#firstDtsTicks;
+  }
+
+  /** From the first picture or sound to the end of what is shown last; with B-frames not the same. */
+  get shownTicks(): number {
+    return this.#shownUntilTicks - this.#firstShownTicks;
+  }
+
+  /** Presentation minus decoding time of the first sample. */
+  get startShiftTicks(): number {
+    return this.#firstShownTicks - this.#firstDtsTicks;
   }
 
   /** Begins the next chunk; all its samples are of `config`, which is recognised by identity. */
@@ -100,6 +112,7 @@ export class SampleTable {
     let { dtsTicks, ctsTicks } = sample;
     if (this.#count === 0) {
       this.#firstDtsTicks = dtsTicks;
+      this.#firstShownTicks = dtsTicks + ctsTicks;
     } else {
       if (dtsTicks < this.#lastDtsTicks) {
         ctsTicks -= this.#lastDtsTicks - dtsTicks;
@@ -108,7 +121,9 @@ export class SampleTable {
       this.#durations.add(dtsTicks - this.#lastDtsTicks);
     }
     this.#lastDtsTicks = dtsTicks;
-    this.#lastDurationTicks = sample.durationTicks;
+    // A last sample without a duration would not be shown at all; it lasts as long as the one before.
+    this.#lastDurationTicks = sample.durationTicks || this.#lastDurationTicks;
+    this.#shownUntilTicks = Math.max(this.#shownUntilTicks, dtsTicks + ctsTicks + this.#lastDurationTicks);
     this.#shifts.add(ctsTicks);
     if (ctsTicks !== 0) this.#shifted = true;
     this.#sizes.u32(sample.sizeBytes);

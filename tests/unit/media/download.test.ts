@@ -1,0 +1,225 @@
+// Downloads: the MP4 and the FLV of a recording, put together from its segments while they are read.
+import assert from 'node:assert/strict';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { LecternError } from '#shared/contract/errors.ts';
+import { avcConfig, splitAnnexB } from '#shared/media/avc.ts';
+import { aacConfig } from '#shared/media/aac.ts';
+import { fragment, readBoxes, ticks } from '#shared/media/fmp4.ts';
+import { flvFile } from '../../../gateway/store/flv-file.ts';
+import { openMovie, type MovieTrack } from '../../../gateway/store/movie.ts';
+import { probe } from '../../support/av.ts';
+import {
+  assertPlays,
+  complaints,
+  decodedFrames,
+  dtsUs,
+  framesOf,
+  makeFlv,
+  save,
+  temporaryFolder,
+  writeTracks,
+} from './material.ts';
+
+/** Writes both downloads of these tracks into the folder. */
+async function download(folder: string, tracks: readonly MovieTrack[]) {
+  const movie = await openMovie(tracks);
+  const [mp4, flv] = [join(folder, 'class.mp4'), join(folder, 'class.flv')];
+  assert.equal(await save(mp4, movie.stream()), movie.size);
+  await save(flv, flvFile(tracks));
+  return { movie, mp4, flv };
+}
+
+test('a class of one take: both downloads hold every frame at its time', async (context) => {
+  const folder = await temporaryFolder(context);
+  for (const video of [
+    ['-bf', '0'],
+    ['-preset', 'medium', '-bf', '2'],
+  ]) {
+    // The recording began in the middle of a broadcast; sound began 40 ms after the picture.
+    const all = framesOf(await makeFlv({ seconds: 5, video }), 7_000_000_000);
+    const frames = all.filter((frame) => frame.kind === 'video' || frame.ptsUs >= 7_000_040_000);
+    const tracks = await writeTracks(folder, frames);
+    const { movie, mp4, flv } = await download(folder, tracks);
+    await assertPlays(mp4, frames, Math.min(...frames.map((frame) => frame.ptsUs)));
+    await assertPlays(flv, frames, Math.min(...frames.map(dtsUs)));
+    for (const path of [mp4, flv]) {
+      const { durationS, streams } = await probe(path);
+      assert.ok(Math.abs(durationS - 5) < 0.1, `${path} lasts ${durationS} s`);
+      assert.deepEqual(streams.map(({ codec }) => codec).sort(), ['aac', 'h264']);
+    }
+    assert.ok(Math.abs(movie.durationMs - 5_000) < 100);
+  }
+});
+
+test('the MP4 has its index in front, so it plays while it downloads', async (context) => {
+  const folder = await temporaryFolder(context);
+  const { mp4 } = await download(folder, await writeTracks(folder, framesOf(await makeFlv({ seconds: 2 }))));
+  assert.deepEqual(
+    readBoxes(await readFile(mp4)).map(({ type }) => type),
+    ['ftyp', 'moov', 'mdat'],
+  );
+});
+
+test('any range of the MP4 is the same bytes', async (context) => {
+  const folder = await temporaryFolder(context);
+  const { movie, mp4 } = await download(
+    folder,
+    await writeTracks(folder, framesOf(await makeFlv({ seconds: 3 }))),
+  );
+  const whole = await readFile(mp4);
+  const ranges = [
+    [0, 0],
+    [0, 1],
+    [movie.size - 1, movie.size],
+    [100, 5_000],
+  ];
+  for (let i = 1; i <= 40; i += 1)
+    ranges.push([(i * 7_919) % movie.size, Math.min(movie.size, ((i * 7_919) % movie.size) + i * 911)]);
+  for (const [start, end] of ranges as [number, number][]) {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of movie.stream(start, end)) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(whole.subarray(start, end)), `${start} to ${end}`);
+  }
+  assert.throws(() => movie.stream(0, movie.size + 1), RangeError);
+  assert.throws(() => movie.stream(5, 4), RangeError);
+});
+
+test('the picture changes its size in mid-class: all frames of both sizes come out', async (context) => {
+  const folder = await temporaryFolder(context);
+  const small = framesOf(await makeFlv({ size: '480x270', seconds: 2 }));
+  const large = framesOf(await makeFlv({ size: '1280x720', seconds: 2 }), 2_040_000);
+  const back = framesOf(await makeFlv({ size: '480x270', seconds: 2 }), 4_080_000);
+  const tracks = await writeTracks(folder, [...small, ...large, ...back]);
+  const { mp4, flv } = await download(folder, tracks);
+  for (const path of [mp4, flv]) {
+    assert.equal(await complaints(path), '');
+    const found = (await decodedFrames(path)).filter(({ type }) => type === 'video');
+    const sizes = found.map(({ width, height }) => `${width}x${height}`);
+    assert.deepEqual(sizes, [
+      ...Array<string>(60).fill('480x270'),
+      ...Array<string>(60).fill('1280x720'),
+      ...Array<string>(60).fill('480x270'),
+    ]);
+  }
+});
+
+test('the teacher was away for ten seconds: sound and picture are still together after it', async (context) => {
+  const folder = await temporaryFolder(context);
+  const before = framesOf(await makeFlv({ seconds: 2 }));
+  const after = framesOf(await makeFlv({ seconds: 2 }), 12_000_000);
+  // One configuration object for all, as a recorder that suppresses identical ones has it.
+  const tracks = await writeTracks(folder, [...before, ...after]);
+  const { mp4, flv } = await download(folder, tracks);
+  const originUs = Math.min(...before.map((frame) => frame.ptsUs));
+  for (const path of [mp4, flv]) await assertPlays(path, [...before, ...after], originUs);
+});
+
+test('a recording that was cut off by kill -9 is playable up to its last whole fragment', async (context) => {
+  const folder = await temporaryFolder(context);
+  const tracks = await writeTracks(folder, framesOf(await makeFlv({ seconds: 3 })));
+  const last = tracks[0]!.segments.at(-1)!.path;
+  const bytes = await readFile(last);
+  await writeFile(last, bytes.subarray(0, bytes.length - 100));
+  await appendFile(tracks[1]!.segments.at(-1)!.path, 'rubbish');
+  await rm(tracks[1]!.segments[0]!.path);
+  const { mp4, flv } = await download(folder, tracks);
+  for (const path of [mp4, flv]) {
+    assert.equal(await complaints(path), '');
+    assert.equal((await decodedFrames(path)).filter(({ type }) => type === 'video').length, 75);
+  }
+});
+
+test('a recording without a sample is not found, and one without sound is a silent movie', async (context) => {
+  const folder = await temporaryFolder(context);
+  const notFound = (error: unknown) => error instanceof LecternError && error.code === 'not-found';
+  await assert.rejects(openMovie([{ kind: 'video', segments: [] }]), notFound);
+  await assert.rejects(save(join(folder, 'none.flv'), flvFile([])), notFound);
+  const silent = await writeTracks(folder, framesOf(await makeFlv({ seconds: 1, audio: 'none' })));
+  const { mp4, flv } = await download(folder, [...silent, { kind: 'audio', segments: [] }]);
+  for (const path of [mp4, flv]) {
+    assert.equal(await complaints(path), '');
+    assert.equal((await probe(path)).streams.length, 1);
+  }
+});
+
+test('the validator stays while the recording does, and changes with it', async (context) => {
+  const folder = await temporaryFolder(context);
+  const tracks = await writeTracks(folder, framesOf(await makeFlv({ seconds: 2 })));
+  const { etag } = await openMovie(tracks);
+  assert.equal((await openMovie(tracks)).etag, etag);
+  assert.match(etag, /^"[\w-]{43}"$/);
+  const shorter = tracks.map((track) => ({ ...track, segments: track.segments.slice(0, 1) }));
+  assert.notEqual((await openMovie(shorter)).etag, etag);
+});
+
+test('a download that is broken off leaves no file open', async (context) => {
+  const folder = await temporaryFolder(context);
+  const tracks = await writeTracks(folder, framesOf(await makeFlv({ seconds: 3 })));
+  const movie = await openMovie(tracks);
+  const openFiles = async () => (await import('node:fs/promises')).readdir('/proc/self/fd');
+  const before = (await openFiles()).length;
+  for (const bytes of [movie.stream(movie.size - 5_000), flvFile(tracks)]) {
+    for await (const _ of bytes) break;
+  }
+  assert.equal((await openFiles()).length, before);
+});
+
+test('the index of an hour is made in a moment', { timeout: 120_000 }, async (context) => {
+  const folder = await temporaryFolder(context);
+  const tracks = await hour(folder);
+  const heapBefore = process.memoryUsage().heapUsed;
+  const began = performance.now();
+  const movie = await openMovie(tracks);
+  const tookMs = performance.now() - began;
+  assert.equal(movie.durationMs, 3_600_000);
+  const heapMb = (process.memoryUsage().heapUsed - heapBefore) / 1e6;
+  context.diagnostic(
+    `index of 1 h (108,000 pictures, 168,750 sounds, ${tracks[0]!.segments.length * 2} files) made in ${tookMs.toFixed(0)} ms, ` +
+      `heap +${heapMb.toFixed(0)} MB, file of ${(movie.size / 1e6).toFixed(0)} MB`,
+  );
+});
+
+/** An hour at 30 pictures a second: sizes are small, counts are real. */
+async function hour(folder: string): Promise<MovieTrack[]> {
+  const [sps, pps] = splitAnnexB(
+    Buffer.from('000000016742c0208c8d402802dd37010d01078442350000000168ce3c80', 'hex'),
+  );
+  const make = async (
+    kind: 'video' | 'audio',
+    config: MovieTrack['segments'][number]['config'],
+    timescale: number,
+    perSegment: number,
+    sampleUs: number,
+  ) => {
+    const total = Math.round(3_600_000_000 / sampleUs);
+    const segments = [];
+    for (let first = 0; first < total; first += perSegment) {
+      const parts: Uint8Array[] = [];
+      for (let at = first; at < Math.min(total, first + perSegment); at += perSegment / 4) {
+        const count = Math.min(Math.ceil(perSegment / 4), total - at);
+        parts.push(
+          fragment({
+            sequence: at + 1,
+            baseDecodeTime: ticks(at * sampleUs, timescale),
+            samples: Array.from({ length: count }, (_, i) => ({
+              data: new Uint8Array(40),
+              key: at + i === first || kind === 'audio',
+              durationTicks:
+                ticks((at + i + 1) * sampleUs, timescale) - ticks((at + i) * sampleUs, timescale),
+            })),
+          }),
+        );
+      }
+      const path = join(folder, `${kind}-${first}.m4s`);
+      await writeFile(path, Buffer.concat(parts));
+      segments.push({ path, config });
+    }
+    return { kind, segments };
+  };
+  return [
+    await make('video', avcConfig(sps!, pps!), 90_000, 60, 1_000_000 / 30),
+    await make('audio', aacConfig(48_000, 2), 48_000, 96, 1_024_000_000 / 48_000),
+  ];
+}
