@@ -1,0 +1,166 @@
+// Keeps one broadcast on air: states the feed to the gateway again and again, at once when it changes,
+// and sends the RTP where the answer says. Heals by itself when either side restarts.
+import type { Log } from '#server/log.ts';
+import { FEED_INTERVAL_MS, type BroadcastStatus, type FeedTrack } from '#shared/contract/internal.ts';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
+import type { BroadcastRun } from './record.ts';
+
+/** One lost answer is no outage. */
+const FAILURES_TO_REPORT = 2;
+/** After this many tries the gateway is left to end the broadcast by itself, as it does without a feed. */
+const END_TRIES = 60;
+
+export interface AiringEvents {
+  /** What the gateway says of this broadcast. */
+  status(status: BroadcastStatus): void;
+  /** The gateway cannot be reached, or refuses; `reason` is for a person. */
+  trouble(reason: string): void;
+}
+
+export interface AiringOptions {
+  readonly lesson: string;
+  readonly run: BroadcastRun;
+  readonly gateway: Gateway;
+  readonly log: Log;
+  readonly events: AiringEvents;
+}
+
+interface Programme {
+  readonly sources: readonly FeedSource[];
+  readonly media: RoomMedia | null;
+}
+
+type AiringState = 'on' | 'ending' | 'over';
+
+export class Airing {
+  readonly #options: AiringOptions;
+  #state: AiringState = 'on';
+  #programme: Programme = { sources: [], media: null };
+  #feed: { readonly from: RoomMedia; readonly media: FeedMedia } | null = null;
+  #round: Promise<void> | null = null;
+  #outdated = false;
+  #failures = 0;
+  #endTries = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: AiringOptions) {
+    this.#options = options;
+    this.#next(0);
+  }
+
+  /** States what the programme is now, and in which media it lives. */
+  show(sources: readonly FeedSource[], media: RoomMedia | null): void {
+    this.#programme = { sources, media };
+    if (this.#round === null) this.#next(0);
+    else this.#outdated = true;
+  }
+
+  /** Ends the broadcast at the gateway, trying for a while if it cannot be reached. */
+  end(): void {
+    if (this.#state !== 'on') return;
+    this.#state = 'ending';
+    this.#closeFeed();
+    if (this.#round === null) this.#next(0);
+  }
+
+  /** Stops at once and tells nobody: another broadcast follows, the gateway ended it, or we restart. */
+  close(): void {
+    this.#state = 'over';
+    clearTimeout(this.#timer);
+    this.#closeFeed();
+  }
+
+  #next(inMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#state === 'over') return;
+    this.#timer = setTimeout(() => {
+      this.#outdated = false;
+      this.#round = this.#state === 'on' ? this.#put() : this.#end();
+      void this.#round.finally(() => {
+        this.#round = null;
+        this.#next(
+          this.#outdated || (this.#state === 'ending' && this.#endTries === 0) ? 0 : FEED_INTERVAL_MS,
+        );
+      });
+    }, inMs);
+  }
+
+  async #put(): Promise<void> {
+    const { gateway, run, lesson, events, log } = this.#options;
+    const tracks = await this.#select();
+    if (this.#state !== 'on') return;
+    try {
+      const status = await gateway.put(run.channel, {
+        broadcast: run.id,
+        lesson,
+        title: run.title,
+        from: tracks.length === 0 ? null : (this.#feed?.media.from ?? null),
+        tracks,
+      });
+      if (this.#state !== 'on') return;
+      this.#failures = 0;
+      await this.#flow(status.ingest);
+      if (this.#state === 'on') events.status(status);
+    } catch (error) {
+      if (this.#state !== 'on') return;
+      this.#failures += 1;
+      log.debug({ err: error, channel: run.channel, failures: this.#failures }, 'the gateway takes no feed');
+      if (this.#failures < FAILURES_TO_REPORT) return;
+      const known = error instanceof LecternError && error.code !== 'service-unavailable';
+      events.trouble(known ? error.message : 'The broadcast service cannot be reached; trying again.');
+    }
+  }
+
+  /** Brings the feed in line with the programme. A feed that fails is closed, and opened anew later. */
+  async #select(): Promise<FeedTrack[]> {
+    const { sources, media } = this.#programme;
+    if (this.#feed !== null && this.#feed.from !== media) this.#closeFeed();
+    if (media === null || (sources.length === 0 && this.#feed === null)) return [];
+    try {
+      if (this.#feed === null) {
+        const opened = await media.openFeed();
+        if (this.#state !== 'on') {
+          opened.close();
+          return [];
+        }
+        this.#feed = { from: media, media: opened };
+      }
+      return await this.#feed.media.select(sources);
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'the feed failed');
+      this.#closeFeed();
+      return [];
+    }
+  }
+
+  async #flow(to: { ip: string; port: number }): Promise<void> {
+    if (this.#feed === null) return;
+    try {
+      if (await this.#feed.media.flow(to)) return;
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'the feed failed');
+    }
+    this.#closeFeed();
+    this.#outdated = true;
+  }
+
+  async #end(): Promise<void> {
+    const { gateway, run, log } = this.#options;
+    this.#endTries += 1;
+    try {
+      await gateway.end(run.channel);
+      this.#state = 'over';
+    } catch (error) {
+      // An answer is an answer: there is nothing to end. Only silence is worth another try.
+      const refused = error instanceof LecternError && error.code !== 'service-unavailable';
+      if (refused || this.#endTries >= END_TRIES) this.#state = 'over';
+      log.debug({ err: error, channel: run.channel }, 'the gateway did not end the broadcast');
+    }
+  }
+
+  #closeFeed(): void {
+    this.#feed?.media.close();
+    this.#feed = null;
+  }
+}

@@ -1,0 +1,132 @@
+// What a room needs from the outside: media, links to browsers, a memory that survives, the gateway,
+// and someone to tell. `room/` knows nothing of mediasoup, sockets, HTTP or files; `app.ts` joins them.
+import type { Log } from '#server/log.ts';
+import type { BroadcastFeed, BroadcastStatus, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
+import type { Direction, FactData, FactName, Media, TransportView } from '#shared/contract/signalling.ts';
+import type { Source } from '#shared/domain/sources.ts';
+import type { z } from 'zod';
+import type { JournalEntry, RoomRecord } from './record.ts';
+
+/** The way to one browser. */
+export interface Link {
+  /** False once the socket is gone. */
+  readonly open: boolean;
+  send<N extends FactName>(name: N, data: FactData<N>): void;
+  /** Ends the connection; what was sent before still goes out. */
+  close(): void;
+}
+
+/** The whole of mediasoup, to a room. */
+export interface MediaPlane {
+  /**
+   * Opens the media of a room on the worker with the most room left. `onLost` is called once if that
+   * worker dies: everything of the room's media is gone then, and it may be opened anew.
+   */
+  openRoom(room: string, onLost: () => void): Promise<RoomMedia>;
+}
+
+export interface RoomMedia {
+  readonly rtpCapabilities: Media;
+  /**
+   * Makes the media of one peer, with its receiving transport. Throws LecternError `bad-request` if
+   * the capabilities are malformed.
+   */
+  openPeer(rtpCapabilities: Media, events: PeerMediaEvents): Promise<PeerMedia>;
+  /** Makes the sender of the room's programme to the gateway. */
+  openFeed(): Promise<FeedMedia>;
+  close(): void;
+}
+
+export interface PeerMediaEvents {
+  consumerClosed(consumerId: string): void;
+  layerChanged(consumerId: string, spatialLayer: number | null): void;
+  /** The browser ended the connection under this producer (DTLS close or failure). */
+  producerGone(producerId: string): void;
+}
+
+/** One stream to one peer, as the browser needs it. */
+export interface ConsumerStream {
+  readonly id: string;
+  readonly kind: 'audio' | 'video';
+  readonly rtpParameters: Media;
+  /** Spatial layers of the producer; 1 where it is not simulcast. */
+  readonly layers: number;
+}
+
+export interface ProduceOptions {
+  readonly transportId: string;
+  readonly kind: 'audio' | 'video';
+  readonly rtpParameters: Media;
+  readonly paused: boolean;
+}
+
+/**
+ * All transports, producers and consumers of one peer. Every method throws LecternError: `not-found`
+ * for an id that is not this peer's, `bad-request` or `unsupported-codec` for parameters that
+ * mediasoup refuses, `service-unavailable` if the worker died.
+ */
+export interface PeerMedia {
+  /** False once a transport was ended from the browser's side: the session cannot be resumed. */
+  readonly intact: boolean;
+  readonly recvTransport: TransportView;
+  /** `recv` gives the transport that is there; a second `send` takes the place of the first. */
+  createTransport(direction: z.infer<typeof Direction>): Promise<TransportView>;
+  connectTransport(transportId: string, dtlsParameters: Media): Promise<void>;
+  restartIce(transportId: string): Promise<Media>;
+  /** Resolves with the producer's id. */
+  produce(options: ProduceOptions): Promise<string>;
+  setProducerPaused(producerId: string, paused: boolean): Promise<void>;
+  closeProducer(producerId: string): void;
+  /** Resolves with null if this peer cannot decode that producer, or either is gone by now. */
+  consume(producerId: string): Promise<ConsumerStream | null>;
+  preferLayer(consumerId: string, spatialLayer: number): Promise<void>;
+  setConsumerPaused(consumerId: string, paused: boolean): Promise<void>;
+  close(): void;
+}
+
+/** A producer that belongs to the programme. */
+export interface FeedSource {
+  readonly producerId: string;
+  readonly source: Source;
+}
+
+/** Sends producers of a room to the gateway as plain RTP, each simulcast layer as it is. */
+export interface FeedMedia {
+  readonly from: { ip: string; port: number };
+  /**
+   * Makes exactly these producers the feed's. New ones stay silent until `flow`, so that the gateway
+   * knows them before their first packet. Resolves with the tracks they make.
+   */
+  select(sources: readonly FeedSource[]): Promise<FeedTrack[]>;
+  /**
+   * Sends to this address and lets all selected flow, each from a key frame. Resolves with false if
+   * this feed already goes to another address: it has to be opened anew.
+   */
+  flow(to: { ip: string; port: number }): Promise<boolean>;
+  close(): void;
+}
+
+/** The gateway's side of a broadcast; both throw LecternError. */
+export interface Gateway {
+  put(channel: string, feed: BroadcastFeed): Promise<BroadcastStatus>;
+  end(channel: string): Promise<void>;
+}
+
+/** Durable when it returns: what was acknowledged to a person survives `kill -9`. */
+export interface Journal {
+  load(room: string): RoomRecord;
+  append(room: string, entry: JournalEntry): void;
+  /** Rooms that had someone in them, or were on air, when the process ended. */
+  unfinished(): string[];
+}
+
+export interface RoomDeps {
+  readonly media: MediaPlane;
+  readonly journal: Journal;
+  readonly gateway: Gateway;
+  readonly log: Log;
+  /** Tells `school`, at least once. */
+  readonly publish: (event: ServiceEvent) => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}

@@ -1,0 +1,43 @@
+// The programme: what of all that is published goes to the audience. One picture, all the voices.
+import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { Role } from '#shared/domain/permissions.ts';
+import type { FeedSource } from './ports.ts';
+
+/** The most audio sources that are sent; the teachers' come first. */
+const MAX_AUDIO = 8;
+const RANK: Readonly<Record<Role, number>> = { teacher: 0, assistant: 1, student: 2, auditor: 3 };
+
+export interface ProgrammePeer {
+  readonly id: string;
+  readonly role: Role;
+  readonly joinedAtMs: number;
+}
+
+/**
+ * Chooses the programme. Pictures come from teachers and assistants only, first from who started the
+ * broadcast, then by role and time of joining; a shared screen goes before any camera, and a paused
+ * picture is no picture. A muted microphone stays in, silent, so that unmuting changes nothing.
+ */
+export function chooseProgramme(
+  producers: readonly ProducerView[],
+  peers: readonly ProgrammePeer[],
+  startedBy: string,
+): FeedSource[] {
+  const order = [...peers].sort(
+    (a, b) =>
+      Number(b.id === startedBy) - Number(a.id === startedBy) ||
+      RANK[a.role] - RANK[b.role] ||
+      a.joinedAtMs - b.joinedAtMs,
+  );
+  const inOrder = order.flatMap((peer) => producers.filter((producer) => producer.peerId === peer.id));
+  const staff = new Set(
+    order.filter(({ role }) => role === 'teacher' || role === 'assistant').map(({ id }) => id),
+  );
+  const pictures = inOrder.filter(({ peerId, paused }) => staff.has(peerId) && !paused);
+  const picture =
+    pictures.find(({ source }) => source === 'screen') ?? pictures.find(({ source }) => source === 'camera');
+  const voices = inOrder.filter(({ source }) => source === 'microphone' || source === 'screen-audio');
+  return [...(picture === undefined ? [] : [picture]), ...voices.slice(0, MAX_AUDIO)].map(
+    ({ id, source }) => ({ producerId: id, source }),
+  );
+}

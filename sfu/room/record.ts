@@ -1,0 +1,97 @@
+// What of a room outlives the process: a log of entries, folded into a record when the room is opened.
+import type { ChatMessage } from '#shared/contract/signalling.ts';
+import type { Permission, Role } from '#shared/domain/permissions.ts';
+
+/** One run of the room's channel. */
+export interface BroadcastRun {
+  readonly id: string;
+  readonly channel: string;
+  readonly title: string;
+  /** The peer who started it: its picture is the programme while there is one. */
+  readonly startedBy: string;
+}
+
+/** A peer as it is remembered; permissions are those of its ticket, grants are kept apart. */
+export interface PeerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly permissions: readonly Permission[];
+  readonly joinedAtMs: number;
+}
+
+export type JournalEntry =
+  | { readonly type: 'room:opened' }
+  | { readonly type: 'room:closed' }
+  | { readonly type: 'peer:joined'; readonly peer: PeerRecord }
+  | { readonly type: 'peer:left'; readonly peerId: string }
+  | { readonly type: 'peer:removed'; readonly peerId: string }
+  | { readonly type: 'peer:permitted'; readonly peerId: string; readonly permissions: readonly Permission[] }
+  | { readonly type: 'chat:posted'; readonly message: ChatMessage }
+  | { readonly type: 'chat:deleted'; readonly messageId: string }
+  | { readonly type: 'broadcast:started'; readonly run: BroadcastRun }
+  | { readonly type: 'broadcast:stopped' };
+
+export interface RoomRecord {
+  state: 'new' | 'opened' | 'closed';
+  /** Who was in the room when the process ended. */
+  readonly present: Map<string, PeerRecord>;
+  readonly removed: Set<string>;
+  /** The grantable permissions that a person was given or left with, by peer id. */
+  readonly grants: Map<string, readonly Permission[]>;
+  /** In the order in which they were posted, by id. */
+  readonly chat: Map<string, ChatMessage>;
+  /** The broadcast that should be on air. */
+  onAir: BroadcastRun | null;
+}
+
+/** The record of a room that nothing is known of. */
+export function emptyRecord(): RoomRecord {
+  return {
+    state: 'new',
+    present: new Map(),
+    removed: new Set(),
+    grants: new Map(),
+    chat: new Map(),
+    onAir: null,
+  };
+}
+
+/** Lets `record` remember one more entry. */
+export function remember(record: RoomRecord, entry: JournalEntry): void {
+  switch (entry.type) {
+    case 'room:opened':
+      record.state = 'opened';
+      break;
+    case 'room:closed':
+      record.state = 'closed';
+      record.present.clear();
+      record.onAir = null;
+      break;
+    case 'peer:joined':
+      record.present.set(entry.peer.id, entry.peer);
+      break;
+    case 'peer:left':
+      record.present.delete(entry.peerId);
+      break;
+    case 'peer:removed':
+      record.present.delete(entry.peerId);
+      record.removed.add(entry.peerId);
+      break;
+    case 'peer:permitted':
+      record.grants.set(entry.peerId, entry.permissions);
+      break;
+    case 'chat:posted':
+      record.chat.set(entry.message.id, entry.message);
+      break;
+    case 'chat:deleted':
+      record.chat.delete(entry.messageId);
+      break;
+    case 'broadcast:started':
+      record.onAir = entry.run;
+      break;
+    case 'broadcast:stopped':
+      record.onAir = null;
+      break;
+  }
+}

@@ -1,0 +1,65 @@
+// All rooms of this process: opened by the first ticket, rebuilt from the journal, freed when empty.
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Ticket } from '#shared/contract/tickets.ts';
+import type { RoomDeps } from './ports.ts';
+import { Room } from './room.ts';
+
+export class Rooms {
+  readonly #deps: RoomDeps;
+  readonly #rooms = new Map<string, Room>();
+  #open = true;
+
+  constructor(deps: RoomDeps) {
+    this.#deps = deps;
+  }
+
+  /** Rebuilds the rooms that had someone in them, or were on air, when the process ended. */
+  restore(): void {
+    for (const id of this.#deps.journal.unfinished()) this.#find(id);
+  }
+
+  /** The room of a ticket. Throws LecternError `room-closed`, `peer-removed` or `service-unavailable`. */
+  enter(ticket: Ticket): Room {
+    const room = this.#find(ticket.room);
+    if (room === null) throw new LecternError('room-closed');
+    room.admit(ticket);
+    return room;
+  }
+
+  /** The room if it is in memory. */
+  get(id: string): Room | undefined {
+    return this.#rooms.get(id);
+  }
+
+  /** Ends the class of this room for ever, whether or not it was ever opened. */
+  close(id: string): void {
+    this.#find(id)?.close();
+  }
+
+  count(): { rooms: number; peers: number } {
+    let peers = 0;
+    for (const room of this.#rooms.values()) peers += room.size;
+    return { rooms: this.#rooms.size, peers };
+  }
+
+  /** Lets go of all rooms; their journals stay. */
+  free(): void {
+    this.#open = false;
+    for (const room of this.#rooms.values()) room.free();
+    this.#rooms.clear();
+  }
+
+  #find(id: string): Room | null {
+    if (!this.#open) throw new LecternError('service-unavailable');
+    const known = this.#rooms.get(id);
+    if (known !== undefined) return known;
+    const record = this.#deps.journal.load(id);
+    if (record.state === 'closed') return null;
+    const room = new Room(id, record, this.#deps, (empty) => {
+      this.#rooms.delete(id);
+      empty.free();
+    });
+    this.#rooms.set(id, room);
+    return room;
+  }
+}
