@@ -1,0 +1,104 @@
+// Joins the interactive plane: journal, outbox, workers, rooms, signalling and the internal API.
+import { join } from 'node:path';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LecternError } from '#shared/contract/errors.ts';
+import { LessonId } from '#shared/contract/ids.ts';
+import { requireBearer, sendError, sendJson } from '#server/http.ts';
+import type { Log } from '#server/log.ts';
+import { openOutbox } from '#server/outbox.ts';
+import type { Secrets } from '#server/secrets.ts';
+import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
+import type { Settings } from '#server/settings.ts';
+import { gatewayClient } from './gateway.ts';
+import { openJournal } from './journal.ts';
+import { createMediaPlane } from './media/room-media.ts';
+import { Workers } from './media/workers.ts';
+import { sfuMetrics } from './metrics.ts';
+import { Rooms } from './room/rooms.ts';
+import { serveSignalling } from './signalling/server.ts';
+
+export interface RunningSfu extends RunningService {
+  /** Where it listens. */
+  readonly port: number;
+  /** Process ids of the media workers that run. */
+  workerPids(): number[];
+}
+
+/** Services are reached by the door on this machine, or by a private network's own proxy. */
+const HOST = '127.0.0.1';
+
+/** Starts the SFU. Throws an Error of one line that says what a person must do. */
+export async function startSfu(settings: Settings, secrets: Secrets, log: Log): Promise<RunningSfu> {
+  // In the order of making; closed from the last to the first.
+  const owned: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    for (let end = owned.pop(); end !== undefined; end = owned.pop()) await end();
+  };
+  try {
+    const folder = join(settings.LECTERN_DATA, 'sfu');
+    const journal = openJournal(join(folder, 'rooms.db'));
+    owned.push(() => journal.close());
+    const outbox = openOutbox({
+      path: join(folder, 'outbox.db'),
+      service: 'sfu',
+      schoolUrl: settings.LECTERN_SCHOOL_URL,
+      secret: secrets.internal,
+      log,
+    });
+    owned.push(() => outbox.close());
+    const workers = await Workers.start(settings, log);
+    owned.push(() => workers.close());
+    const rooms = new Rooms({
+      media: createMediaPlane(workers, settings, log),
+      journal,
+      gateway: gatewayClient(settings.LECTERN_GATEWAY_URL, secrets.internal),
+      log,
+      publish: (event) => outbox.add(event),
+      now: Date.now,
+    });
+    owned.push(() => rooms.free());
+    const internal = internalApi(rooms, secrets.internal);
+    const http = createServer((request, response) => {
+      if (serveHealth(request, response, metrics, () => workers.ready)) return;
+      try {
+        internal(request, response);
+      } catch (error) {
+        sendError(response, error, log, request.url);
+      }
+    });
+    const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, log });
+    const metrics = sfuMetrics({ rooms, workers, sockets: signalling.size, outbox: outbox.size });
+    const port = await listen(http, settings.LECTERN_SFU_PORT, HOST);
+    owned.push(() => closeServer(http));
+    owned.push(() => signalling.close());
+    rooms.restore();
+    log.info({ port, workers: workers.pids().length }, 'sfu listens');
+    let closing: Promise<void> | undefined;
+    return { port, workerPids: () => workers.pids(), close: () => (closing ??= close()) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** `GET` and `DELETE /internal/rooms/:room`. Throws LecternError. */
+function internalApi(rooms: Rooms, secret: string) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const match = /^\/internal\/rooms\/([^/]+)$/.exec(path);
+    if (match === null) throw new LecternError('not-found');
+    requireBearer(request, secret);
+    const id = LessonId.safeParse(match[1]);
+    if (!id.success) throw new LecternError('not-found');
+    if (request.method === 'DELETE') {
+      rooms.close(id.data);
+      sendJson(response, 200, {});
+    } else if (request.method === 'GET') {
+      const room = rooms.get(id.data);
+      if (room === undefined) throw new LecternError('not-found');
+      sendJson(response, 200, { ...room.view(), peers: room.size });
+    } else {
+      throw new LecternError('method-not-allowed');
+    }
+  };
+}

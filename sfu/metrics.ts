@@ -1,0 +1,54 @@
+// What Prometheus reads of the interactive plane, beside the process's own figures.
+import { Gauge, type Registry } from 'prom-client';
+import { createMetrics } from '#server/service.ts';
+import type { Workers } from './media/workers.ts';
+import type { Rooms } from './room/rooms.ts';
+
+export interface Measured {
+  readonly rooms: Rooms;
+  readonly workers: Workers;
+  readonly sockets: () => number;
+  /** Events that wait for `school`. */
+  readonly outbox: () => number;
+}
+
+/** Makes the registry; every figure is read when somebody asks. */
+export function sfuMetrics({ rooms, workers, sockets, outbox }: Measured): Registry {
+  const registry = createMetrics('sfu');
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `lectern_sfu_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('rooms', 'Rooms in memory', () => rooms.count().rooms);
+  gauge('peers', 'Peers in rooms, present or away', () => rooms.count().peers);
+  gauge('sockets', 'Signalling sockets', sockets);
+  gauge('transports', 'mediasoup transports', () => workers.census.counts.transports);
+  gauge('producers', 'mediasoup producers', () => workers.census.counts.producers);
+  gauge('consumers', 'mediasoup consumers', () => workers.census.counts.consumers);
+  gauge('worker_deaths_total', 'Media workers that died', () => workers.deaths);
+  gauge('outbox_events', 'Events that wait for school', outbox);
+  const memory = new Gauge({
+    name: 'lectern_sfu_worker_memory_bytes',
+    help: 'Most resident memory of each media worker',
+    labelNames: ['worker'],
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'lectern_sfu_worker_cpu_seconds',
+    help: 'CPU time of each media worker since its start',
+    labelNames: ['worker'],
+    registers: [registry],
+    async collect() {
+      for (const { index, cpuS, memoryBytes } of await workers.usage()) {
+        this.set({ worker: index }, cpuS);
+        memory.set({ worker: index }, memoryBytes);
+      }
+    },
+  });
+  return registry;
+}
