@@ -67,3 +67,12 @@ export interface NetworkPort {
   /** The page is looked at again, perhaps after the lid was closed. */
   onVisible(listener: () => void): () => void;
 }
+
+export interface SoundPort {
+  /** Tells the level of a microphone, 0 to 1, until the function it returns is called. */
+  measureLevel(track: MediaStreamTrack, onLevel: (level: number) => void): () => void;
+  /** Plays a short tune; resolves when it is over. */
+  playTestSound(speakerId: string | undefined): Promise<void>;
+  /** Sends an element's sound to a speaker; the default one where that is refused. */
+  chooseSpeaker(element: HTMLMediaElement, speakerId: string | undefined): Promise<void>;
+}

@@ -1,0 +1,224 @@
+// One class as the view sees it: thin runes over the engine, and what the tab remembers.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { Role } from '#shared/domain/permissions.ts';
+import type { Api } from '../engine/api.ts';
+import { Classroom, type Notice, type Phase } from '../engine/classroom.ts';
+import type { Devices } from '../engine/devices.ts';
+import type { NetworkPort, StorePort } from '../engine/ports.ts';
+import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { DevicesState } from './devices.svelte.ts';
+import { RoomState } from './room.svelte.ts';
+
+export type { Notice, Phase } from '../engine/classroom.ts';
+
+/** What the page shows. */
+export type Scene =
+  | { readonly name: 'opening' }
+  | { readonly name: 'green-room'; readonly room: RoomState }
+  | { readonly name: 'room'; readonly room: RoomState }
+  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
+  | { readonly name: 'refused'; readonly code: ErrorCode };
+
+export interface ClassroomPorts {
+  readonly api: Api;
+  readonly devices: Devices;
+  readonly network: NetworkPort;
+  /** For this browser: the name. */
+  readonly remembered: StorePort;
+  /** For this tab: the ticket and whether it was in the room. */
+  readonly tab: StorePort;
+}
+
+const NAME_KEY = 'lectern:name';
+/** A ticket this close to its end, in ms, is not worth joining with. */
+const TICKET_MARGIN_MS = 60_000;
+
+/** Owns the membership of this tab. `close()` is idempotent. */
+export class ClassroomState {
+  readonly lessonId: string;
+  readonly deviceState: DevicesState;
+  readonly #invite: string;
+  readonly #ports: ClassroomPorts;
+  readonly #onNotice: (notice: Notice) => void;
+  #engine: Classroom | undefined;
+  #memory: TabMemory | undefined;
+  #room = $state.raw<RoomState>();
+  #phase = $state.raw<Phase>({ name: 'connecting' });
+  #role = $state.raw<Role>('student');
+  #title = $state('');
+  #asked = $state(false);
+  #returning = $state(false);
+  #closed = false;
+
+  constructor(
+    lessonId: string,
+    invite: string,
+    ports: ClassroomPorts,
+    deviceState: DevicesState,
+    onNotice: (notice: Notice) => void,
+  ) {
+    this.lessonId = lessonId;
+    this.deviceState = deviceState;
+    this.#invite = invite;
+    this.#ports = ports;
+    this.#onNotice = onNotice;
+  }
+
+  readonly scene: Scene = $derived.by(() => {
+    const phase = this.#phase;
+    if (phase.name === 'ended' || phase.name === 'refused') return phase;
+    const room = this.#room;
+    if (room === undefined) return { name: 'opening' };
+    if (room.you !== null) return { name: 'room', room };
+    // After a reload the person was in already: no green room, not even for a moment.
+    return this.#returning ? { name: 'opening' } : { name: 'green-room', room };
+  });
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  get title(): string {
+    return this.#room?.room?.title ?? this.#title;
+  }
+
+  /** True from the press of Join until the room is there. */
+  get joining(): boolean {
+    return this.#asked;
+  }
+
+  /** The name to offer: this tab's, else the one last used here. */
+  get name(): string {
+    return this.#memory?.name || this.#ports.remembered.get(NAME_KEY) || '';
+  }
+
+  /** What was on when the tab was last in the room; on for a newcomer. */
+  get wishes(): { camera: boolean; microphone: boolean } {
+    return { camera: this.#memory?.camera ?? true, microphone: this.#memory?.microphone ?? true };
+  }
+
+  /** Gets a ticket and connects; goes straight into the room after a reload. */
+  async open(): Promise<void> {
+    const memory = recall(this.#ports.tab, this.lessonId, this.#invite);
+    this.#memory = memory;
+    try {
+      const known = memory === undefined ? undefined : readTicket(memory.ticket);
+      const fresh = known !== undefined && known.exp * 1_000 > Date.now() + TICKET_MARGIN_MS;
+      const ticket = fresh && memory !== undefined ? memory.ticket : await this.#issue();
+      if (!this.#closed) this.#start(ticket);
+    } catch (error) {
+      const code = error instanceof LecternError ? error.code : 'internal-error';
+      this.#phase = code === 'room-closed' ? { name: 'ended', reason: 'ended' } : { name: 'refused', code };
+    }
+  }
+
+  /** Comes in. Devices that are wished for and open are published at once. */
+  join(name: string, camera: boolean, microphone: boolean): void {
+    const engine = this.#engine;
+    if (engine === undefined) return;
+    this.#asked = true;
+    this.#ports.remembered.set(NAME_KEY, name);
+    if (camera) void engine.publishing.setCamera(true);
+    else this.#ports.devices.stop('camera');
+    if (microphone) void engine.publishing.setMicrophone(true);
+    this.#remember({ name, joined: true, camera, microphone });
+    engine.join(name);
+  }
+
+  /** Comes back after having left, been replaced or been refused. */
+  reopen(): void {
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#room = undefined;
+    this.#asked = false;
+    this.#phase = { name: 'connecting' };
+    void this.open();
+  }
+
+  /** The page of the newest replay, or null if there is none yet. */
+  async findReplay(): Promise<string | null> {
+    const { recordings } = await this.#ports.api.issuePlayback(this.lessonId, this.#invite);
+    return recordings.find((recording) => recording.state === 'ready')?.replay ?? null;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#engine?.close();
+    this.deviceState.close();
+    this.#ports.devices.close();
+  }
+
+  async #issue(): Promise<string> {
+    const before = this.#memory;
+    const issued = await this.#ports.api.issueTicket(this.lessonId, this.#invite, before?.ticket);
+    if (issued.lesson.state === 'ended') throw new LecternError('room-closed');
+    this.#memory = {
+      name: '',
+      joined: false,
+      camera: true,
+      microphone: true,
+      screen: false,
+      ...before,
+      invite: this.#invite,
+      ticket: issued.ticket,
+      links: issued.links,
+    };
+    this.#save();
+    return issued.ticket;
+  }
+
+  #start(ticket: string): void {
+    const claims = readTicket(ticket);
+    const memory = this.#memory;
+    if (claims === undefined || memory === undefined) {
+      this.#phase = { name: 'refused', code: 'ticket-invalid' };
+      return;
+    }
+    this.#role = claims.role;
+    this.#title = claims.title;
+    const engine = new Classroom({
+      ticket,
+      devices: this.#ports.devices,
+      network: this.#ports.network,
+      renewTicket: () => this.#issue(),
+    });
+    this.#engine = engine;
+    this.#room = new RoomState(engine, claims.permissions, memory.links);
+    engine.on('changed', () => this.#changed(engine));
+    engine.on('notice', this.#onNotice);
+    engine.open();
+    this.#returning = memory.joined && memory.name !== '';
+    if (this.#returning) this.join(memory.name, memory.camera, memory.microphone);
+  }
+
+  #changed(engine: Classroom): void {
+    if (engine !== this.#engine) return;
+    const before = this.#phase.name;
+    const { name } = engine.phase;
+    this.#phase = engine.phase;
+    if (name === 'ended' && before !== 'ended') {
+      this.#ports.devices.stop('camera');
+      this.#ports.devices.stop('microphone');
+      // Replaced: the same person is in another tab; this one must not take it back by a reload alone.
+      this.#remember({ joined: false });
+    } else if (name === 'joined' && before === 'joined') {
+      const { camera, microphone, screen } = engine.publishing;
+      const now = { camera: camera !== 'off', microphone: microphone !== 'off', screen: screen !== 'off' };
+      const was = this.#memory;
+      if (was?.camera !== now.camera || was.microphone !== now.microphone || was.screen !== now.screen) {
+        this.#remember(now);
+      }
+    }
+  }
+
+  #remember(change: Partial<TabMemory>): void {
+    if (this.#memory === undefined) return;
+    this.#memory = { ...this.#memory, ...change };
+    this.#save();
+  }
+
+  #save(): void {
+    if (this.#memory !== undefined) remember(this.#ports.tab, this.lessonId, this.#memory);
+  }
+}

@@ -1,0 +1,178 @@
+// The room from the inside, for the view: what there is to see, and what can be done.
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import type { PeerView, ProducerView } from '#shared/contract/signalling.ts';
+import { GRANTABLE, mayManage, type Permission } from '#shared/domain/permissions.ts';
+import type { Source } from '#shared/domain/sources.ts';
+import type { OutgoingMessage } from '../engine/chat.ts';
+import type { Classroom } from '../engine/classroom.ts';
+import type { TileSize } from '../engine/layers.ts';
+import type { RemoteMedia } from '../engine/subscriptions.ts';
+
+export type { OutgoingMessage } from '../engine/chat.ts';
+export type { TileSize } from '../engine/layers.ts';
+export type { RemoteMedia } from '../engine/subscriptions.ts';
+export type { PeerView } from '#shared/contract/signalling.ts';
+export { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
+
+/** Something that can be asked of the server and may be refused. */
+export type Act = 'go-live' | 'stop' | 'end' | 'manage' | 'chat';
+
+export class RoomState {
+  readonly links: { readonly student: string; readonly watch: string } | null;
+  /** What the ticket allows, before the room has its say. */
+  readonly #ticketPermissions: readonly Permission[];
+  readonly #engine: Classroom;
+  #version = $state(0);
+  #unread = $state(0);
+  #chatOpen = $state(false);
+  #busy = $state.raw<Act | null>(null);
+  #refusal = $state.raw<{ readonly act: Act; readonly code: ErrorCode } | null>(null);
+
+  constructor(
+    engine: Classroom,
+    ticketPermissions: readonly Permission[],
+    links: { student: string; watch: string } | null,
+  ) {
+    this.#engine = engine;
+    this.#ticketPermissions = ticketPermissions;
+    this.links = links;
+    engine.on('changed', () => (this.#version += 1));
+    engine.chat.on('received', () => {
+      if (!this.#chatOpen) this.#unread += 1;
+    });
+  }
+
+  readonly phase = $derived.by(() => this.#read((engine) => engine.phase));
+  readonly room = $derived.by(() => this.#read((engine) => engine.room.room));
+  readonly you = $derived.by(() => this.#read((engine) => engine.room.you));
+  readonly peers: readonly PeerView[] = $derived.by(() => this.#read((engine) => engine.room.peers));
+  readonly producers: readonly ProducerView[] = $derived.by(() =>
+    this.#read((engine) => engine.room.producers),
+  );
+  readonly media: readonly RemoteMedia[] = $derived.by(() => this.#read((engine) => engine.media.list));
+  readonly present = $derived.by(() => this.#read((engine) => engine.room.present));
+  readonly uplink = $derived.by(() => this.#read((engine) => engine.uplink));
+  readonly mediaBlocked = $derived.by(() => this.#read((engine) => engine.mediaBlocked));
+  readonly messages = $derived.by(() => this.#read((engine) => engine.chat.messages));
+  readonly outgoing: readonly OutgoingMessage[] = $derived.by(() =>
+    this.#read((engine) => engine.chat.outgoing),
+  );
+  readonly camera = $derived.by(() => this.#read((engine) => engine.publishing.camera));
+  readonly microphone = $derived.by(() => this.#read((engine) => engine.publishing.microphone));
+  readonly screen = $derived.by(() => this.#read((engine) => engine.publishing.screen));
+  readonly screenTrack = $derived.by(() => this.#read((engine) => engine.publishing.screenTrack));
+
+  /** The server's clock, in ms since 1970, when this machine's says `nowMs`. */
+  serverTime(nowMs: number): number {
+    return nowMs + this.#read((engine) => engine.room.clockOffsetMs);
+  }
+
+  may(permission: Permission): boolean {
+    return (this.you?.permissions ?? this.#ticketPermissions).includes(permission);
+  }
+
+  /** True if we may mute, permit or remove this person. */
+  manages(peer: PeerView): boolean {
+    return this.you !== null && this.may('peer:manage') && mayManage(this.you.role, peer.role);
+  }
+
+  get unread(): number {
+    return this.#unread;
+  }
+
+  /** While the chat is looked at, nothing is unread. */
+  set chatOpen(open: boolean) {
+    this.#chatOpen = open;
+    if (open) this.#unread = 0;
+  }
+
+  /** What is being asked of the server now. */
+  get busy(): Act | null {
+    return this.#busy;
+  }
+
+  /** What the server refused last; null when the next thing is asked. */
+  get refusal(): { readonly act: Act; readonly code: ErrorCode } | null {
+    return this.#refusal;
+  }
+
+  toggleCamera(): void {
+    void this.#engine.publishing.setCamera(this.#engine.publishing.camera === 'off');
+  }
+
+  toggleMicrophone(): void {
+    void this.#engine.publishing.setMicrophone(this.#engine.publishing.microphone === 'off');
+  }
+
+  toggleScreen(): void {
+    if (this.#engine.publishing.screen === 'off') void this.#engine.publishing.shareScreen();
+    else this.#engine.publishing.stopScreen();
+  }
+
+  shown(key: string, size: TileSize): void {
+    this.#engine.media.shown(key, size);
+  }
+
+  goLive(): Promise<void> {
+    return this.#ask('go-live', () => this.#engine.startBroadcast());
+  }
+
+  stopBroadcast(): Promise<void> {
+    return this.#ask('stop', () => this.#engine.stopBroadcast());
+  }
+
+  endClass(): Promise<void> {
+    return this.#ask('end', () => this.#engine.endClass());
+  }
+
+  leave(): void {
+    void this.#engine.leave();
+  }
+
+  say(text: string): void {
+    this.#engine.chat.send(text);
+  }
+
+  retry(messageId: string): void {
+    this.#engine.chat.retry(messageId);
+  }
+
+  discard(messageId: string): void {
+    this.#engine.chat.discard(messageId);
+  }
+
+  deleteMessage(messageId: string): Promise<void> {
+    return this.#ask('chat', () => this.#engine.deleteMessage(messageId));
+  }
+
+  /** Gives or takes one permission of one person. */
+  permit(peer: PeerView, permission: Permission, allowed: boolean): Promise<void> {
+    const kept = peer.permissions.filter((one) => GRANTABLE.includes(one) && one !== permission);
+    return this.#ask('manage', () => this.#engine.permit(peer.id, allowed ? [...kept, permission] : kept));
+  }
+
+  mute(peer: PeerView, source: Source): Promise<void> {
+    return this.#ask('manage', () => this.#engine.mute(peer.id, source));
+  }
+
+  remove(peer: PeerView): Promise<void> {
+    return this.#ask('manage', () => this.#engine.remove(peer.id));
+  }
+
+  async #ask(act: Act, request: () => Promise<void>): Promise<void> {
+    this.#busy = act;
+    this.#refusal = null;
+    try {
+      await request();
+    } catch (error) {
+      this.#refusal = { act, code: error instanceof LecternError ? error.code : 'internal-error' };
+    } finally {
+      this.#busy = null;
+    }
+  }
+
+  #read<T>(get: (engine: Classroom) => T): T {
+    void this.#version;
+    return get(this.#engine);
+  }
+}

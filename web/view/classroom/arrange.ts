@@ -1,0 +1,93 @@
+// Who stands where: the content largest, the teacher floating over it, the others in a row. Pure.
+import type { PeerView, RemoteMedia } from '../../state/room.svelte.ts';
+
+interface Sender {
+  readonly peerId: string;
+  readonly source: 'camera' | 'microphone' | 'screen' | 'screen-audio';
+  readonly paused: boolean;
+}
+
+/** One picture on the stage, or the place of one. */
+export interface Shown {
+  /** Stable while the same person shows the same thing. */
+  readonly key: string;
+  readonly source: 'camera' | 'screen';
+  readonly name: string;
+  readonly own: boolean;
+  readonly track: MediaStreamTrack | null;
+  /** False: a name instead of a picture. */
+  readonly picture: boolean;
+  /** Undefined: no microphone is sent. */
+  readonly muted: boolean | undefined;
+}
+
+export interface Arrangement {
+  readonly main: Shown | null;
+  readonly floating: Shown | null;
+  readonly others: readonly Shown[];
+}
+
+/** What this tab itself shows. */
+export interface Own {
+  readonly you: string;
+  readonly camera: MediaStreamTrack | null;
+  readonly screen: MediaStreamTrack | null;
+}
+
+/** Arranges the stage: a shared screen first, else the teacher, else whoever shows a picture. */
+export function arrange(
+  peers: readonly PeerView[],
+  producers: readonly Sender[],
+  media: readonly RemoteMedia[],
+  own: Own,
+): Arrangement {
+  const screens: Shown[] = [];
+  const people: (Shown & { readonly teacher: boolean })[] = [];
+  for (const peer of peers) {
+    const mine = peer.id === own.you;
+    const sends = (source: Sender['source']) =>
+      producers.find((producer) => producer.peerId === peer.id && producer.source === source);
+    const gets = (source: Sender['source']) => media.find((one) => one.key === `${peer.id}:${source}`);
+    const microphone = sends('microphone');
+    const muted = microphone?.paused;
+    const camera = mine ? own.camera : (gets('camera')?.track ?? null);
+    const cameraOn = mine ? own.camera !== null : gets('camera')?.paused === false;
+    const screen = mine ? own.screen : (gets('screen')?.track ?? null);
+    if (mine ? own.screen !== null : gets('screen') !== undefined) {
+      screens.push({
+        key: `${peer.id}:screen`,
+        source: 'screen',
+        name: peer.name,
+        own: mine,
+        track: screen,
+        picture: true,
+        muted: undefined,
+      });
+    }
+    // On stage is who sends something; a teacher is shown even in silence.
+    if (cameraOn || microphone !== undefined || gets('camera') !== undefined) {
+      people.push({
+        key: `${peer.id}:camera`,
+        source: 'camera',
+        name: peer.name,
+        own: mine,
+        track: camera,
+        picture: cameraOn,
+        muted,
+        teacher: peer.role === 'teacher',
+      });
+    }
+  }
+  // Someone else's screen before one's own, which needs no watching.
+  const screen = screens.find((one) => !one.own) ?? screens[0];
+  const lead =
+    people.find((one) => one.teacher && one.picture) ??
+    people.find((one) => one.picture) ??
+    people.find((one) => one.teacher) ??
+    people[0];
+  if (screen !== undefined) {
+    const others = [...screens.filter((one) => one !== screen), ...people.filter((one) => one !== lead)];
+    return { main: screen, floating: lead?.picture === true ? lead : null, others };
+  }
+  return { main: lead ?? null, floating: null, others: people.filter((one) => one !== lead) };
+}

@@ -1,0 +1,54 @@
+// From what happened to what is said about it.
+import { classroom } from '../../i18n/classroom.ts';
+import { explain } from '../../i18n/errors.ts';
+import type { Notice } from '../../state/classroom.svelte.ts';
+import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
+
+/** Why a device cannot be used, and what to do. */
+export function problemText(kind: CaptureKind, problem: DeviceProblem): string {
+  return classroom(`${problem}${kind === 'camera' ? 'Camera' : 'Microphone'}`);
+}
+
+interface Words {
+  readonly text: string;
+  readonly tone: 'info' | 'success' | 'danger';
+}
+
+/** The note for a notice; null for what needs none. */
+export function noticeToast(notice: Notice): Words | null {
+  switch (notice.type) {
+    case 'peer-joined':
+      return { text: classroom('joinedRoom', { name: notice.name }), tone: 'info' };
+    case 'peer-left':
+      return { text: classroom('leftRoom', { name: notice.name }), tone: 'info' };
+    case 'granted': {
+      const has = (permission: string) => notice.permissions.some((one) => one === permission);
+      if (has('publish:microphone')) return { text: classroom('grantedMicrophone'), tone: 'success' };
+      if (has('publish:camera')) return { text: classroom('grantedCamera'), tone: 'success' };
+      if (has('publish:screen')) return { text: classroom('grantedScreen'), tone: 'success' };
+      return has('chat:send') ? { text: classroom('grantedChat'), tone: 'success' } : null;
+    }
+    case 'revoked': {
+      if (notice.permissions.some((one) => one.startsWith('publish:'))) {
+        return { text: classroom('revokedPublish'), tone: 'info' };
+      }
+      return notice.permissions.includes('chat:send')
+        ? { text: classroom('revokedChat'), tone: 'info' }
+        : null;
+    }
+    case 'muted':
+      return { text: mutedText(notice.source), tone: 'info' };
+    case 'blocked':
+      return {
+        text: notice.kind === 'screen' ? classroom('screenFailed') : problemText(notice.kind, notice.problem),
+        tone: 'danger',
+      };
+    case 'refused':
+      return { text: classroom('publishRefused', { reason: explain(notice.code).title }), tone: 'danger' };
+  }
+}
+
+function mutedText(source: Extract<Notice, { type: 'muted' }>['source']): string {
+  if (source === 'microphone') return classroom('mutedMicrophone');
+  return source === 'camera' ? classroom('mutedCamera') : classroom('mutedScreen');
+}
