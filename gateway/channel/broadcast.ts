@@ -1,0 +1,262 @@
+// One run of a channel: its state, its tracks on the way in, its sinks on the way out.
+import {
+  FEED_LOST_MS,
+  type BroadcastFeed,
+  type BroadcastStatus,
+  type RecordingInfo,
+} from '#shared/contract/internal.ts';
+import { broadcastLifecycle, type BroadcastEvent, type BroadcastState } from '#shared/domain/lifecycle.ts';
+import type { AudioFrame } from '#shared/media/frame.ts';
+import { Intake } from './intake.ts';
+import { Pictures } from './pictures.ts';
+import type { BroadcastInfo, LadderSink, Outputs, ProgrammeSink, VideoTrack } from './ports.ts';
+import type { Clock, Mixer, Mixing, Sources } from './sources.ts';
+import { Timeline, type Placed } from './timeline.ts';
+
+/** Without a frame for this long the source is gone. */
+const GAP_MS = 1_500;
+/** A broadcast that never had a frame counts as interrupted after this long. */
+const START_LIMIT_MS = 10_000;
+/** An AAC encoder is ahead of its first sample by one access unit: that has to lie on the timeline too. */
+const LEAD_IN_US = (1_024 * 1_000_000) / 48_000;
+
+export type LiveState = Exclude<BroadcastState, 'idle'>;
+
+export interface BroadcastDeps {
+  readonly sources: Sources;
+  readonly mixing: Mixing;
+  readonly outputs: Outputs;
+  readonly clock: Clock;
+  /** How long an interrupted broadcast waits before it ends. */
+  readonly resumeMs: number;
+  readonly onState: (broadcast: Broadcast) => void;
+  readonly onRecording: (recording: RecordingInfo) => void;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+/** What exists only while the broadcast is not over. */
+interface OnAir {
+  readonly intake: Intake;
+  readonly timeline: Timeline;
+  readonly pictures: Pictures;
+  readonly mixer: Mixer;
+  readonly programme: ProgrammeSink;
+  readonly ladder: LadderSink;
+}
+
+type Run =
+  | { readonly state: 'starting'; readonly sinceMs: number; readonly air: OnAir }
+  | { readonly state: 'live'; readonly air: OnAir }
+  | { readonly state: 'interrupted'; readonly sinceMs: number; readonly air: OnAir }
+  | { readonly state: 'ended'; readonly done: Promise<void> }
+  | { readonly state: 'failed'; readonly reason: string; readonly done: Promise<void> };
+
+export class Broadcast {
+  readonly info: BroadcastInfo;
+  readonly #deps: BroadcastDeps;
+  #run: Run;
+  #startedAtMs: number | null = null;
+  #endUs = 0;
+  /** What a person should know although the broadcast goes on: of the recording, of the source. */
+  #recordingNote: string | null = null;
+  #sourceNote: string | null = null;
+  #fedAtMs: number;
+  #frameAtMs = -Infinity;
+
+  /** Puts it on air. Throws what an output throws that cannot be opened. */
+  constructor(info: BroadcastInfo, deps: BroadcastDeps) {
+    this.info = info;
+    this.#deps = deps;
+    const nowMs = deps.clock.nowMs();
+    this.#fedAtMs = nowMs;
+    this.#run = {
+      state: broadcastLifecycle.next('idle', 'start') as 'starting',
+      sinceMs: nowMs,
+      air: this.#open(),
+    };
+  }
+
+  get state(): LiveState {
+    return this.#run.state;
+  }
+
+  get over(): boolean {
+    return this.#run.state === 'ended' || this.#run.state === 'failed';
+  }
+
+  status(): BroadcastStatus {
+    return {
+      broadcast: this.info.broadcast,
+      state: this.#run.state,
+      reason: this.#reason()?.slice(0, 300) ?? null,
+      startedAtMs: this.#startedAtMs,
+      durationMs: Math.round(this.#endUs / 1_000),
+      viewers: this.#deps.outputs.viewers(this.info.channel),
+      ingest: this.#deps.sources.address,
+    };
+  }
+
+  #reason(): string | null {
+    return this.#run.state === 'failed' ? this.#run.reason : (this.#recordingNote ?? this.#sourceNote);
+  }
+
+  /** Takes what should be on air now. Says nothing new if it is what there is. */
+  feed(feed: BroadcastFeed): void {
+    const air = this.#air();
+    if (air === undefined) return;
+    this.#fedAtMs = this.#deps.clock.nowMs();
+    air.intake.feed(feed, this.#fedAtMs);
+  }
+
+  /** Call it a few times a second. */
+  tick(): void {
+    const air = this.#air();
+    if (air === undefined) return;
+    const nowMs = this.#deps.clock.nowMs();
+    if (nowMs - this.#fedAtMs >= FEED_LOST_MS) air.intake.clear();
+    air.timeline.tick(nowMs);
+    air.intake.tick(nowMs);
+    const run = this.#run;
+    if (run.state === 'live' && nowMs - this.#frameAtMs >= GAP_MS) this.#interrupt();
+    else if (run.state === 'starting' && nowMs - run.sinceMs >= START_LIMIT_MS) this.#interrupt();
+    else if (run.state === 'interrupted' && nowMs - run.sinceMs >= this.#deps.resumeMs) void this.stop();
+  }
+
+  /** Ends it. Resolves when its recording is final; a second call resolves with the first. */
+  stop(): Promise<void> {
+    const run = this.#run;
+    if ('done' in run) return run.done;
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#move('stop', { state: 'ended', done });
+    void this.#release(run.air).then(resolve);
+    return done;
+  }
+
+  /** Lets go of everything without ending it: the gateway stops, and the class goes on afterwards. */
+  close(): void {
+    const air = this.#air();
+    if (air === undefined) return;
+    air.intake.close();
+    air.mixer.close();
+    if (this.#run.state !== 'live') return;
+    air.ladder.interrupted();
+    air.programme.interrupted();
+  }
+
+  #air(): OnAir | undefined {
+    return 'air' in this.#run ? this.#run.air : undefined;
+  }
+
+  #open(): OnAir {
+    const { outputs, mixing, sources, clock } = this.#deps;
+    // The sinks may ask before the tracks are there; every track asks for itself when it is opened.
+    let intake: Intake | undefined;
+    const shown = (): VideoTrack | undefined => pictures?.current;
+    let pictures: Pictures | undefined;
+    const programme = outputs.openProgramme(this.info, () => intake?.requestKeyframe(shown()));
+    const ladder = this.#openLadder(programme, () => intake?.requestKeyframe(undefined));
+    const timeline = new Timeline({
+      startUs: ladder.resumeAtUs + LEAD_IN_US,
+      wallOffsetMs: () => clock.wallMs() - clock.nowMs(),
+      onFrame: (placed) => this.#placed(placed),
+    });
+    this.#endUs = ladder.resumeAtUs;
+    pictures = new Pictures({
+      programme,
+      ladder,
+      requestKeyframe: (track) => intake?.requestKeyframe(track),
+    });
+    const mixer = mixing.open({
+      onFrame: (frame) => this.#sound(frame),
+      positionUs: () => timeline.positionUs(clock.nowMs()),
+    });
+    intake = new Intake({
+      group: sources.openGroup(),
+      onFrame: (track, frame) => timeline.push(track, frame, clock.nowMs()),
+      onVideoTracks: (tracks) => pictures.want(tracks),
+      onSoundGone: (track) => mixer.remove(track),
+      onKinds: (kinds) => timeline.expect(kinds),
+      onNote: (note) => (this.#sourceNote = note),
+      onFailed: (reason) => this.#fail(reason),
+      shown,
+    });
+    return { intake, timeline, pictures, mixer, programme, ladder };
+  }
+
+  #openLadder(programme: ProgrammeSink, requestKeyframes: () => void): LadderSink {
+    try {
+      return this.#deps.outputs.openLadder({
+        info: this.info,
+        requestKeyframes,
+        onRecording: this.#deps.onRecording,
+        onFailure: (error) => {
+          this.#recordingNote = `The class is live, but it is no longer recorded: ${error.message}`;
+          this.#deps.onError(error, 'recording failed');
+        },
+      });
+    } catch (error) {
+      programme.end();
+      throw error;
+    }
+  }
+
+  #placed(placed: Placed): void {
+    const run = this.#run;
+    if (!('air' in run)) return;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#frameAtMs = nowMs;
+    if (run.state !== 'live') {
+      this.#startedAtMs ??= Math.round(placed.wallMs);
+      this.#move('media', { state: 'live', air: run.air });
+    }
+    this.#endUs = run.air.timeline.endUs;
+    const { frame } = placed;
+    if (frame.kind === 'audio') run.air.mixer.packet(placed.track, placed.ptsUs, frame.data);
+    else run.air.pictures.show({ ...placed, frame }, nowMs);
+  }
+
+  #sound(frame: AudioFrame): void {
+    const run = this.#run;
+    // What the mixer still had when the source went away would open a segment of its own.
+    if (run.state !== 'live') return;
+    run.air.programme.frame(frame);
+    run.air.ladder.audio(frame, run.air.timeline.wallMs(frame.ptsUs));
+  }
+
+  #interrupt(): void {
+    const run = this.#run;
+    if (!('air' in run)) return;
+    this.#move('gap', { state: 'interrupted', sinceMs: this.#deps.clock.nowMs(), air: run.air });
+    run.air.timeline.interrupt();
+    run.air.pictures.interrupt();
+    run.air.programme.interrupted();
+    run.air.ladder.interrupted();
+  }
+
+  #fail(reason: string): void {
+    const air = this.#air();
+    if (air === undefined) return;
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#move('fail', { state: 'failed', reason, done });
+    void this.#release(air).then(resolve);
+  }
+
+  /** Never rejects: whoever waits for the end wants to know that it is one. */
+  async #release(air: OnAir): Promise<void> {
+    air.intake.close();
+    air.mixer.close();
+    try {
+      air.programme.end();
+      await air.ladder.end();
+    } catch (error) {
+      this.#deps.onError(error, 'the recording could not be finalized');
+    }
+  }
+
+  #move(event: BroadcastEvent, to: Run): void {
+    const next = broadcastLifecycle.next(this.#run.state, event);
+    if (next !== to.state) throw new Error(`'${event}' leads to ${next}, not to ${to.state}`);
+    this.#run = to;
+    this.#deps.onState(this);
+  }
+}

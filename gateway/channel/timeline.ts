@@ -1,0 +1,134 @@
+// The broadcast's timeline: it begins at 0, never goes back, and leaves interruptions out. Within an
+// epoch (from one interruption to the next) it passes as the senders' clock does.
+import type { SourceFrame } from './sources.ts';
+
+/** How long the start of an epoch waits for the other kind, so that nothing of it is lost. */
+const HOLD_MS = 1_200;
+/** Frames that the start of an epoch may hold: three layers and two sounds for two seconds. */
+const MAX_HELD = 1_000;
+/** A sound that begins this much before its epoch still belongs to it. */
+const EARLY_US = 20_000;
+const DEFAULT_PICTURE_US = 33_333;
+const LONGEST_PICTURE_US = 100_000;
+const SOUND_US = 20_000;
+
+/** A frame with its place on the timeline. */
+export interface Placed<F extends SourceFrame = SourceFrame> {
+  readonly track: string;
+  readonly frame: F;
+  readonly ptsUs: number;
+  /** The real time of `ptsUs`, in ms since 1970. */
+  readonly wallMs: number;
+}
+
+export type FrameKind = SourceFrame['kind'];
+
+interface Held {
+  readonly track: string;
+  readonly frame: SourceFrame;
+}
+
+type Epoch =
+  | { readonly state: 'waiting' }
+  | { readonly state: 'holding'; readonly sinceMs: number; readonly held: Held[] }
+  | { readonly state: 'running'; readonly originMs: number };
+
+export interface TimelineOptions {
+  /** Where it goes on, in µs. */
+  readonly startUs: number;
+  /** Time since 1970 minus monotonic time now, in ms. */
+  readonly wallOffsetMs: () => number;
+  readonly onFrame: (placed: Placed) => void;
+}
+
+export class Timeline {
+  readonly #options: TimelineOptions;
+  #epoch: Epoch = { state: 'waiting' };
+  /** Where the epoch begins, and where its last frame ends, in µs. */
+  #startUs: number;
+  #endUs: number;
+  #expected: ReadonlySet<FrameKind> = new Set();
+  /** Real time minus timeline, in ms: that of the last epoch while none runs. */
+  #wallBaseMs = 0;
+  /** Per track, to know how long a picture is shown. */
+  readonly #lastPtsUs = new Map<string, number>();
+
+  constructor(options: TimelineOptions) {
+    this.#options = options;
+    this.#startUs = options.startUs;
+    this.#endUs = options.startUs;
+  }
+
+  /** The end of what was placed so far, in µs. */
+  get endUs(): number {
+    return this.#endUs;
+  }
+
+  /** States which kinds the feed promises: the start of an epoch waits for them. */
+  expect(kinds: ReadonlySet<FrameKind>): void {
+    this.#expected = kinds;
+  }
+
+  /** Where the timeline is now, in µs; undefined while it stands still. */
+  positionUs(nowMs: number): number | undefined {
+    const epoch = this.#epoch;
+    return epoch.state === 'running' ? this.#startUs + (nowMs - epoch.originMs) * 1_000 : undefined;
+  }
+
+  /** The real time of a place on the timeline, in ms since 1970. */
+  wallMs(ptsUs: number): number {
+    return this.#wallBaseMs + ptsUs / 1_000;
+  }
+
+  /** Takes a frame; it comes out of `onFrame` now, or once the epoch has begun. */
+  push(track: string, frame: SourceFrame, nowMs: number): void {
+    if (this.#epoch.state === 'running') {
+      this.#place(track, frame, this.#epoch);
+      return;
+    }
+    if (this.#epoch.state === 'waiting') this.#epoch = { state: 'holding', sinceMs: nowMs, held: [] };
+    this.#epoch.held.push({ track, frame });
+    this.tick(nowMs);
+  }
+
+  /** Begins the epoch if it has waited long enough. */
+  tick(nowMs: number): void {
+    const epoch = this.#epoch;
+    if (epoch.state !== 'holding') return;
+    const late = nowMs - epoch.sinceMs >= HOLD_MS || epoch.held.length >= MAX_HELD;
+    const kinds = new Set(epoch.held.map(({ frame }) => frame.kind));
+    if (late || [...this.#expected].every((kind) => kinds.has(kind))) this.#begin(epoch.held);
+  }
+
+  /** The source is gone: what comes next goes on right behind the last frame. */
+  interrupt(): void {
+    this.#epoch = { state: 'waiting' };
+    this.#startUs = this.#endUs;
+    this.#lastPtsUs.clear();
+  }
+
+  #begin(held: Held[]): void {
+    held.sort((a, b) => a.frame.captureMs - b.frame.captureMs);
+    const originMs = held[0]?.frame.captureMs ?? 0;
+    const epoch: Epoch = { state: 'running', originMs };
+    this.#epoch = epoch;
+    this.#wallBaseMs = originMs + this.#options.wallOffsetMs() - this.#startUs / 1_000;
+    for (const { track, frame } of held) this.#place(track, frame, epoch);
+  }
+
+  #place(track: string, frame: SourceFrame, epoch: Extract<Epoch, { state: 'running' }>): void {
+    let ptsUs = Math.round(this.#startUs + (frame.captureMs - epoch.originMs) * 1_000);
+    const lastUs = this.#lastPtsUs.get(track);
+    let lengthUs = SOUND_US;
+    if (frame.kind === 'audio') {
+      if (ptsUs < this.#startUs - EARLY_US) return;
+    } else {
+      // Leaving a picture out would break those that build on it: it is shown in quick motion instead.
+      ptsUs = Math.max(ptsUs, lastUs === undefined ? this.#startUs : lastUs + 1_000);
+      lengthUs = lastUs === undefined ? DEFAULT_PICTURE_US : Math.min(ptsUs - lastUs, LONGEST_PICTURE_US);
+    }
+    this.#lastPtsUs.set(track, ptsUs);
+    this.#endUs = Math.max(this.#endUs, ptsUs + lengthUs);
+    this.#options.onFrame({ track, frame, ptsUs, wallMs: this.wallMs(ptsUs) });
+  }
+}

@@ -1,0 +1,140 @@
+// When a packet was captured, on this machine's monotonic clock. What is said of the sender's clock
+// comes from four places, of which the best that there is counts: abs-capture-time on a packet, the
+// producer's own sender report in the feed, a report of the SFU, and, after a wait, mere arrival.
+import type { FeedTrack } from '#shared/contract/internal.ts';
+import { SenderClock, Unwrapper } from '#shared/media/clock.ts';
+import { NTP_UNIX_OFFSET_MS, type CaptureTime } from './rtp/packet.ts';
+
+/** How long a track waits for something better than its packets' arrival. */
+const ARRIVAL_AFTER_MS = 1_000;
+/** How often the mapping by arrival is corrected, and over how long the fastest packet counts. */
+const ARRIVAL_WINDOW_MS = 5_000;
+/** Tracks on one clock differ in their way to us by less than this; else it is another clock. */
+const SAME_CLOCK_MS = 2_000;
+
+/** The two clocks that timestamps come from: that of who captured, and that of the SFU. */
+export type ClockName = 'sender' | 'relay';
+
+/**
+ * Where the clocks of one broadcast stand against ours. The tracks share it: whatever the difference is
+ * taken to be, it is the same for sound and picture, and so they stay together.
+ */
+export class ClockGroup {
+  readonly #offsets = new Map<ClockName, number>();
+
+  /**
+   * Our time minus that clock's, in ms. `apartMs` is the same as measured by the track that asks: it
+   * sets the difference if it is the first, and is turned down (undefined) if it is far from it.
+   */
+  offsetMs(clock: ClockName, apartMs: number): number | undefined {
+    const known = this.#offsets.get(clock);
+    if (known === undefined) this.#offsets.set(clock, apartMs);
+    else if (Math.abs(known - apartMs) > SAME_CLOCK_MS) return undefined;
+    return known ?? apartMs;
+  }
+}
+
+type Basis = 'none' | 'arrival' | 'relay' | 'feed' | 'capture';
+const RANK: Readonly<Record<Basis, number>> = { none: 0, arrival: 1, relay: 2, feed: 3, capture: 4 };
+
+/** The clock of one track. RTP times are given out unwrapped, in ticks. */
+export class TrackClock {
+  readonly #ticksPerMs: number;
+  readonly #group: ClockGroup;
+  readonly #clock: SenderClock;
+  readonly #unwrapper = new Unwrapper(32);
+  #basis: Basis = 'none';
+  #latest: { ticks: number; timestamp: number } | undefined;
+  #firstArrivalMs = 0;
+  /** Least arrival minus RTP time, in this window and the one before. */
+  #fastest = Infinity;
+  #fastestBefore = Infinity;
+  #windowEndsMs = 0;
+  /** A report that came ahead of the first packet. */
+  #early: (() => void)[] = [];
+  #feedRtp: number | undefined;
+
+  constructor(clockRate: number, group: ClockGroup) {
+    this.#ticksPerMs = clockRate / 1_000;
+    this.#clock = new SenderClock(clockRate);
+    this.#group = group;
+  }
+
+  /** Takes a packet's timestamps as it arrives; returns its RTP time in ticks. */
+  arrived(timestamp: number, capture: CaptureTime | undefined, nowMs: number): number {
+    const ticks = this.#unwrapper.unwrap(timestamp);
+    const first = this.#latest === undefined;
+    this.#latest = { ticks, timestamp };
+    if (first) this.#firstArrivalMs = nowMs;
+    if (nowMs >= this.#windowEndsMs) {
+      this.#fastestBefore = this.#fastest;
+      this.#fastest = Infinity;
+      this.#windowEndsMs = nowMs + ARRIVAL_WINDOW_MS;
+      if (this.#basis === 'arrival') this.#reportArrival(nowMs);
+    }
+    this.#fastest = Math.min(this.#fastest, nowMs - ticks / this.#ticksPerMs);
+    if (capture !== undefined) this.#reportCapture(ticks, capture, nowMs);
+    if (first) for (const report of this.#early.splice(0)) report();
+    return ticks;
+  }
+
+  /** Takes a sender report that the SFU made, on the SFU's clock. */
+  relayReport(timestamp: number, ntpMs: number, nowMs: number): void {
+    this.#report('relay', 'relay', timestamp, ntpMs, nowMs);
+  }
+
+  /** Takes the producer's sender report as the feed states it; the same one again changes nothing. */
+  feedReport(report: NonNullable<FeedTrack['senderReport']>, nowMs: number): void {
+    if (report.rtp === this.#feedRtp) return;
+    this.#feedRtp = report.rtp;
+    // NTP counts from 1900; either way of stating it is understood.
+    const unixMs = report.ntpMs > NTP_UNIX_OFFSET_MS ? report.ntpMs - NTP_UNIX_OFFSET_MS : report.ntpMs;
+    this.#report('feed', 'sender', report.rtp, unixMs, nowMs);
+  }
+
+  /**
+   * When the media at `ticks` was captured, on our clock in ms; undefined until it can be told. Frames
+   * are held until then: for a second at most.
+   */
+  localMs(ticks: number, nowMs: number): number | undefined {
+    if (!this.#clock.known && nowMs - this.#firstArrivalMs >= ARRIVAL_AFTER_MS) this.#reportArrival(nowMs);
+    return this.#clock.senderMs(ticks, nowMs) ?? undefined;
+  }
+
+  #report(basis: Basis, clock: ClockName, timestamp: number, ntpMs: number, nowMs: number): void {
+    const latest = this.#latest;
+    if (latest === undefined) {
+      if (this.#early.length < 4) this.#early.push(() => this.#report(basis, clock, timestamp, ntpMs, nowMs));
+      return;
+    }
+    this.#take(basis, clock, latest.ticks + ((timestamp - latest.timestamp) | 0), ntpMs, nowMs);
+  }
+
+  #reportCapture(ticks: number, { ntpMs, offsetMs }: CaptureTime, nowMs: number): void {
+    if (this.#take('capture', 'sender', ticks, ntpMs, nowMs) || offsetMs === undefined) return;
+    // Another sender's clock: the offset tells it on the SFU's.
+    this.#take('capture', 'relay', ticks, ntpMs - offsetMs, nowMs);
+  }
+
+  #reportArrival(nowMs: number): void {
+    const latest = this.#latest;
+    if (latest === undefined || RANK[this.#basis] > RANK.arrival) return;
+    this.#basis = 'arrival';
+    this.#clock.report(latest.ticks, latest.ticks / this.#ticksPerMs + this.#leastTransitMs(), nowMs);
+  }
+
+  /** Takes a pair unless there is something better; returns false if its clock makes no sense. */
+  #take(basis: Basis, clock: ClockName, ticks: number, ntpMs: number, nowMs: number): boolean {
+    if (RANK[basis] < RANK[this.#basis]) return true;
+    const apartMs = this.#leastTransitMs() + ticks / this.#ticksPerMs - ntpMs;
+    const offsetMs = this.#group.offsetMs(clock, apartMs);
+    if (offsetMs === undefined) return false;
+    this.#basis = basis;
+    this.#clock.report(ticks, ntpMs + offsetMs, nowMs);
+    return true;
+  }
+
+  #leastTransitMs(): number {
+    return Math.min(this.#fastest, this.#fastestBefore);
+  }
+}

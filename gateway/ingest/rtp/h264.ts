@@ -1,0 +1,214 @@
+// H.264 out of RTP: RFC 6184, packetization modes 0 and 1 (single NAL unit, STAP-A, FU-A).
+import { avcConfig, NAL } from '#shared/media/avc.ts';
+import { equalBytes, MalformedError } from '#shared/media/bytes.ts';
+import type { AvcConfig } from '#shared/media/frame.ts';
+import { MAX_PICTURE_BYTES, type CodedPicture, type Depacketiser, type PicturePacket } from './picture.ts';
+
+const START = 0x80;
+const END = 0x40;
+
+/** A NAL unit as pieces: what FU-A took apart is joined only once, into the picture. */
+interface Nal {
+  readonly pieces: Uint8Array[];
+  bytes: number;
+}
+
+export class H264Depacketiser implements Depacketiser {
+  readonly #onPicture: (picture: CodedPicture<AvcConfig>) => void;
+  #sps: Uint8Array | undefined;
+  #pps: Uint8Array | undefined;
+  #config: AvcConfig | undefined;
+  #ticks: number | undefined;
+  #nals: Nal[] = [];
+  #bytes = 0;
+  #key = false;
+  #slices = 0;
+  /** The picture in hand lacks something. */
+  #broken = false;
+  /** The NAL unit that FU-A packets are adding to. */
+  #fragmented: Nal | undefined;
+  #needsKey = true;
+
+  constructor(onPicture: (picture: CodedPicture<AvcConfig>) => void) {
+    this.#onPicture = onPicture;
+  }
+
+  get needsKey(): boolean {
+    return this.#needsKey;
+  }
+
+  push(packet: PicturePacket, lost: number): void {
+    if (lost > 0) {
+      this.#needsKey = true;
+      this.#broken = true;
+      // A picture that had begun lacks its end; what begins now is looked at on its own.
+      if (packet.ticks !== this.#ticks) this.#begin(packet.ticks);
+    }
+    if (packet.ticks !== this.#ticks) {
+      this.#finish();
+      this.#begin(packet.ticks);
+    }
+    if (packet.payload.length > 0) this.#payload(packet.payload);
+    if (packet.marker) {
+      this.#finish();
+      this.#begin(undefined);
+    }
+  }
+
+  #begin(ticks: number | undefined): void {
+    this.#ticks = ticks;
+    this.#nals = [];
+    this.#bytes = 0;
+    this.#key = false;
+    this.#slices = 0;
+    this.#broken = false;
+    this.#fragmented = undefined;
+  }
+
+  #payload(payload: Uint8Array): void {
+    const header = payload[0] ?? 0;
+    const type = header & 0x1f;
+    if (type === NAL.fuA) {
+      this.#fragment(payload, header);
+      return;
+    }
+    // A fragmented unit has to be complete before another comes.
+    if (this.#fragmented !== undefined) this.#spoil();
+    if (type === NAL.stapA) this.#aggregate(payload);
+    else if (type >= NAL.slice && type < NAL.stapA) this.#whole(payload);
+    else this.#spoil();
+  }
+
+  /** STAP-A, RFC 6184 §5.7.1. */
+  #aggregate(payload: Uint8Array): void {
+    let at = 1;
+    while (at + 2 <= payload.length) {
+      const length = ((payload[at] ?? 0) << 8) | (payload[at + 1] ?? 0);
+      at += 2;
+      if (length === 0 || at + length > payload.length) {
+        this.#spoil();
+        return;
+      }
+      this.#whole(payload.subarray(at, at + length));
+      at += length;
+    }
+  }
+
+  /** FU-A, RFC 6184 §5.8. */
+  #fragment(payload: Uint8Array, indicator: number): void {
+    const header = payload[1];
+    if (header === undefined || payload.length < 3) {
+      this.#spoil();
+      return;
+    }
+    if ((header & START) !== 0) {
+      if (this.#fragmented !== undefined) this.#spoil();
+      const nalHeader = Uint8Array.of((indicator & 0xe0) | (header & 0x1f));
+      this.#fragmented = { pieces: [nalHeader], bytes: 1 };
+    }
+    const nal = this.#fragmented;
+    if (nal === undefined) {
+      this.#spoil();
+      return;
+    }
+    nal.pieces.push(payload.subarray(2));
+    nal.bytes += payload.length - 2;
+    if (this.#bytes + nal.bytes > MAX_PICTURE_BYTES) {
+      this.#fragmented = undefined;
+      this.#spoil();
+    }
+    if ((header & END) === 0 || this.#fragmented === undefined) return;
+    this.#fragmented = undefined;
+    this.#add(nal, header & 0x1f, nal.pieces[1]?.[0]);
+  }
+
+  #whole(nal: Uint8Array): void {
+    this.#add({ pieces: [nal], bytes: nal.length }, (nal[0] ?? 0) & 0x1f, nal[1]);
+  }
+
+  /** `second` is the byte after the header: in a slice it begins with first_mb_in_slice. */
+  #add(nal: Nal, type: number, second: number | undefined): void {
+    if (type === NAL.sps || type === NAL.pps) {
+      this.#parameters(join(nal), type);
+      return;
+    }
+    if (type === NAL.aud || (type >= NAL.endOfSequence && type <= NAL.filler)) return;
+    if (type >= NAL.slice && type <= NAL.idr) {
+      // Exp-Golomb 0 is a single 1 bit: a picture that does not start with its first macroblock has
+      // lost its first slice.
+      if (this.#slices === 0 && ((second ?? 0) & 0x80) === 0) this.#spoil();
+      this.#slices += 1;
+      if (type === NAL.idr) this.#key = true;
+    }
+    this.#bytes += nal.bytes;
+    if (this.#bytes > MAX_PICTURE_BYTES) this.#spoil();
+    else this.#nals.push(nal);
+  }
+
+  #parameters(nal: Uint8Array, type: number): void {
+    const known = type === NAL.sps ? this.#sps : this.#pps;
+    if (known !== undefined && equalBytes(known, nal)) return;
+    if (type === NAL.sps) this.#sps = nal.slice();
+    else this.#pps = nal.slice();
+    this.#config = undefined;
+  }
+
+  #spoil(): void {
+    this.#broken = true;
+    this.#needsKey = true;
+    this.#fragmented = undefined;
+  }
+
+  #finish(): void {
+    if (this.#ticks === undefined) return;
+    if (this.#fragmented !== undefined) this.#spoil();
+    if (this.#slices === 0) return;
+    if (this.#broken || (this.#needsKey && !this.#key)) return;
+    const config = this.#describe();
+    if (config === undefined) {
+      this.#needsKey = true;
+      return;
+    }
+    this.#needsKey = false;
+    this.#onPicture({ ticks: this.#ticks, key: this.#key, data: this.#lengthPrefixed(), config });
+  }
+
+  /** The same object while the parameter sets are the same. */
+  #describe(): AvcConfig | undefined {
+    if (this.#config !== undefined) return this.#config;
+    if (this.#sps === undefined || this.#pps === undefined) return undefined;
+    try {
+      this.#config = avcConfig(this.#sps, this.#pps);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      this.#sps = undefined;
+      this.#pps = undefined;
+    }
+    return this.#config;
+  }
+
+  #lengthPrefixed(): Uint8Array {
+    const data = Buffer.allocUnsafeSlow(this.#bytes + 4 * this.#nals.length);
+    let at = 0;
+    for (const { pieces, bytes } of this.#nals) {
+      at = data.writeUInt32BE(bytes, at);
+      for (const piece of pieces) {
+        data.set(piece, at);
+        at += piece.length;
+      }
+    }
+    return data;
+  }
+}
+
+function join({ pieces, bytes }: Nal): Uint8Array {
+  const only = pieces[0];
+  if (pieces.length === 1 && only !== undefined) return only;
+  const joined = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}

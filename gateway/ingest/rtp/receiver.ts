@@ -1,0 +1,180 @@
+// One RTP stream of one track: reorder, depacketise, ask for what is missing, report on what came.
+import type { FeedTrack } from '#shared/contract/internal.ts';
+import type { AvcConfig } from '#shared/media/frame.ts';
+import type { TrackClock } from '../clock.ts';
+import type { IngestMetrics } from '../metrics.ts';
+import { H264Depacketiser } from './h264.ts';
+import { parseRtp, type RtpPacket } from './packet.ts';
+import type { CodedPicture, Depacketiser } from './picture.ts';
+import { ReorderBuffer } from './reorder.ts';
+import { pictureLoss, receiverReport, type SenderReport } from './rtcp.ts';
+import { Vp8Depacketiser, type Vp8Config } from './vp8.ts';
+
+/** How long a missing packet is waited for: a retransmission on the sender's uplink takes this long. */
+const WAIT_MS = { video: 150, audio: 80 } as const;
+const KEYFRAME_INTERVAL_MS = 500;
+const REPORT_INTERVAL_MS = 1_000;
+
+/** What a stream gives: coded pictures, or Opus packets. */
+export type StreamUnit =
+  | { readonly kind: 'h264'; readonly picture: CodedPicture<AvcConfig> }
+  | { readonly kind: 'vp8'; readonly picture: CodedPicture<Vp8Config> }
+  | { readonly kind: 'opus'; readonly ticks: number; readonly data: Uint8Array };
+
+export interface ReceiverOptions {
+  readonly track: FeedTrack;
+  readonly clock: TrackClock;
+  readonly metrics: IngestMetrics;
+  /** The SSRC that our reports and requests come from. */
+  readonly ownSsrc: number;
+  readonly onUnit: (unit: StreamUnit) => void;
+  /** Sends RTCP to where the stream comes from. */
+  readonly send: (packet: Buffer) => void;
+}
+
+interface Queued {
+  readonly sequence: number;
+  readonly ticks: number;
+  readonly packet: RtpPacket;
+}
+
+type KeyframeRequest = 'none' | 'wanted' | 'sent';
+
+export class RtpReceiver {
+  readonly #options: ReceiverOptions;
+  readonly #buffer: ReorderBuffer<Queued>;
+  readonly #depacketiser: Depacketiser | undefined;
+  #keyframe: KeyframeRequest = 'none';
+  #keyframeAtMs = -Infinity;
+  #reportedAtMs = -Infinity;
+  #received = 0;
+  #receivedBefore = 0;
+  #firstSequence = 0;
+  #highestBefore = 0;
+  #transit: number | undefined;
+  #jitterTicks = 0;
+  #lastReport: { compactNtp: number; atMs: number } | undefined;
+  #counted = { lost: 0, late: 0, duplicates: 0 };
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    const { track, onUnit } = options;
+    if (track.codec === 'h264') {
+      this.#depacketiser = new H264Depacketiser((picture) => this.#picture({ kind: 'h264', picture }));
+    } else if (track.codec === 'vp8') {
+      this.#depacketiser = new Vp8Depacketiser((picture) => this.#picture({ kind: 'vp8', picture }));
+    }
+    this.#buffer = new ReorderBuffer<Queued>({
+      waitMs: WAIT_MS[track.kind],
+      deliver: ({ ticks, packet }, lost) => {
+        if (this.#depacketiser !== undefined) {
+          this.#depacketiser.push({ ticks, marker: packet.marker, payload: packet.payload }, lost);
+        } else if (packet.payload.length > 0) {
+          options.metrics.sounds.inc();
+          onUnit({ kind: 'opus', ticks, data: packet.payload });
+        }
+      },
+    });
+  }
+
+  get ssrc(): number {
+    return this.#options.track.ssrc;
+  }
+
+  /** Takes a datagram that bears this stream's SSRC. */
+  rtp(bytes: Buffer, nowMs: number): void {
+    const { track, clock, metrics } = this.#options;
+    const packet = parseRtp(bytes, track.absCaptureTimeId);
+    if (packet?.payloadType !== track.payloadType) {
+      metrics.rubbish.inc();
+      return;
+    }
+    metrics.packets.inc();
+    metrics.bytes.inc(bytes.length);
+    const ticks = clock.arrived(packet.timestamp, packet.capture, nowMs);
+    if (this.#received === 0) this.#firstSequence = packet.sequence;
+    this.#received += 1;
+    this.#measureJitter(ticks, nowMs);
+    this.#buffer.push({ sequence: packet.sequence, ticks, packet }, nowMs);
+    if (this.#depacketiser?.needsKey === true && this.#keyframe === 'none') this.requestKeyframe(nowMs);
+  }
+
+  senderReport(report: SenderReport, nowMs: number): void {
+    this.#lastReport = { compactNtp: report.compactNtp, atMs: nowMs };
+    this.#options.clock.relayReport(report.rtpTimestamp, report.ntpMs, nowMs);
+  }
+
+  /** Asks for a key frame, at once or as soon as the last request is 500 ms old. */
+  requestKeyframe(nowMs: number): void {
+    if (this.#depacketiser === undefined) return;
+    this.#keyframe = 'wanted';
+    this.#sendKeyframeRequest(nowMs);
+  }
+
+  /** Call every few tens of ms. */
+  tick(nowMs: number): void {
+    this.#buffer.tick(nowMs);
+    // A request may get lost, or the key frame that answers it.
+    if (this.#keyframe === 'sent' && this.#depacketiser?.needsKey === true) this.#keyframe = 'wanted';
+    this.#sendKeyframeRequest(nowMs);
+    if (this.#received > 0 && nowMs - this.#reportedAtMs >= REPORT_INTERVAL_MS) this.#report(nowMs);
+  }
+
+  #picture(unit: Extract<StreamUnit, { kind: 'h264' | 'vp8' }>): void {
+    if (unit.picture.key && this.#keyframe === 'sent') this.#keyframe = 'none';
+    this.#options.metrics.pictures.inc();
+    this.#options.onUnit(unit);
+  }
+
+  #sendKeyframeRequest(nowMs: number): void {
+    if (this.#keyframe !== 'wanted' || nowMs - this.#keyframeAtMs < KEYFRAME_INTERVAL_MS) return;
+    this.#keyframe = 'sent';
+    this.#keyframeAtMs = nowMs;
+    this.#options.metrics.keyframeRequests.inc();
+    this.#options.send(pictureLoss(this.#options.ownSsrc, this.ssrc));
+  }
+
+  /** RFC 3550 §A.8. */
+  #measureJitter(ticks: number, nowMs: number): void {
+    const transit = (nowMs * this.#options.track.clockRate) / 1_000 - ticks;
+    if (this.#transit !== undefined) {
+      this.#jitterTicks += (Math.abs(transit - this.#transit) - this.#jitterTicks) / 16;
+    }
+    this.#transit = transit;
+  }
+
+  /** RFC 3550 §A.3, and the counters for the metrics. */
+  #report(nowMs: number): void {
+    const buffer = this.#buffer;
+    const expected = buffer.highest - this.#firstSequence + 1;
+    const expectedNow = buffer.highest - this.#highestBefore;
+    const receivedNow = this.#received - this.#receivedBefore;
+    const lostNow = this.#highestBefore === 0 ? 0 : expectedNow - receivedNow;
+    this.#highestBefore = buffer.highest;
+    this.#receivedBefore = this.#received;
+    this.#reportedAtMs = nowMs;
+    this.#count();
+    const last = this.#lastReport;
+    this.#options.send(
+      receiverReport({
+        own: this.#options.ownSsrc,
+        ssrc: this.ssrc,
+        fractionLost: expectedNow > 0 ? Math.floor((Math.max(0, lostNow) * 256) / expectedNow) : 0,
+        totalLost: expected - this.#received,
+        highestSequence: buffer.highest,
+        jitter: Math.round(this.#jitterTicks),
+        lastReport: last?.compactNtp ?? 0,
+        sinceLastReport: last === undefined ? 0 : Math.round(((nowMs - last.atMs) * 65_536) / 1_000),
+      }),
+    );
+  }
+
+  #count(): void {
+    const { metrics } = this.#options;
+    const { lost, late, duplicates } = this.#buffer;
+    metrics.lost.inc(lost - this.#counted.lost);
+    metrics.late.inc(late - this.#counted.late);
+    metrics.duplicates.inc(duplicates - this.#counted.duplicates);
+    this.#counted = { lost, late, duplicates };
+  }
+}

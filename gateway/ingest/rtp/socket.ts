@@ -1,0 +1,114 @@
+// The one UDP port on which RTP and RTCP of every class arrive (rtcp-mux, RFC 5761). Streams are told
+// apart by where they come from and by their SSRC; all else is counted and dropped at once.
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import type { FeedAddress } from '../../channel/sources.ts';
+import type { IngestMetrics } from '../metrics.ts';
+import { isRtcp, peekSsrc } from './packet.ts';
+import type { RtpReceiver } from './receiver.ts';
+import { readSenderReports } from './rtcp.ts';
+
+/** A key frame of every layer of a hundred classes at once. The system may grant less. */
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+const TICK_MS = 20;
+
+interface Route {
+  readonly from: FeedAddress;
+  readonly receiver: RtpReceiver;
+}
+
+export interface RtpSocketOptions {
+  readonly port: number;
+  /** Where to listen. */
+  readonly host: string;
+  readonly metrics: IngestMetrics;
+  /** Monotonic, in ms. */
+  readonly nowMs: () => number;
+  readonly onError: (error: Error) => void;
+}
+
+export class RtpSocket {
+  readonly #socket: Socket;
+  readonly #options: RtpSocketOptions;
+  /** By SSRC; two SFUs may choose the same. */
+  readonly #routes = new Map<number, Route[]>();
+  readonly #timer: NodeJS.Timeout;
+  #closed = false;
+
+  private constructor(socket: Socket, options: RtpSocketOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('message', (bytes, from) => this.#datagram(bytes, from));
+    socket.on('error', options.onError);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Binds the port (0 picks a free one). Rejects with the system's error, e.g. EADDRINUSE. */
+  static async open(options: RtpSocketOptions): Promise<RtpSocket> {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
+    socket.bind(options.port, options.host);
+    try {
+      await once(socket, 'listening');
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    return new RtpSocket(socket, options);
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  /** Hands `receiver` what comes from `from` with its SSRC. Returns what ends that. */
+  route(from: FeedAddress, receiver: RtpReceiver): () => void {
+    const route = { from, receiver };
+    const { ssrc } = receiver;
+    this.#routes.set(ssrc, [...(this.#routes.get(ssrc) ?? []), route]);
+    return () => {
+      const left = (this.#routes.get(ssrc) ?? []).filter((other) => other !== route);
+      if (left.length === 0) this.#routes.delete(ssrc);
+      else this.#routes.set(ssrc, left);
+    };
+  }
+
+  send(packet: Buffer, to: FeedAddress): void {
+    if (this.#closed) return;
+    // RTCP is repeated anyway: an address that cannot be reached is no reason to do anything.
+    this.#socket.send(packet, to.port, to.ip, () => undefined);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#routes.clear();
+    this.#socket.close();
+  }
+
+  #datagram(bytes: Buffer, from: RemoteInfo): void {
+    const nowMs = this.#options.nowMs();
+    if (isRtcp(bytes)) {
+      for (const report of readSenderReports(bytes)) {
+        this.#find(report.ssrc, from)?.senderReport(report, nowMs);
+      }
+      return;
+    }
+    const ssrc = peekSsrc(bytes);
+    const receiver = ssrc === undefined ? undefined : this.#find(ssrc, from);
+    if (receiver === undefined) this.#options.metrics.rubbish.inc();
+    else receiver.rtp(bytes, nowMs);
+  }
+
+  #find(ssrc: number, from: RemoteInfo): RtpReceiver | undefined {
+    const routes = this.#routes.get(ssrc);
+    return routes?.find((route) => route.from.port === from.port && route.from.ip === from.address)?.receiver;
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.nowMs();
+    for (const routes of this.#routes.values()) {
+      for (const { receiver } of routes) receiver.tick(nowMs);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// What the SFU and the school ask of the gateway: `/internal/…` of shared/contract/internal.ts.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LecternError } from '#shared/contract/errors.ts';
+import { ChannelId, RecordingId } from '#shared/contract/ids.ts';
+import { BroadcastFeed, type RecordingInfo } from '#shared/contract/internal.ts';
+import { check, readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
+import type { Log } from '#server/log.ts';
+import type { Channels } from './channel/channels.ts';
+
+const PREFIX = '/internal/';
+
+/** The recordings on disk, as far as the other services may ask of them. */
+export interface Recordings {
+  list(channel?: string): RecordingInfo[];
+  /** Erases one with its files; resolves as well if there is none. */
+  erase(recording: string): Promise<void>;
+  eraseChannel(channel: string): Promise<void>;
+}
+
+export interface InternalOptions {
+  readonly channels: Channels;
+  readonly recordings: Recordings;
+  readonly secret: string;
+  readonly log: Log;
+}
+
+/** Answers a request and resolves with true; with false if it is for something else. */
+export type InternalApi = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+
+export function createInternalApi({ channels, recordings, secret, log }: InternalOptions): InternalApi {
+  async function answer(request: IncomingMessage, path: string, query: URLSearchParams): Promise<unknown> {
+    const method = request.method ?? '';
+    const [noun, id, part, ...more] = path.split('/');
+    if (more.length > 0) throw new LecternError('not-found');
+    if (noun === 'channels' && id !== undefined && part === 'broadcast') {
+      const channel = check(ChannelId, id);
+      if (method === 'PUT') return channels.feed(channel, await readJson(request, BroadcastFeed));
+      if (method !== 'DELETE') throw new LecternError('method-not-allowed');
+      // What is on air ends now; to make the recording final may take longer than a caller waits.
+      void channels.stop(channel);
+      return channels.status(channel) ?? {};
+    }
+    if (noun === 'channels' && id !== undefined && part === undefined) {
+      if (method !== 'DELETE') throw new LecternError('method-not-allowed');
+      const channel = check(ChannelId, id);
+      await channels.forget(channel);
+      await recordings.eraseChannel(channel);
+      return {};
+    }
+    if (noun === 'recordings' && id === undefined) {
+      if (method !== 'GET') throw new LecternError('method-not-allowed');
+      const channel = query.get('channel');
+      return recordings.list(channel === null ? undefined : check(ChannelId, channel));
+    }
+    if (noun === 'recordings' && id !== undefined && part === undefined) {
+      if (method !== 'DELETE') throw new LecternError('method-not-allowed');
+      await recordings.erase(check(RecordingId, id));
+      return {};
+    }
+    throw new LecternError('not-found');
+  }
+
+  return async (request, response) => {
+    const url = request.url ?? '';
+    if (!url.startsWith(PREFIX)) return false;
+    try {
+      requireBearer(request, secret);
+      const [path = '', query = ''] = url.slice(PREFIX.length).split('?', 2);
+      sendJson(response, 200, await answer(request, path, new URLSearchParams(query)));
+    } catch (error) {
+      sendError(response, error, log, url);
+    }
+    return true;
+  };
+}
