@@ -1,0 +1,126 @@
+// All outputs of the gateway: what is on air on each channel, and what was a moment ago.
+import type { Log } from '#server/log.ts';
+import type {
+  BroadcastInfo,
+  LadderOptions,
+  LadderSink,
+  Outputs,
+  ProgrammeSink,
+  ViewerCount,
+} from '../channel/ports.ts';
+import type { Recording } from '../store/recording.ts';
+import type { RecordingStore } from '../store/recording-store.ts';
+import { Ladder } from './hls/ladder.ts';
+import { HlsViewers } from './hls/viewers.ts';
+import type { EgressMetrics } from './metrics.ts';
+import { Programme } from './programme/programme.ts';
+import { flvWire, type Wire } from './programme/tag.ts';
+
+/** How long playlists of a broadcast that ended are served, so that every player learns of its end. */
+const FAREWELL_MS = 60_000;
+
+export interface EgressOptions {
+  readonly store: RecordingStore;
+  readonly rtmpWire: Wire;
+  readonly metrics: EgressMetrics;
+  readonly log: Log;
+}
+
+export class Egress implements Outputs {
+  readonly hlsViewers = new HlsViewers();
+  readonly #options: EgressOptions;
+  readonly #programmes = new Map<string, Programme>();
+  /** One for each broadcast that ended within {@link FAREWELL_MS}. */
+  readonly #farewells = new Map<string, NodeJS.Timeout>();
+
+  constructor(options: EgressOptions) {
+    this.#options = options;
+    options.metrics.watch({
+      viewers: () => this.#totals(),
+      diskBytes: () => options.store.bytes,
+    });
+  }
+
+  openProgramme(info: BroadcastInfo, requestKeyframe: () => void): ProgrammeSink {
+    const { metrics, rtmpWire } = this.#options;
+    this.#programmes.get(info.channel)?.end();
+    const programme = new Programme({
+      wires: [flvWire, rtmpWire],
+      requestKeyframe,
+      eventsOf: ({ protocol }) => ({
+        sent: (bytes) => metrics.sent(protocol, bytes),
+        slow: (outcome) => metrics.slow(protocol, outcome),
+      }),
+      onEnd: () => {
+        if (this.#programmes.get(info.channel) === programme) this.#programmes.delete(info.channel);
+      },
+    });
+    this.#programmes.set(info.channel, programme);
+    return programme;
+  }
+
+  openLadder(options: LadderOptions): LadderSink {
+    const { info } = options;
+    const { store, log } = this.#options;
+    const recording = store.take(info, {
+      changed: options.onRecording,
+      failed: (error) => {
+        log.error({ err: error, broadcast: info.broadcast }, 'recording failed, the broadcast goes on');
+        options.onFailure(error);
+      },
+      completed: () => this.#options.metrics.row(),
+    });
+    return new Ladder(options, recording, () => this.#sayFarewell(info.broadcast));
+  }
+
+  viewers(channel: string): ViewerCount {
+    const programme = this.#programmes.get(channel);
+    return {
+      flv: programme?.viewers(flvWire) ?? 0,
+      hls: this.hlsViewers.count(channel),
+      rtmp: programme?.viewers(this.#options.rtmpWire) ?? 0,
+    };
+  }
+
+  isOver(broadcast: string): boolean {
+    return this.#options.store.isOver(broadcast);
+  }
+
+  /** What FLV and RTMP viewers of a channel join; undefined while nothing is on air. */
+  programme(channel: string): Programme | undefined {
+    return this.#programmes.get(channel);
+  }
+
+  /**
+   * The segments of what is on air on a channel, or ended within the last minute, or was cut off by a
+   * crash and may come back: playlists go on being served meanwhile.
+   */
+  onAir(channel: string): Recording | undefined {
+    return this.#options.store.latest(channel);
+  }
+
+  /** Lets all viewers go. */
+  close(): void {
+    for (const timer of this.#farewells.values()) clearTimeout(timer);
+    this.#farewells.clear();
+    for (const programme of [...this.#programmes.values()]) programme.end();
+  }
+
+  #sayFarewell(broadcast: string): void {
+    if (this.#farewells.has(broadcast)) return;
+    const timer = setTimeout(() => {
+      this.#farewells.delete(broadcast);
+      void this.#options.store.retire(broadcast);
+    }, FAREWELL_MS);
+    this.#farewells.set(broadcast, timer);
+  }
+
+  #totals(): ViewerCount {
+    const totals: ViewerCount = { flv: 0, hls: this.hlsViewers.total(), rtmp: 0 };
+    for (const programme of this.#programmes.values()) {
+      totals.flv += programme.viewers(flvWire);
+      totals.rtmp += programme.viewers(this.#options.rtmpWire);
+    }
+    return totals;
+  }
+}

@@ -1,0 +1,68 @@
+// HTTP-FLV and WebSocket-FLV: `/live/<channel>.flv`. The verdict is given before anything comes here.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Egress } from '../egress.ts';
+import type { EgressMetrics } from '../metrics.ts';
+import { flvWire } from '../programme/tag.ts';
+import { httpReader, socketReader } from './readers.ts';
+
+/** Viewers have nothing to say; a longer message ends the connection. */
+const MAX_MESSAGE_BYTES = 1024;
+
+export class FlvServer {
+  readonly #egress: Egress;
+  readonly #metrics: EgressMetrics;
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+  });
+
+  constructor(egress: Egress, metrics: EgressMetrics) {
+    this.#egress = egress;
+    this.#metrics = metrics;
+  }
+
+  /** Streams until the viewer leaves or the broadcast ends. Throws LecternError `not-live`. */
+  serve(request: IncomingMessage, response: ServerResponse, channel: string): void {
+    const programme = this.#egress.programme(channel);
+    if (programme === undefined) throw new LecternError('not-live');
+    response.writeHead(200, { 'content-type': 'video/x-flv', 'cache-control': 'no-store' });
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    request.socket.setNoDelay(true);
+    response.flushHeaders();
+    const reader = httpReader(response, this.#clock());
+    response.on('close', () => programme.leave(reader));
+    response.on('error', () => programme.leave(reader));
+    programme.join(flvWire, reader);
+  }
+
+  /** The same over a WebSocket. Throws LecternError `not-live`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, channel: string): void {
+    const programme = this.#egress.programme(channel);
+    if (programme === undefined) throw new LecternError('not-live');
+    const onFirst = this.#clock();
+    this.#sockets.handleUpgrade(request, socket, head, (client) => {
+      const reader = socketReader(client, onFirst);
+      client.on('close', () => programme.leave(reader));
+      client.on('error', () => programme.leave(reader));
+      programme.join(flvWire, reader);
+    });
+  }
+
+  /** Ends the WebSockets that are still there. */
+  close(): void {
+    for (const client of this.#sockets.clients) client.terminate();
+    this.#sockets.close();
+  }
+
+  #clock(): () => void {
+    const startMs = performance.now();
+    return () => this.#metrics.firstFrame('flv', (performance.now() - startMs) / 1_000);
+  }
+}

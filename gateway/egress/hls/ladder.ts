@@ -1,0 +1,328 @@
+// Cuts everything that a source sends into rows of segments: the picture in all its layers, and the
+// sound. All layers are asked for a key frame together; the row ends at that of the leader, the best
+// layer that flows, and every other layer begins the next row at its own.
+import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
+import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.ts';
+import type { Recording } from '../../store/recording.ts';
+import { AUDIO, STILL } from '../../store/timeline.ts';
+import { StillPicture } from '../still-picture.ts';
+import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
+import { Lane, type Finished } from './lane.ts';
+import { composeRow, YOUNG_US } from './row.ts';
+import { silence } from './silence.ts';
+
+/** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
+const LIVING_US = 1_250_000;
+/** A hole in the sound above this is filled. */
+const SOUND_HOLE_US = 60_000;
+/** Sound that is this late is not coming. */
+const SOUND_LATE_US = 1_000_000;
+/** How often a key frame is asked for while a layer waits to begin. */
+const ASK_EVERY_US = 1_000_000;
+/** What an interruption leaves of a row is kept if it is longer than this. */
+const SHORTEST_US = 150_000;
+
+interface VideoLane {
+  readonly lane: Lane;
+  /** The source is gone; what it gave to this row is still used. */
+  gone: boolean;
+}
+
+export class Ladder implements LadderSink {
+  readonly resumeAtUs: number;
+  readonly #options: LadderOptions;
+  readonly #recording: Recording;
+  readonly #onEnd: () => void;
+  readonly #still = new StillPicture();
+  readonly #counter: { next(): number };
+  readonly #video = new Map<string, VideoLane>();
+  readonly #audioLane: Lane;
+  readonly #stillLane: Lane;
+  /** Lanes whose segment was closed by the clock: they go on without a key frame. */
+  readonly #continuing = new Set<Lane>();
+  /** Complete segments of the present row. */
+  readonly #done = new Map<string, Finished>();
+  #row: RowClock | undefined;
+  #epochMs = 0;
+  #headUs = 0;
+  #askedUs = -Infinity;
+  /** The next row does not continue the one before. */
+  #broken: boolean;
+  #labels: readonly string[] = [];
+  #audioConfig: AudioFrame['config'] | undefined;
+  #ending: Promise<void> | undefined;
+
+  /** `onEnd` is called once, when the broadcast is over. */
+  constructor(options: LadderOptions, recording: Recording, onEnd: () => void = () => undefined) {
+    this.#options = options;
+    this.#onEnd = onEnd;
+    this.#recording = recording;
+    this.resumeAtUs = recording.timeline.endUs;
+    this.#broken = recording.timeline.rows.length > 0;
+    let fragments = 0;
+    this.#counter = { next: () => (fragments += 1) };
+    this.#audioLane = new Lane(AUDIO, 0, recording, this.#counter);
+    this.#stillLane = new Lane(STILL, 0, recording, this.#counter);
+  }
+
+  tracks(tracks: readonly VideoTrack[]): void {
+    const now = new Set(tracks.map((track) => track.id));
+    for (const [id, entry] of this.#video) {
+      if (now.has(id)) continue;
+      entry.gone = true;
+      if (entry.lane.segment === undefined) this.#video.delete(id);
+    }
+    this.#labels = tracks.map((track) => `${track.source}${track.layer}`);
+  }
+
+  video(track: VideoTrack, frame: VideoFrame, wallMs: number): void {
+    if (this.#ending !== undefined) return;
+    const row = this.#enter(frame, wallMs);
+    const label = `${track.source}${track.layer}`;
+    let entry = this.#video.get(track.id);
+    if (entry === undefined) {
+      entry = { lane: new Lane(label, track.layer, this.#recording, this.#counter), gone: false };
+      this.#video.set(track.id, entry);
+    }
+    if (entry.lane.segment === undefined) this.#start(entry.lane, frame, row);
+    else this.#continue(entry.lane, frame, row);
+    if (entry.lane.segment !== undefined) this.#still.seen(frame);
+    if (this.#headUs - this.#audioLane.endUs > SOUND_LATE_US) this.#fillSound(this.#headUs - SOUND_GRACE_US);
+    this.#advance();
+  }
+
+  audio(frame: AudioFrame, wallMs: number): void {
+    if (this.#ending !== undefined) return;
+    this.#enter(frame, wallMs);
+    // Sound that comes after its place was filled with silence has no place any more.
+    if (frame.ptsUs < this.#audioLane.endUs - SOUND_HOLE_US / 2) return;
+    if (frame.ptsUs - this.#audioLane.endUs > SOUND_HOLE_US) this.#fillSound(frame.ptsUs);
+    this.#audioConfig = frame.config;
+    this.#sound(frame);
+    for (const still of this.#still.due(this.#headUs)) this.#showStill(still);
+    this.#advance();
+  }
+
+  interrupted(): void {
+    this.#closeRows();
+    this.#still.reset();
+    this.#broken = this.#recording.timeline.rows.length > 0;
+  }
+
+  end(): Promise<void> {
+    this.#ending ??= (() => {
+      this.#closeRows();
+      this.#onEnd();
+      return this.#recording.end();
+    })();
+    return this.#ending;
+  }
+
+  /** The row in which time now is. */
+  #enter(frame: Frame, wallMs: number): RowClock {
+    this.#headUs = this.#row === undefined ? frame.ptsUs : Math.max(this.#headUs, frame.ptsUs);
+    if (this.#row === undefined) {
+      this.#epochMs = wallMs - frame.ptsUs / 1_000;
+      this.#askedUs = -Infinity;
+      this.#begin(frame.ptsUs);
+      this.#audioLane.rest(frame.ptsUs);
+    }
+    return this.#row ?? this.#begin(frame.ptsUs);
+  }
+
+  #begin(startUs: number): RowClock {
+    const { nextRow, rows } = this.#recording.timeline;
+    this.#row = new RowClock(nextRow, startUs, rows.length === 0);
+    return this.#row;
+  }
+
+  /** A lane that has no segment begins one, at a key frame and not in the middle of a row. */
+  #start(lane: Lane, frame: VideoFrame, row: RowClock): void {
+    if (this.#continuing.delete(lane)) {
+      const isBeyond = row.mustCut(frame.dtsUs, row.startUs) || (frame.key && row.isOpenToCut);
+      return lane.begin(isBeyond ? row.n + 1 : row.n, frame, this.#epochMs);
+    }
+    if (!frame.key) {
+      if (this.#headUs - this.#askedUs > ASK_EVERY_US) this.#ask();
+      return;
+    }
+    const young = frame.dtsUs - row.startUs < YOUNG_US || row.n === 1;
+    const alone = this.#leader() === undefined;
+    if (row.isOpenToCut || (alone && !young) || this.#isTaken(lane.label, row.n)) {
+      // Nothing else shows a picture: it does not wait for the row to end by itself.
+      if (alone) row.end(frame.dtsUs, 'key');
+      if (this.#isTaken(lane.label, row.n + 1)) return;
+      lane.begin(row.n + 1, frame, this.#epochMs);
+    } else if (young) {
+      lane.begin(row.n, frame, this.#epochMs);
+    }
+  }
+
+  /** The next frame of a lane that has a segment: it goes there, or begins the segment of the next row. */
+  #continue(lane: Lane, frame: VideoFrame, row: RowClock): void {
+    const segment = lane.segment;
+    if (segment === undefined) return;
+    const changed = segment.config !== frame.config;
+    if (segment.n > row.n) {
+      if (!changed) return lane.add(frame);
+      // The picture changed again before this row was complete: it is now.
+      this.#complete(row, segment.startUs);
+      return this.#continue(lane, frame, this.#row ?? row);
+    }
+    const mustCut = row.mustCut(frame.dtsUs, segment.startUs);
+    if (!changed && !mustCut && !(frame.key && row.isOpenToCut)) return lane.add(frame);
+    if (changed || frame.dtsUs - segment.startUs >= LONGEST_US) row.end(frame.dtsUs, 'key');
+    this.#done.set(lane.label, lane.finish(frame.dtsUs));
+    lane.begin(row.n + 1, frame, this.#epochMs);
+  }
+
+  #sound(frame: AudioFrame): void {
+    const row = this.#row ?? this.#begin(frame.ptsUs);
+    const lane = this.#audioLane;
+    const segment = lane.segment;
+    if (segment === undefined) return lane.begin(row.n, frame, this.#epochMs);
+    const changed = segment.config !== frame.config;
+    if (segment.n > row.n) {
+      if (!changed) return lane.add(frame);
+      this.#complete(row, segment.startUs);
+      return this.#sound(frame);
+    }
+    if (changed || frame.ptsUs - segment.startUs >= LONGEST_US) row.end(frame.ptsUs, 'clock');
+    // Half a millisecond, for boundaries that are the start of this very frame but for rounding.
+    const isBeyond = row.boundary !== undefined && frame.ptsUs >= row.boundary.atUs - 500;
+    if (!isBeyond && !changed) return lane.add(frame);
+    this.#done.set(lane.label, lane.finish(frame.ptsUs));
+    lane.begin(row.n + 1, frame, this.#epochMs);
+  }
+
+  #fillSound(untilUs: number): void {
+    for (const frame of silence(this.#audioLane.endUs, untilUs, this.#audioConfig)) this.#sound(frame);
+  }
+
+  #showStill(frame: VideoFrame): void {
+    const row = this.#row ?? this.#begin(frame.ptsUs);
+    const { segment } = this.#stillLane;
+    // The next row begins with a still of its own.
+    if (row.boundary !== undefined && frame.ptsUs >= row.boundary.atUs) return;
+    if (segment === undefined) this.#stillLane.begin(row.n, frame, this.#epochMs);
+    else if (segment.config === frame.config) this.#stillLane.add(frame);
+    else row.end(frame.ptsUs, 'clock');
+  }
+
+  /** The best lane that flows; its key frame ends the row. */
+  #leader(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const { lane, gone } of this.#video.values()) {
+      if (gone || lane.segment === undefined || this.#headUs - lane.lastUs > LIVING_US) continue;
+      if (best === undefined || lane.layer > best.layer) best = lane;
+    }
+    return best;
+  }
+
+  #isTaken(label: string, n: number): boolean {
+    if (n === this.#row?.n && this.#done.has(label)) return true;
+    return [...this.#video.values()].some(({ lane }) => lane.label === label && lane.segment?.n === n);
+  }
+
+  #ask(): void {
+    this.#askedUs = this.#headUs;
+    this.#options.requestKeyframes();
+  }
+
+  /** Looks whether the row ends, and whether everything that belongs to it is there. */
+  #advance(): void {
+    const row = this.#row;
+    if (row === undefined) return;
+    const leader = this.#leader();
+    if (leader?.segment !== undefined && leader.segment.n > row.n) row.end(leader.segment.startUs, 'key');
+    if (row.advance(this.#headUs, leader !== undefined)) this.#ask();
+    const { boundary } = row;
+    if (boundary === undefined) return;
+    const waitedUs = this.#headUs - boundary.atUs;
+    const isBehind = ({ lane, gone }: VideoLane) =>
+      !gone && lane.segment?.n === row.n && this.#headUs - lane.lastUs <= LIVING_US;
+    const pictureDue = waitedUs < GRACE_US && [...this.#video.values()].some(isBehind);
+    const soundDue = waitedUs < SOUND_GRACE_US && (this.#audioLane.segment?.n ?? row.n) === row.n;
+    if (!pictureDue && !soundDue) this.#complete(row, boundary.atUs);
+  }
+
+  /** Completes the row at `atUs` and begins the next. */
+  #complete(row: RowClock, atUs: number): void {
+    for (const [id, { lane, gone }] of this.#video) {
+      if (lane.segment?.n === row.n) {
+        this.#done.set(lane.label, lane.finish(atUs));
+        if (!gone && this.#headUs - lane.lastUs <= LIVING_US) this.#continuing.add(lane);
+      }
+      if (gone && lane.segment === undefined) this.#video.delete(id);
+    }
+    this.#completeSound(row, atUs);
+    this.#completeStill(row, atUs);
+    const { timeline } = this.#recording;
+    const composed = composeRow({
+      n: row.n,
+      epochMs: this.#epochMs,
+      startUs: row.startUs,
+      endUs: atUs,
+      done: this.#done,
+      labels: this.#labels,
+      broken: this.#broken,
+      previous: timeline.rows.at(-1),
+    });
+    for (const label of this.#done.keys()) {
+      if (composed.segments[label] === undefined) this.#recording.drop(row.n, label);
+    }
+    this.#done.clear();
+    this.#recording.commit(composed);
+    this.#broken = false;
+    this.#begin(atUs);
+    if (this.#still.isShowing) this.#showStill(this.#still.at(atUs));
+  }
+
+  #completeSound(row: RowClock, atUs: number): void {
+    if ((this.#audioLane.segment?.n ?? row.n) > row.n) return;
+    const lane = this.#audioLane;
+    // However short the row, it has sound.
+    const leastUs = lane.segment === undefined ? lane.endUs + SOUND_HOLE_US : 0;
+    for (const frame of silence(lane.endUs, Math.max(atUs, leastUs), this.#audioConfig)) {
+      if (lane.segment === undefined) lane.begin(row.n, frame, this.#epochMs);
+      else lane.add(frame);
+    }
+    this.#done.set(AUDIO, lane.finish(atUs));
+  }
+
+  /** A row in which nothing moved shows the still picture. */
+  #completeStill(row: RowClock, atUs: number): void {
+    const hasPicture = [...this.#done.keys()].some((label) => label !== AUDIO);
+    const lane = this.#stillLane;
+    if (lane.segment === undefined && !hasPicture) {
+      lane.begin(row.n, this.#still.at(row.startUs), this.#epochMs);
+    }
+    if (lane.segment !== undefined) this.#done.set(STILL, lane.finish(atUs));
+  }
+
+  /** Closes what is begun, because the source is gone. */
+  #closeRows(): void {
+    for (;;) {
+      const row = this.#row;
+      if (row === undefined) break;
+      const lanes = [...this.#video.values()].map((entry) => entry.lane);
+      const open = [...lanes, this.#audioLane].filter((lane) => lane.segment !== undefined);
+      const endUs = Math.max(row.startUs, ...open.map((lane) => lane.endUs));
+      const atUs = Math.min(row.boundary?.atUs ?? endUs, endUs);
+      if (open.length === 0 || endUs - row.startUs < SHORTEST_US) {
+        for (const lane of [...open, this.#stillLane]) {
+          if (lane.segment !== undefined) this.#recording.drop(lane.segment.n, lane.label);
+          lane.discard();
+        }
+        for (const label of this.#done.keys()) this.#recording.drop(row.n, label);
+        this.#done.clear();
+        break;
+      }
+      for (const entry of this.#video.values()) entry.gone = true;
+      this.#complete(row, atUs);
+    }
+    this.#row = undefined;
+    this.#video.clear();
+    this.#continuing.clear();
+  }
+}

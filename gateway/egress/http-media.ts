@@ -1,0 +1,135 @@
+// What every media answer has in common: permission for pages of other origins, and byte ranges.
+import { createReadStream } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { LecternError } from '#shared/contract/errors.ts';
+
+/** The names of signed parameters; only these are passed on in playlists. */
+const SIGNED = ['expires', 'sign', 'viewer'] as const;
+
+/** Lets pages of any origin read the answer: whether they may is decided by the signature. */
+export function allowOrigins(response: ServerResponse): void {
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('access-control-expose-headers', 'Content-Length, Content-Range, Accept-Ranges, Date');
+}
+
+/** Answers a preflight request. */
+export function sendPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'GET, HEAD, OPTIONS',
+    'access-control-allow-headers': 'Range, If-None-Match, If-Range',
+    'access-control-max-age': '86400',
+    allow: 'GET, HEAD, OPTIONS',
+  });
+  response.end();
+}
+
+/** The part of a query that carries the signature, to be appended to the addresses in a playlist. */
+export function signedQuery(query: URLSearchParams): string {
+  const kept = new URLSearchParams();
+  for (const name of SIGNED) {
+    const value = query.get(name);
+    if (value !== null) kept.set(name, value);
+  }
+  return kept.toString();
+}
+
+/** Sends a playlist that holds for `maxAgeS`. */
+export function sendPlaylist(
+  request: IncomingMessage,
+  response: ServerResponse,
+  text: string,
+  maxAgeS: number,
+) {
+  response.writeHead(200, {
+    'content-type': 'application/vnd.apple.mpegurl',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': maxAgeS === 0 ? 'no-cache' : `max-age=${maxAgeS}`,
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+/** A body that can be sent in part. */
+export interface RangedBody {
+  readonly size: number;
+  /** For `If-Range` and caches. */
+  readonly etag?: string;
+  /** Writes the bytes from `start` to `end`, both inclusive, and ends the response. */
+  send(response: ServerResponse, start: number, end: number): Promise<void>;
+}
+
+/** A file on disk of which the size is known. */
+export function fileBody(path: string, size: number): RangedBody {
+  return {
+    size,
+    send: (response, start, end) => pipeline(createReadStream(path, { start, end }), response),
+  };
+}
+
+/** Bytes in memory, in pieces that are shared by all who read them. */
+export function memoryBody(parts: readonly Uint8Array[]): RangedBody {
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  return {
+    size,
+    async send(response, start, end) {
+      let at = 0;
+      for (const part of parts) {
+        const from = Math.max(0, start - at);
+        const to = Math.min(part.length, end + 1 - at);
+        if (from < to) response.write(part.subarray(from, to));
+        at += part.length;
+      }
+      response.end();
+    },
+  };
+}
+
+type Range = { start: number; end: number };
+
+/**
+ * Reads a `Range` header (RFC 9110 §14.2) of a body of `size` bytes. Undefined if there is none that
+ * applies: then all of it is sent. Throws LecternError `range-not-satisfiable`.
+ */
+export function parseRange(header: string | undefined, size: number): Range | undefined {
+  // Several ranges at once may be answered with the whole.
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '');
+  const [, first = '', last = ''] = match ?? [];
+  if (first === '' && last === '') return undefined;
+  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (start >= size || start > end) throw new LecternError('range-not-satisfiable');
+  return { start, end };
+}
+
+/** Sends `body`, or the part of it that was asked for. Rejects with what the disk or the socket says. */
+export async function sendRanged(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: RangedBody,
+  headers: Record<string, string>,
+): Promise<void> {
+  const { size, etag } = body;
+  response.setHeader('accept-ranges', 'bytes');
+  if (etag !== undefined) response.setHeader('etag', etag);
+  if (etag !== undefined && request.headers['if-none-match'] === etag) {
+    response.writeHead(304).end();
+    return;
+  }
+  const ifRange = request.headers['if-range'];
+  const applies = ifRange === undefined || ifRange === etag;
+  let range: Range | undefined;
+  try {
+    range = applies ? parseRange(request.headers.range, size) : undefined;
+  } catch (error) {
+    response.setHeader('content-range', `bytes */${size}`);
+    throw error;
+  }
+  const { start, end } = range ?? { start: 0, end: size - 1 };
+  response.writeHead(range === undefined ? 200 : 206, {
+    ...headers,
+    'content-length': end - start + 1,
+    ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
+  });
+  if (request.method === 'HEAD' || size === 0) response.end();
+  else await body.send(response, start, end);
+}

@@ -1,0 +1,152 @@
+// One stream to many sockets. Messages of a few dozen milliseconds are merged into one buffer that all
+// readers share: one write per reader and flush instead of one per message. Readers are spread over
+// groups that flush at different moments, so that thousands of writes do not stall the event loop.
+import type { Tag, Wire } from './tag.ts';
+
+/** When each group flushes after its first pending message, in ms. */
+const FLUSH_AFTER_MS = [18, 24, 30, 36] as const;
+/** Above this backlog a reader gets nothing more until it has caught up and a key frame comes. */
+export const SKIP_ABOVE_BYTES = 1024 * 1024;
+/** Above this backlog a reader is let go. */
+export const CLOSE_ABOVE_BYTES = 6 * 1024 * 1024;
+/** A reader that has not caught up for this long is let go. */
+const STALLED_MS = 15_000;
+
+/** A connection that media is written to. */
+export interface Reader {
+  write(bytes: Uint8Array): void;
+  /** How many bytes are written but not yet taken by the system. */
+  backlog(): number;
+  /** Ends it: in order once everything is sent, or at once. */
+  close(how: 'in-order' | 'at-once'): void;
+}
+
+export interface FanoutEvents {
+  sent(bytes: number): void;
+  /** A reader is too slow: it skips to a later key frame, or is let go. */
+  slow(outcome: 'skipped' | 'closed'): void;
+}
+
+type Pace = { state: 'flowing' } | { state: 'skipping'; sinceMs: number };
+
+interface Group {
+  readonly readers: Map<Reader, Pace>;
+  pending: Tag[];
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface FanoutOptions {
+  readonly wire: Wire;
+  /** The configurations in force, for a reader that may have missed a change of them. */
+  readonly headers: () => readonly Tag[];
+  readonly events: FanoutEvents;
+  readonly nowMs?: () => number;
+}
+
+export class Fanout {
+  readonly #options: FanoutOptions;
+  readonly #nowMs: () => number;
+  readonly #groups: readonly Group[] = FLUSH_AFTER_MS.map(() => ({
+    readers: new Map(),
+    pending: [],
+    timer: undefined,
+  }));
+
+  constructor(options: FanoutOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** How many readers there are. */
+  get size(): number {
+    return this.#groups.reduce((sum, group) => sum + group.readers.size, 0);
+  }
+
+  /** Adds a reader, which gets `welcome` now and from then on everything pushed after this call. */
+  add(reader: Reader, welcome: Uint8Array): void {
+    const [smallest] = [...this.#groups].sort((a, b) => a.readers.size - b.readers.size);
+    if (smallest === undefined) return;
+    // What waits here is in the welcome already.
+    this.#flush(smallest);
+    smallest.readers.set(reader, { state: 'flowing' });
+    this.#write(reader, welcome);
+  }
+
+  remove(reader: Reader): void {
+    for (const group of this.#groups) {
+      if (!group.readers.delete(reader) || group.readers.size > 0) continue;
+      clearTimeout(group.timer);
+      group.timer = undefined;
+      group.pending = [];
+    }
+  }
+
+  push(tag: Tag): void {
+    this.#groups.forEach((group, index) => {
+      if (group.readers.size === 0) return;
+      group.pending.push(tag);
+      group.timer ??= setTimeout(() => this.#flush(group), FLUSH_AFTER_MS[index]);
+    });
+  }
+
+  /** Sends what waits and lets every reader go, in order. */
+  close(): void {
+    for (const group of this.#groups) {
+      this.#flush(group);
+      const readers = [...group.readers.keys()];
+      group.readers.clear();
+      for (const reader of readers) reader.close('in-order');
+    }
+  }
+
+  #flush(group: Group): void {
+    clearTimeout(group.timer);
+    group.timer = undefined;
+    const tags = group.pending;
+    group.pending = [];
+    if (tags.length === 0) return;
+    const { wire } = this.#options;
+    const parts = tags.map((tag) => tag.on(wire));
+    const merged = Buffer.concat(parts);
+    const entry = tags.findIndex((tag) => tag.entry);
+    // Made only if somebody resumes at this flush.
+    let resumption: Uint8Array | undefined;
+    const resumed = () => {
+      resumption ??= Buffer.concat([
+        ...this.#options.headers().map((tag) => tag.on(wire)),
+        ...parts.slice(entry),
+      ]);
+      return resumption;
+    };
+    for (const [reader, pace] of group.readers) {
+      const next = this.#paceOf(reader, pace, entry >= 0);
+      if (next === 'closed') {
+        group.readers.delete(reader);
+        this.#options.events.slow('closed');
+        reader.close('at-once');
+      } else if (next.state === 'flowing') {
+        this.#write(reader, pace.state === 'skipping' ? resumed() : merged);
+        group.readers.set(reader, next);
+      } else {
+        group.readers.set(reader, next);
+      }
+    }
+  }
+
+  #paceOf(reader: Reader, pace: Pace, entryComes: boolean): Pace | 'closed' {
+    const backlog = reader.backlog();
+    if (backlog > CLOSE_ABOVE_BYTES) return 'closed';
+    if (pace.state === 'flowing') {
+      if (backlog <= SKIP_ABOVE_BYTES) return pace;
+      this.#options.events.slow('skipped');
+      return { state: 'skipping', sinceMs: this.#nowMs() };
+    }
+    if (backlog < SKIP_ABOVE_BYTES / 2) return entryComes ? { state: 'flowing' } : pace;
+    return this.#nowMs() - pace.sinceMs > STALLED_MS ? 'closed' : pace;
+  }
+
+  #write(reader: Reader, bytes: Uint8Array): void {
+    reader.write(bytes);
+    this.#options.events.sent(bytes.length);
+  }
+}

@@ -1,0 +1,136 @@
+// The one picture and sound of a broadcast, as FLV and RTMP viewers get them.
+import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
+import { flvTimestampMs } from '#shared/media/flv.ts';
+import type { ProgrammeSink } from '../../channel/ports.ts';
+import { Fanout, type FanoutEvents, type Reader } from './fanout.ts';
+import { GopCache } from './gop-cache.ts';
+import { PictureFiller } from './picture-filler.ts';
+import { frameTag, headerTags, Tag, type Wire } from './tag.ts';
+
+/** How long the first viewers wait for the second kind of media, so that the file header tells the truth. */
+const PRIME_AFTER_US = 700_000;
+
+export interface ProgrammeOptions {
+  readonly wires: readonly Wire[];
+  readonly requestKeyframe: () => void;
+  readonly eventsOf: (wire: Wire) => FanoutEvents;
+  /** Called once, when the broadcast is over. */
+  readonly onEnd?: () => void;
+}
+
+export class Programme implements ProgrammeSink {
+  readonly #options: ProgrammeOptions;
+  readonly #fanouts: ReadonlyMap<Wire, Fanout>;
+  readonly #cache = new GopCache();
+  readonly #filler = new PictureFiller();
+  readonly #waiting = new Map<Reader, Wire>();
+  #video: AvcConfig | undefined;
+  #audio: AudioConfig | undefined;
+  #firstUs: number | undefined;
+  #timestampMs = 0;
+  #state: 'priming' | 'flowing' | 'ended' = 'priming';
+
+  constructor(options: ProgrammeOptions) {
+    this.#options = options;
+    this.#fanouts = new Map(
+      options.wires.map((wire) => [
+        wire,
+        new Fanout({ wire, headers: () => this.#headers(), events: options.eventsOf(wire) }),
+      ]),
+    );
+  }
+
+  /** How many watch over `wire`. */
+  viewers(wire: Wire): number {
+    const waiting = [...this.#waiting.values()].filter((other) => other === wire).length;
+    return waiting + (this.#fanouts.get(wire)?.size ?? 0);
+  }
+
+  /** Lets `reader` watch. It gets a picture at once if there is one. Leave with {@link leave}. */
+  join(wire: Wire, reader: Reader): void {
+    if (this.#state === 'ended') {
+      reader.close('in-order');
+    } else if (this.#state === 'priming') {
+      this.#waiting.set(reader, wire);
+    } else {
+      this.#welcome(wire, reader);
+      if (this.#cache.tags.length === 0) this.#options.requestKeyframe();
+    }
+  }
+
+  /** The reader is gone. */
+  leave(reader: Reader): void {
+    this.#waiting.delete(reader);
+    for (const fanout of this.#fanouts.values()) fanout.remove(reader);
+  }
+
+  frame(frame: Frame): void {
+    if (this.#state === 'ended') return;
+    for (const shown of this.#filler.pass(frame)) this.#take(shown);
+    if (this.#filler.needsKeyframe()) this.#options.requestKeyframe();
+  }
+
+  interrupted(): void {
+    this.#filler.interrupted();
+  }
+
+  end(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    for (const reader of this.#waiting.keys()) reader.close('in-order');
+    this.#waiting.clear();
+    for (const fanout of this.#fanouts.values()) fanout.close();
+    this.#cache.clear();
+    this.#options.onEnd?.();
+  }
+
+  #take(frame: Frame): void {
+    const timeUs = frame.kind === 'video' ? frame.dtsUs : frame.ptsUs;
+    this.#timestampMs = flvTimestampMs(timeUs);
+    this.#firstUs ??= timeUs;
+    if (frame.kind === 'video' && frame.config !== this.#video) {
+      this.#video = frame.config;
+      this.#announce();
+    } else if (frame.kind === 'audio' && frame.config !== this.#audio) {
+      this.#audio = frame.config;
+      this.#announce();
+    }
+    // Without a picture every sound is as good a place to begin as another.
+    const entry = frame.kind === 'video' ? frame.key : this.#video === undefined;
+    this.#push(frameTag(frame, entry));
+    if (this.#state !== 'priming') return;
+    const complete = this.#video !== undefined && this.#audio !== undefined;
+    if (complete || timeUs - this.#firstUs > PRIME_AFTER_US) this.#prime();
+  }
+
+  /** Tells everyone the configurations, after one of them changed. */
+  #announce(): void {
+    for (const tag of this.#headers()) this.#push(tag);
+  }
+
+  #push(tag: Tag): void {
+    this.#cache.add(tag);
+    for (const fanout of this.#fanouts.values()) fanout.push(tag);
+  }
+
+  #prime(): void {
+    this.#state = 'flowing';
+    for (const [reader, wire] of this.#waiting) this.#welcome(wire, reader);
+    this.#waiting.clear();
+  }
+
+  #welcome(wire: Wire, reader: Reader): void {
+    const has = { audio: this.#audio !== undefined, video: this.#video !== undefined };
+    const cached = this.#cache.tags;
+    const bytes = Buffer.concat([
+      wire.preamble(has),
+      ...this.#headers(cached[0]?.timestampMs).map((tag) => tag.on(wire)),
+      ...cached.map((tag) => tag.on(wire)),
+    ]);
+    this.#fanouts.get(wire)?.add(reader, bytes);
+  }
+
+  #headers(timestampMs = this.#timestampMs): Tag[] {
+    return headerTags(this.#video, this.#audio, timestampMs);
+  }
+}

@@ -1,0 +1,74 @@
+// One message of the programme. It is built once, and every viewer of every protocol shares its bytes.
+import {
+  audioBody,
+  audioConfigBody,
+  flvHeader,
+  flvTag,
+  flvTimestampMs,
+  metadataBody,
+  videoBody,
+  videoConfigBody,
+  type FlvTagType,
+} from '#shared/media/flv.ts';
+import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
+
+/** How a protocol puts messages on its wire. */
+export interface Wire {
+  readonly protocol: 'flv' | 'rtmp';
+  /** What a connection begins with. */
+  preamble(has: { audio: boolean; video: boolean }): Uint8Array;
+  message(type: FlvTagType, timestampMs: number, body: Uint8Array): Uint8Array;
+}
+
+/** FLV as a file has it; over HTTP and WebSocket alike. */
+export const flvWire: Wire = { protocol: 'flv', preamble: flvHeader, message: flvTag };
+
+export class Tag {
+  readonly type: FlvTagType;
+  readonly timestampMs: number;
+  /** A viewer may begin, or go on after a gap, with this one. */
+  readonly entry: boolean;
+  readonly #body: Uint8Array;
+  readonly #encoded = new Map<Wire, Uint8Array>();
+
+  constructor(type: FlvTagType, timestampMs: number, body: Uint8Array, entry = false) {
+    this.type = type;
+    this.timestampMs = timestampMs;
+    this.entry = entry;
+    this.#body = body;
+  }
+
+  /** The message as `wire` carries it, encoded on first use. */
+  on(wire: Wire): Uint8Array {
+    const known = this.#encoded.get(wire);
+    if (known !== undefined) return known;
+    const bytes = wire.message(this.type, this.timestampMs, this.#body);
+    this.#encoded.set(wire, bytes);
+    return bytes;
+  }
+
+  get size(): number {
+    return this.#body.length;
+  }
+}
+
+/** The tag of a frame; `entry` says whether a viewer may begin with it. */
+export function frameTag(frame: Frame, entry: boolean): Tag {
+  return frame.kind === 'video'
+    ? new Tag('video', flvTimestampMs(frame.dtsUs), videoBody(frame), entry)
+    : new Tag('audio', flvTimestampMs(frame.ptsUs), audioBody(frame), entry);
+}
+
+/** What a decoder must know before frames: metadata, then the configurations that there are. */
+export function headerTags(
+  video: AvcConfig | undefined,
+  audio: AudioConfig | undefined,
+  timestampMs: number,
+): Tag[] {
+  const known = { ...(video && { video }), ...(audio && { audio }) };
+  return [
+    new Tag('script', timestampMs, metadataBody(known)),
+    ...(video ? [new Tag('video', timestampMs, videoConfigBody(video))] : []),
+    ...(audio ? [new Tag('audio', timestampMs, audioConfigBody(audio))] : []),
+  ];
+}

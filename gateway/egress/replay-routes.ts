@@ -1,0 +1,135 @@
+// A recording as HLS, and as one MP4 or FLV file to keep.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { LecternError } from '#shared/contract/errors.ts';
+import { flvFile } from '../store/flv-file.ts';
+import type { MovieSegment, MovieTrack } from '../store/movie-source.ts';
+import { openMovie, type VirtualFile } from '../store/movie.ts';
+import type { RecordingStore, Replay } from '../store/recording-store.ts';
+import { AUDIO, segmentFile, STILL, type Timeline } from '../store/timeline.ts';
+import { multivariantOf, renditionPlaylist, type Rendition } from './hls/playlists.ts';
+import { parsePlaylistName, renditionName } from './hls/live-routes.ts';
+import { sendMediaFile } from './hls/segments.ts';
+import { sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
+
+/** Computed files that are kept for the next byte range. */
+const MOVIES_KEPT = 8;
+/** A finished recording's playlists do not change; it may be erased. */
+const VOD_MAX_AGE_S = 60;
+
+export class ReplayFiles {
+  readonly #store: RecordingStore;
+  readonly #movies = new Map<string, Promise<VirtualFile>>();
+
+  constructor(store: RecordingStore) {
+    this.#store = store;
+  }
+
+  /** Sends `/replay/<recording>/<name>`; returns the media bytes sent. Throws LecternError `not-found`. */
+  async sendPart(
+    request: IncomingMessage,
+    response: ServerResponse,
+    recording: string,
+    name: string,
+    query: URLSearchParams,
+  ): Promise<number> {
+    const replay = await this.#find(recording);
+    const { timeline, isOver } = replay;
+    const view = isOver ? 'vod' : 'event';
+    const maxAgeS = isOver ? VOD_MAX_AGE_S : 1;
+    if (name === 'index.m3u8') {
+      const uriOf = (rendition: Rendition) => `${renditionName(rendition)}.m3u8`;
+      const text = multivariantOf(timeline, view, uriOf, signedQuery(query));
+      sendPlaylist(request, response, text, maxAgeS);
+      return 0;
+    }
+    const playlist = parsePlaylistName(name);
+    if (playlist === undefined) {
+      const open = this.#store.recording(recording);
+      const inMemory = (file: string) => open?.inMemory(file);
+      return sendMediaFile(request, response, { dir: replay.dir, timeline, inMemory }, name);
+    }
+    const { rendition, isDvr } = playlist;
+    if (isDvr || (rendition !== 'audio' && rendition >= timeline.slotCount))
+      throw new LecternError('not-found');
+    const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query));
+    sendPlaylist(request, response, text, maxAgeS);
+    return 0;
+  }
+
+  /** Sends the whole recording as one file; returns the bytes it has, 0 where that is not known before. */
+  async sendFile(
+    request: IncomingMessage,
+    response: ServerResponse,
+    recording: string,
+    format: 'mp4' | 'flv',
+  ): Promise<number> {
+    const replay = await this.#find(recording);
+    const headers = {
+      'content-type': format === 'mp4' ? 'video/mp4' : 'video/x-flv',
+      'content-disposition': disposition(replay, format),
+      'cache-control': 'no-cache',
+    };
+    const tracks = movieTracks(replay.dir, replay.timeline);
+    if (format === 'flv') {
+      response.writeHead(200, headers);
+      if (request.method === 'HEAD') response.end();
+      else await pipeline(Readable.from(flvFile(tracks)), response);
+      return 0;
+    }
+    const movie = await this.#movie(recording, replay.timeline.rows.length, tracks);
+    const body = {
+      size: movie.size,
+      etag: movie.etag,
+      send: (to: ServerResponse, start: number, end: number) =>
+        pipeline(Readable.from(movie.stream(start, end + 1)), to),
+    };
+    await sendRanged(request, response, body, headers);
+    return movie.size;
+  }
+
+  async #find(recording: string): Promise<Replay> {
+    const replay = await this.#store.replay(recording);
+    if (replay === undefined || replay.timeline.rows.length === 0) throw new LecternError('not-found');
+    return replay;
+  }
+
+  #movie(recording: string, rows: number, tracks: readonly MovieTrack[]): Promise<VirtualFile> {
+    const key = `${recording}-${rows}`;
+    const movie = this.#movies.get(key) ?? openMovie(tracks);
+    this.#movies.delete(key);
+    this.#movies.set(key, movie);
+    movie.catch(() => this.#movies.delete(key));
+    const [oldest] = this.#movies.keys();
+    if (this.#movies.size > MOVIES_KEPT && oldest !== undefined) this.#movies.delete(oldest);
+    return movie;
+  }
+}
+
+/** The best picture and the sound. A class without any moving picture has sound alone. */
+function movieTracks(dir: string, timeline: Timeline): MovieTrack[] {
+  const segments = (labelOf: (slots: readonly string[]) => string | undefined): MovieSegment[] =>
+    timeline.rows.flatMap((row) => {
+      const label = labelOf(row.slots);
+      const config = timeline.inits.get(row.segments[label ?? '']?.init ?? -1);
+      return label === undefined || config === undefined
+        ? []
+        : [{ path: join(dir, segmentFile(row.n, label)), config }];
+    });
+  const moves = timeline.rows.some((row) => row.slots.at(-1) !== STILL);
+  return [
+    ...(moves ? [{ kind: 'video' as const, segments: segments((slots) => slots.at(-1)) }] : []),
+    { kind: 'audio' as const, segments: segments(() => AUDIO) },
+  ];
+}
+
+/** A file name that people recognise (RFC 6266), with a plain one for old browsers. */
+function disposition({ title, info }: Replay, format: string): string {
+  const date = new Date(info.startedAtMs).toISOString().slice(0, 10);
+  const name = `${title} ${date}.${format}`.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
+  const plain = name.replace(/[^\x20-\x7e]/g, '_');
+  const encoded = encodeURIComponent(name).replace(/['()]/g, escape);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}

@@ -1,0 +1,205 @@
+// RTMP for players: `rtmp://host/live/<channel>?expires=&sign=`.
+import { createServer, type Server, type Socket } from 'node:net';
+import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { ChannelId } from '#shared/contract/ids.ts';
+import type { Log } from '#server/log.ts';
+import { isErrno } from '#server/secrets.ts';
+import type { Decide } from '../../access/decide.ts';
+import type { Egress } from '../egress.ts';
+import type { EgressMetrics } from '../metrics.ts';
+import type { Reader } from '../programme/fanout.ts';
+import { rtmpWire, RtmpConnection, type RtmpAsk } from './protocol.ts';
+
+/** From the connection to the command that plays. */
+const ASK_WITHIN_MS = 10_000;
+/** What a client may send until it plays; the handshake is 3 kB of it. */
+const MAX_BYTES_BEFORE = 64 * 1024;
+/** What a player may send in a minute: acknowledgements, pings. */
+const MAX_BYTES_PER_MINUTE = 64 * 1024;
+/** How long a player that is let go in order may take for what is still to be sent. */
+const LAST_WORDS_MS = 3_000;
+
+export interface RtmpOptions {
+  readonly egress: Egress;
+  readonly metrics: EgressMetrics;
+  readonly decide: Decide;
+  readonly log: Log;
+}
+
+export class RtmpServer {
+  readonly #options: RtmpOptions;
+  readonly #server: Server;
+  readonly #sessions = new Set<Session>();
+
+  constructor(options: RtmpOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 },
+      (socket) => {
+        const session = new Session(socket, options, () => this.#sessions.delete(session));
+        this.#sessions.add(session);
+      },
+    );
+  }
+
+  /** Listens and resolves with the port in use. Rejects with an Error that a person can act upon. */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        const taken = isErrno(error, 'EADDRINUSE');
+        const advice = `Port ${port} for RTMP is taken: set LECTERN_RTMP_PORT to a free one.`;
+        reject(taken ? new Error(advice, { cause: error }) : error);
+      });
+      this.#server.listen(port, host, () => {
+        this.#server.removeAllListeners('error');
+        this.#server.on('error', (error) => this.#options.log.error({ err: error }, 'RTMP server failed'));
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      for (const session of this.#sessions) session.destroy();
+    });
+  }
+}
+
+/** `asking` until the client says what it wants, `deciding` until the verdict, then `playing`. */
+type SessionState = 'asking' | 'deciding' | 'playing' | 'closing';
+
+class Session {
+  readonly #socket: Socket;
+  readonly #options: RtmpOptions;
+  readonly #connection: RtmpConnection;
+  readonly #startMs = performance.now();
+  #state: SessionState = 'asking';
+  #timer: NodeJS.Timeout;
+  #minute = { sinceMs: 0, bytes: 0 };
+  #leave: () => void = () => undefined;
+
+  constructor(socket: Socket, options: RtmpOptions, onClose: () => void) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#connection = new RtmpConnection({
+      output: (bytes) => socket.write(bytes),
+      ask: (ask) => void this.#ask(ask),
+      left: () => this.#end(),
+    });
+    this.#timer = setTimeout(() => socket.destroy(), ASK_WITHIN_MS);
+    socket.on('data', (bytes) => this.#take(Buffer.from(bytes)));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      clearTimeout(this.#timer);
+      this.#state = 'closing';
+      this.#leave();
+      onClose();
+    });
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#state === 'closing') return;
+    const nowMs = performance.now();
+    if (this.#state === 'playing' && nowMs - this.#minute.sinceMs > 60_000) {
+      this.#minute = { sinceMs: nowMs, bytes: 0 };
+    }
+    this.#minute.bytes += bytes.length;
+    const limit = this.#state === 'playing' ? MAX_BYTES_PER_MINUTE : MAX_BYTES_BEFORE;
+    try {
+      if (this.#minute.bytes > limit) throw new Error('too much from an RTMP client');
+      this.#connection.push(bytes);
+    } catch (error) {
+      // Rubbish on the port is nobody's news but the debugger's; it costs this socket only.
+      this.#options.log.debug({ err: error }, 'RTMP client dropped');
+      this.#socket.destroy();
+    }
+  }
+
+  async #ask({ action, app, name }: RtmpAsk): Promise<void> {
+    if (this.#state !== 'asking') return;
+    this.#state = 'deciding';
+    clearTimeout(this.#timer);
+    try {
+      await this.#play(action, app, name);
+    } catch (error) {
+      if (this.#isClosing()) return;
+      const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';
+      if (!(error instanceof LecternError)) this.#options.log.error({ err: error }, 'RTMP request failed');
+      this.#options.metrics.refused(code);
+      this.#connection.refuse(
+        action,
+        code,
+        error instanceof LecternError ? error.message : ERRORS[code].message,
+      );
+      this.#end();
+    }
+  }
+
+  async #play(action: RtmpAsk['action'], app: string, name: string): Promise<void> {
+    if (action === 'publish') {
+      throw new LecternError('forbidden', 'Publishing over RTMP is not open yet; teach from the browser.');
+    }
+    const [channel = '', ...rest] = name.split('?');
+    if (app.split('?', 1)[0]?.replace(/\/$/, '') !== 'live' || !ChannelId.safeParse(channel).success) {
+      throw new LecternError('not-found');
+    }
+    const verdict = await this.#options.decide({
+      action: 'play',
+      resource: `/live/${channel}`,
+      query: new URLSearchParams(rest.join('?')),
+      ip: this.#socket.remoteAddress ?? '',
+      referer: undefined,
+      nowMs: Date.now(),
+    });
+    if (!verdict.allow) throw new LecternError(verdict.code);
+    if (this.#isClosing()) return;
+    const programme = this.#options.egress.programme(channel);
+    if (programme === undefined) throw new LecternError('not-live');
+    this.#state = 'playing';
+    this.#minute = { sinceMs: performance.now(), bytes: 0 };
+    this.#connection.accept();
+    const reader = this.#reader();
+    this.#leave = () => programme.leave(reader);
+    programme.join(rtmpWire, reader);
+  }
+
+  #reader(): Reader {
+    let isFirst = true;
+    return {
+      write: (bytes) => {
+        this.#socket.write(bytes);
+        if (isFirst) this.#options.metrics.firstFrame('rtmp', (performance.now() - this.#startMs) / 1_000);
+        isFirst = false;
+      },
+      backlog: () => this.#socket.writableLength,
+      close: (how) => {
+        if (how === 'at-once') {
+          this.#socket.destroy();
+        } else if (!this.#isClosing()) {
+          this.#connection.end();
+          this.#end();
+        }
+      },
+    };
+  }
+
+  /** Closes in order: what is written is still sent. */
+  #end(): void {
+    if (this.#state === 'closing') return;
+    this.#state = 'closing';
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#socket.destroy(), LAST_WORDS_MS);
+    this.#socket.end();
+  }
+
+  /** Asked after an await: the client may have left meanwhile. */
+  #isClosing(): boolean {
+    return this.#state === 'closing' || this.#socket.destroyed;
+  }
+}

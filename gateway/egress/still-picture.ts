@@ -1,0 +1,170 @@
+// A picture for when there is none. A player that gets sound alone on a stream with a picture stands
+// still, so while the camera is off or stalled the audience gets key frames that need no encoder: for a
+// short stall the last one again, after that a black one, since a camera that was turned off must not
+// leave a face on the screen.
+import { avcConfig, writeAvcc } from '#shared/media/avc.ts';
+import type { AvcConfig, VideoFrame } from '#shared/media/frame.ts';
+
+/** A still screen repeats its picture every second; only above that something is missing. */
+const MISSING_AFTER_US = 1_250_000;
+/** Where there was never a picture, one is made before the first viewers' patience ends. */
+const FIRST_AFTER_US = 600_000;
+const REPEAT_EVERY_US = 500_000;
+/** From then on it is black. */
+const BLACK_AFTER_US = 5_000_000;
+const DEFAULT_SIZE = { width: 640, height: 360 };
+
+export class StillPicture {
+  #lastKey: VideoFrame | undefined;
+  #black: VideoFrame | undefined;
+  /** When the last real picture was shown; sound alone counts from its own first frame. */
+  #lastRealUs: number | undefined;
+  #lastStillUs: number | undefined;
+
+  /** True while stills are being shown. */
+  get isShowing(): boolean {
+    return this.#lastStillUs !== undefined;
+  }
+
+  /** A real picture is shown. */
+  seen(frame: VideoFrame): void {
+    if (frame.key) this.#lastKey = frame;
+    this.#lastRealUs = frame.ptsUs;
+    this.#lastStillUs = undefined;
+  }
+
+  /** The source is gone altogether: nothing is missing until it is back. */
+  reset(): void {
+    this.#lastRealUs = undefined;
+    this.#lastStillUs = undefined;
+  }
+
+  /** The key frames to show, now that the sound has come to `headUs`; mostly none. */
+  due(headUs: number): VideoFrame[] {
+    this.#lastRealUs ??= this.#lastKey === undefined ? headUs - MISSING_AFTER_US + FIRST_AFTER_US : headUs;
+    const frames: VideoFrame[] = [];
+    const beginUs = this.#lastRealUs + MISSING_AFTER_US;
+    let nextUs = this.#lastStillUs === undefined ? beginUs : this.#lastStillUs + REPEAT_EVERY_US;
+    for (; nextUs <= headUs; nextUs += REPEAT_EVERY_US) {
+      frames.push(this.at(nextUs));
+      this.#lastStillUs = nextUs;
+    }
+    return frames;
+  }
+
+  /** The still picture as a key frame at `ptsUs`. */
+  at(ptsUs: number): VideoFrame {
+    const fresh = this.#lastRealUs !== undefined && ptsUs - this.#lastRealUs < BLACK_AFTER_US;
+    const shown = fresh && this.#lastKey !== undefined ? this.#lastKey : this.#blackFrame();
+    return { ...shown, ptsUs, dtsUs: ptsUs };
+  }
+
+  #blackFrame(): VideoFrame {
+    const { width, height } = this.#lastKey?.config ?? DEFAULT_SIZE;
+    const known = this.#black;
+    if (known !== undefined && known.config.width === width && known.config.height === height) return known;
+    this.#black = blackPicture(width, height);
+    return this.#black;
+  }
+}
+
+/**
+ * Writes an H.264 key frame that is black all over (ITU-T H.264 §7.3, constrained baseline): its first
+ * macroblock is sent as plain samples (I_PCM), every other one is predicted from its neighbours without
+ * any residual. `width` and `height` are even, in pixels. Times are 0.
+ */
+export function blackPicture(width: number, height: number): VideoFrame {
+  const config = blackConfig(width, height);
+  const macroblocks = Math.ceil(width / 16) * Math.ceil(height / 16);
+  const slice = new BitWriter();
+  slice.ue(0).ue(7).ue(0); // first_mb_in_slice, an I slice that stands for the whole picture, PPS 0
+  slice.bits(0, 4).ue(0); // frame_num, idr_pic_id
+  slice.bits(0, 2).se(0).ue(1); // reference marking, slice_qp_delta, deblocking off
+  slice.ue(25).align(0); // I_PCM
+  for (let sample = 0; sample < 256; sample += 1) slice.bits(16, 8);
+  for (let sample = 0; sample < 128; sample += 1) slice.bits(128, 8);
+  // I_16x16 with DC prediction and no coefficients: mb_type 3, chroma DC, mb_qp_delta 0, and a count of
+  // coefficients, 0, whose code is longer beside and below the I_PCM one, which counts as full (§9.2.1).
+  const columns = Math.ceil(width / 16);
+  for (let index = 1; index < macroblocks; index += 1) {
+    slice.ue(3).ue(0).se(0);
+    if (index === 1 || index === columns) slice.bits(0b000011, 6);
+    else slice.bits(1, 1);
+  }
+  const data = writeAvcc([nalUnit(0x65, slice.finish())]);
+  return { kind: 'video', ptsUs: 0, dtsUs: 0, key: true, data, config };
+}
+
+function blackConfig(width: number, height: number): AvcConfig {
+  const columns = Math.ceil(width / 16);
+  const lines = Math.ceil(height / 16);
+  const sps = new BitWriter();
+  // Constrained baseline; level 5.1 has room for any size.
+  sps.bits(66, 8).bits(0xc0, 8).bits(51, 8).ue(0);
+  sps.ue(0).ue(2).ue(1).bits(0, 1); // 4-bit frame_num, output in decoding order, one reference
+  sps
+    .ue(columns - 1)
+    .ue(lines - 1)
+    .bits(1, 1)
+    .bits(1, 1);
+  sps.bits(1, 1).ue(0).ue((columns * 16 - width) / 2).ue(0).ue((lines * 16 - height) / 2); // prettier-ignore
+  sps.bits(0, 1);
+  const pps = new BitWriter();
+  pps.ue(0).ue(0).bits(0, 2).ue(0).ue(0).ue(0).bits(0, 3).se(0).se(0).se(0);
+  pps.bits(1, 1).bits(0, 2); // slices say whether they are deblocked
+  return avcConfig(nalUnit(0x67, sps.finish()), nalUnit(0x68, pps.finish()));
+}
+
+/** Puts a header before a payload and escapes what would look like a start code (§7.4.1). */
+function nalUnit(header: number, payload: Uint8Array): Uint8Array {
+  const out = [header];
+  let zeros = 0;
+  for (const byte of payload) {
+    if (zeros >= 2 && byte <= 3) {
+      out.push(3);
+      zeros = 0;
+    }
+    out.push(byte);
+    zeros = byte === 0 ? zeros + 1 : 0;
+  }
+  return Uint8Array.from(out);
+}
+
+class BitWriter {
+  readonly #bytes: number[] = [];
+  #current = 0;
+  #count = 0;
+
+  bits(value: number, length: number): this {
+    for (let bit = length - 1; bit >= 0; bit -= 1) {
+      this.#current = (this.#current << 1) | ((value >>> bit) & 1);
+      this.#count += 1;
+      if (this.#count < 8) continue;
+      this.#bytes.push(this.#current);
+      this.#current = 0;
+      this.#count = 0;
+    }
+    return this;
+  }
+
+  /** Unsigned Exp-Golomb (§9.1). */
+  ue(value: number): this {
+    const length = 32 - Math.clz32(value + 1);
+    return this.bits(0, length - 1).bits(value + 1, length);
+  }
+
+  /** Signed Exp-Golomb (§9.1.1). */
+  se(value: number): this {
+    return this.ue(value > 0 ? value * 2 - 1 : -value * 2);
+  }
+
+  align(bit: 0 | 1): this {
+    while (this.#count > 0) this.bits(bit, 1);
+    return this;
+  }
+
+  /** Ends with the stop bit (§7.3.2.11). */
+  finish(): Uint8Array {
+    return Uint8Array.from(this.bits(1, 1).align(0).#bytes);
+  }
+}

@@ -1,0 +1,215 @@
+// The gateway's HTTP face: playback for viewers and CDNs, and the internal API. Nothing of a channel or a
+// recording is looked at before the verdict.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Registry } from 'prom-client';
+import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { BroadcastId, ChannelId, RecordingId } from '#shared/contract/ids.ts';
+import type { PlaybackResource } from '#shared/contract/playback.ts';
+import { sendError } from '#server/http.ts';
+import { redactUrl, type Log } from '#server/log.ts';
+import { serveHealth } from '#server/service.ts';
+import type { Decide } from './access/decide.ts';
+import type { FlvServer } from './egress/flv/flv-server.ts';
+import type { LiveHls } from './egress/hls/live-routes.ts';
+import { allowOrigins, sendPreflight } from './egress/http-media.ts';
+import type { EgressMetrics } from './egress/metrics.ts';
+import type { ReplayFiles } from './egress/replay-routes.ts';
+
+const MAX_URL_LENGTH = 2_048;
+/** From the first byte of a request to the end of its head. */
+const HEAD_LIMIT_MS = 10_000;
+
+export interface GatewayHttpOptions {
+  readonly decide: Decide;
+  readonly flv: FlvServer;
+  readonly live: LiveHls;
+  readonly replay: ReplayFiles;
+  readonly metrics: EgressMetrics;
+  readonly registry: Registry;
+  /** Addresses of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly ready: () => boolean;
+  /** Answers `/internal/*`. */
+  readonly internal: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly log: Log;
+}
+
+/** What a playback address asks for. */
+type Target =
+  | { readonly kind: 'flv'; readonly channel: string }
+  | { readonly kind: 'multivariant'; readonly channel: string; readonly name: string }
+  | { readonly kind: 'live'; readonly channel: string; readonly broadcast: string; readonly name: string }
+  | { readonly kind: 'replay'; readonly recording: string; readonly name: string }
+  | { readonly kind: 'file'; readonly recording: string; readonly format: 'mp4' | 'flv' };
+
+/**
+ * Reads a path. Undefined unless it is written exactly as our own links are: no escapes, no empty or
+ * dotted segments, ids of the right form.
+ */
+export function parseTarget(path: string): Target | undefined {
+  const match =
+    /^\/(live|replay)\/([a-z0-9]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+)|\/([a-z0-9]+)\/([\w-]+\.\w+))$/.exec(path);
+  if (match === null) return undefined;
+  const [, area, id = '', format, file, broadcast, part] = match;
+  if (area === 'live') {
+    if (!ChannelId.safeParse(id).success) return undefined;
+    if (format === 'flv') return { kind: 'flv', channel: id };
+    if (file !== undefined) return { kind: 'multivariant', channel: id, name: file };
+    if (part === undefined || !BroadcastId.safeParse(broadcast).success) return undefined;
+    return { kind: 'live', channel: id, broadcast: broadcast ?? '', name: part };
+  }
+  if (!RecordingId.safeParse(id).success) return undefined;
+  if (format === 'mp4' || format === 'flv') return { kind: 'file', recording: id, format };
+  return file === undefined ? undefined : { kind: 'replay', recording: id, name: file };
+}
+
+const resourceOf = (target: Target): PlaybackResource =>
+  'channel' in target ? `/live/${target.channel}` : `/replay/${target.recording}`;
+
+/** Makes the server; it does not listen yet. */
+export function createGatewayHttp(options: GatewayHttpOptions): Server {
+  const server = createServer({ headersTimeout: HEAD_LIMIT_MS }, (request, response) => {
+    void answer(options, request, response);
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void upgrade(options, request, socket, head);
+  });
+  return server;
+}
+
+async function answer(options: GatewayHttpOptions, request: IncomingMessage, response: ServerResponse) {
+  const url = request.url ?? '';
+  try {
+    if (url.length > MAX_URL_LENGTH) throw new LecternError('too-large', 'The address is too long.');
+    const [path = '', query = ''] = url.split('?', 2);
+    if (serveHealth(request, response, options.registry, options.ready)) return;
+    if (path.startsWith('/internal/')) {
+      await options.internal(request, response);
+      return;
+    }
+    const target = parseTarget(path);
+    if (target === undefined) throw new LecternError('not-found');
+    allowOrigins(response);
+    if (request.method === 'OPTIONS') {
+      sendPreflight(response);
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD, OPTIONS');
+      throw new LecternError('method-not-allowed');
+    }
+    const params = new URLSearchParams(query);
+    await admit(options, request, target, params);
+    if (response.destroyed) return;
+    await serve(options, request, response, target, params);
+  } catch (error) {
+    refuse(options, request, response, error);
+  }
+}
+
+/** Throws LecternError unless the request may play `target`. */
+async function admit(
+  { decide, trustedProxies }: GatewayHttpOptions,
+  request: IncomingMessage,
+  target: Target,
+  query: URLSearchParams,
+): Promise<void> {
+  const verdict = await decide({
+    action: 'play',
+    resource: resourceOf(target),
+    query,
+    ip: clientIp(request, trustedProxies),
+    referer: request.headers.referer,
+    nowMs: Date.now(),
+  });
+  if (!verdict.allow) throw new LecternError(verdict.code);
+}
+
+async function serve(
+  options: GatewayHttpOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: Target,
+  query: URLSearchParams,
+): Promise<void> {
+  const { flv, live, replay, metrics } = options;
+  switch (target.kind) {
+    case 'flv':
+      flv.serve(request, response, target.channel);
+      return;
+    case 'multivariant':
+      live.sendMultivariant(request, response, target.channel, target.name, query);
+      return;
+    case 'live':
+      metrics.sent(
+        'hls',
+        await live.sendPart(request, response, target, query, viewerKey(options, request, query)),
+      );
+      return;
+    case 'replay':
+      metrics.sent('replay', await replay.sendPart(request, response, target.recording, target.name, query));
+      return;
+    case 'file':
+      metrics.sent('replay', await replay.sendFile(request, response, target.recording, target.format));
+  }
+}
+
+function refuse(
+  { metrics, log }: GatewayHttpOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+): void {
+  // The viewer left in the middle of a file.
+  if (response.destroyed || response.closed) return;
+  metrics.refused(error instanceof LecternError ? error.code : 'internal-error');
+  sendError(response, error, log, request.url ?? '');
+}
+
+async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, socket: Duplex, head: Buffer) {
+  const gone = () => socket.destroy();
+  socket.on('error', gone);
+  try {
+    const url = request.url ?? '';
+    const [path = '', query = ''] = url.split('?', 2);
+    const target = url.length > MAX_URL_LENGTH ? undefined : parseTarget(path);
+    if (target?.kind !== 'flv') throw new LecternError('not-found');
+    await admit(options, request, target, new URLSearchParams(query));
+    if (socket.destroyed) return;
+    options.flv.upgrade(request, socket, head, target.channel);
+    socket.off('error', gone);
+  } catch (error) {
+    const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';
+    if (!(error instanceof LecternError)) {
+      options.log.error({ err: error, url: redactUrl(request.url ?? '') }, 'upgrade failed');
+    }
+    options.metrics.refused(code);
+    const body = JSON.stringify(new LecternError(code).toBody());
+    const head = `HTTP/1.1 ${ERRORS[code].status} Refused\r\ncontent-type: application/json; charset=utf-8\r\n`;
+    socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+  }
+}
+
+/** Tells HLS viewers apart: by whom the address was made for, else by where and with what they watch. */
+function viewerKey({ trustedProxies }: GatewayHttpOptions, request: IncomingMessage, query: URLSearchParams) {
+  const viewer = query.get('viewer');
+  if (viewer !== null) return viewer;
+  return `${clientIp(request, trustedProxies)} ${(request.headers['user-agent'] ?? '').slice(0, 200)}`;
+}
+
+/**
+ * The viewer's address: that of the socket, or what trusted proxies say of it. Every proxy appends the
+ * address it saw, so the last one that is not a proxy of ours is the viewer's.
+ */
+export function clientIp(request: IncomingMessage, trustedProxies: readonly string[]): string {
+  const plain = (ip: string) => ip.trim().replace(/^::ffff:/, '');
+  const direct = plain(request.socket.remoteAddress ?? '');
+  if (!trustedProxies.includes(direct)) return direct;
+  const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',');
+  const hops = forwarded
+    .split(',')
+    .map(plain)
+    .filter((ip) => ip !== '');
+  return hops.findLast((ip) => !trustedProxies.includes(ip)) ?? hops[0] ?? direct;
+}

@@ -1,0 +1,82 @@
+// How a recording lies on disk, in a folder named by its broadcast:
+//   recording.json   what it is and its state; replaced as a whole
+//   index.ndjson     one line per fact, only ever appended to: a segment was opened, a row is complete
+//   init-<k>.mp4     init segments, one for each configuration
+//   <n>-<label>.m4s  segments, which grow by a fragment every few hundred milliseconds
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { RecordingInfo } from '#shared/contract/internal.ts';
+import { readInit } from '#shared/media/fmp4.ts';
+import { initFile, Label, Row, Timeline } from './timeline.ts';
+
+export const RECORDING = 'recording.json';
+export const INDEX = 'index.ndjson';
+
+export const RecordingFile = RecordingInfo.extend({
+  title: z.string().max(400),
+  /** When the broadcast ended: then it cannot go on air again. */
+  endedAtMs: z.number().nullable(),
+  /** Why it failed, if it did. */
+  reason: z.string().max(500).nullable(),
+});
+export type RecordingFile = z.infer<typeof RecordingFile>;
+
+/** A segment was begun; if its row never became complete, this says what its file is. */
+export const OpenLine = z.object({
+  type: z.literal('open'),
+  n: z.number().int().min(1),
+  label: Label,
+  init: z.number().int().min(0),
+  epochMs: z.number(),
+});
+export type OpenLine = z.infer<typeof OpenLine>;
+const RowLine = Row.extend({ type: z.literal('row') });
+const IndexLine = z.discriminatedUnion('type', [OpenLine, RowLine]);
+
+export const openLine = (line: Omit<OpenLine, 'type'>) => JSON.stringify({ type: 'open', ...line }) + '\n';
+export const rowLine = (row: Row) => JSON.stringify({ type: 'row', ...row }) + '\n';
+
+export async function readRecordingFile(dir: string): Promise<RecordingFile> {
+  return RecordingFile.parse(JSON.parse(await readFile(join(dir, RECORDING), 'utf8')));
+}
+
+/** Replaces recording.json; a crash leaves the old one or the new one. */
+export async function writeRecordingFile(dir: string, file: RecordingFile): Promise<void> {
+  const draft = join(dir, `${RECORDING}.new`);
+  await writeFile(draft, JSON.stringify(file, null, 2));
+  await rename(draft, join(dir, RECORDING));
+}
+
+export interface Index {
+  readonly timeline: Timeline;
+  /** Segments that were begun in rows that are not complete. */
+  readonly open: readonly OpenLine[];
+  /** The length of the file up to the last whole line. */
+  readonly completeBytes: number;
+}
+
+/** Reads the index and the init segments it speaks of. A last line that was cut short is left out. */
+export async function readIndex(dir: string): Promise<Index> {
+  const bytes = await readFile(join(dir, INDEX)).catch(() => Buffer.alloc(0));
+  const completeBytes = bytes.lastIndexOf(0x0a) + 1;
+  const timeline = new Timeline();
+  let open: OpenLine[] = [];
+  for (const text of bytes.toString('utf8', 0, completeBytes).split('\n')) {
+    if (text === '') continue;
+    const line = IndexLine.parse(JSON.parse(text));
+    if (line.type === 'open') {
+      open.push(line);
+    } else {
+      const { type: _, ...row } = line;
+      timeline.add(row);
+      open = open.filter((opened) => opened.n > row.n);
+    }
+  }
+  const inits = new Set(open.map((line) => line.init));
+  for (const row of timeline.rows) for (const segment of Object.values(row.segments)) inits.add(segment.init);
+  for (const init of inits) {
+    timeline.inits.set(init, readInit(await readFile(join(dir, initFile(init)))).config);
+  }
+  return { timeline, open, completeBytes };
+}

@@ -1,0 +1,83 @@
+// After `kill -9` or a power cut: what was being written is cut back to its last whole fragment and
+// becomes the last row, so that everything up to the last half second is playable.
+import { appendFile, readFile, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readFragments, ticksToUs, timescaleOf } from '#shared/media/fmp4.ts';
+import { INDEX, readIndex, rowLine, type OpenLine } from './format.ts';
+import { countSlots, pickSlots, type Candidate } from './slots.ts';
+import { AUDIO, segmentFile, STILL, type Row, type Segment, type Timeline } from './timeline.ts';
+
+/** A source whose segment begins later than this after the first of its row is not whole, in µs. */
+const LATE_US = 450_000;
+
+/** Mends the recording in `dir` and returns what it holds now. Safe to repeat after another crash. */
+export async function mendRecording(dir: string): Promise<Timeline> {
+  const { timeline, open, completeBytes } = await readIndex(dir);
+  if (completeBytes > 0) await truncate(join(dir, INDEX), completeBytes);
+  const numbers = [...new Set(open.map((line) => line.n))].sort((a, b) => a - b);
+  for (const n of numbers) {
+    const lines = open.filter((line) => line.n === n);
+    const row = n === timeline.nextRow ? await mendRow(dir, timeline, lines) : undefined;
+    if (row === undefined) {
+      for (const line of lines) await rm(join(dir, segmentFile(line.n, line.label)), { force: true });
+    } else {
+      await appendFile(join(dir, INDEX), rowLine(row));
+      timeline.add(row);
+    }
+  }
+  return timeline;
+}
+
+/** Makes a row of segments that were left open. Undefined if picture or sound is missing. */
+async function mendRow(
+  dir: string,
+  timeline: Timeline,
+  lines: readonly OpenLine[],
+): Promise<Row | undefined> {
+  const segments: Record<string, Segment> = {};
+  for (const line of lines) {
+    const segment = await mendSegment(join(dir, segmentFile(line.n, line.label)), timeline, line);
+    if (segment !== undefined) segments[line.label] = segment;
+  }
+  const [first] = lines;
+  const found = Object.entries(segments);
+  const startUs = Math.min(...found.map(([, segment]) => segment.startUs));
+  const candidates = found
+    .filter(([label]) => label !== AUDIO)
+    .map(([label, segment]): Candidate => {
+      const whole = label !== STILL && segment.startUs - startUs <= LATE_US;
+      return { label, layer: Number(label.at(-1)) || 0, whole };
+    });
+  if (first === undefined || segments[AUDIO] === undefined || candidates.length === 0) return undefined;
+  const previous = timeline.rows.at(-1);
+  const slots = pickSlots(candidates, timeline.slotCount || countSlots(Object.keys(segments)));
+  const changed = (label: string, before: string | undefined) =>
+    segments[label]?.init !== previous?.segments[before ?? '']?.init;
+  const discontinuity =
+    previous !== undefined &&
+    (previous.epochMs !== first.epochMs ||
+      changed(AUDIO, AUDIO) ||
+      slots.some((label, slot) => changed(label, previous.slots[slot])));
+  return { n: first.n, epochMs: first.epochMs, discontinuity, segments, slots };
+}
+
+/** Cuts a segment's file back to whole fragments and measures it. Undefined if nothing is left. */
+async function mendSegment(path: string, timeline: Timeline, line: OpenLine): Promise<Segment | undefined> {
+  const config = timeline.inits.get(line.init);
+  const bytes = await readFile(path).catch(() => new Uint8Array());
+  const { fragments, completeBytes } = readFragments(bytes);
+  const samples = fragments.flatMap((fragment) => fragment.samples);
+  const [first] = samples;
+  const last = samples.at(-1);
+  if (config === undefined || first === undefined || last === undefined) return undefined;
+  if (completeBytes < bytes.length) await truncate(path, completeBytes);
+  const timescale = timescaleOf(config);
+  const startUs = ticksToUs(first.dtsTicks, timescale);
+  return {
+    init: line.init,
+    startUs,
+    durationUs: ticksToUs(last.dtsTicks + last.durationTicks, timescale) - startUs,
+    bytes: completeBytes,
+    frames: samples.length,
+  };
+}

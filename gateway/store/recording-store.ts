@@ -1,0 +1,207 @@
+// All recordings of this gateway. After a restart, what was being written is mended and can be taken up
+// by the same broadcast for a while; then it is finalized.
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BroadcastId } from '#shared/contract/ids.ts';
+import type { RecordingInfo } from '#shared/contract/internal.ts';
+import type { Log } from '#server/log.ts';
+import type { BroadcastInfo } from '../channel/ports.ts';
+import { readIndex, readRecordingFile, type RecordingFile } from './format.ts';
+import { mendRecording } from './mend.ts';
+import { Recording, type RecordingHooks } from './recording.ts';
+import { Timeline } from './timeline.ts';
+
+/** Timelines of finished recordings that are kept for the next viewer. */
+const TIMELINES_KEPT = 16;
+
+export interface RecordingStoreOptions {
+  readonly dir: string;
+  /** How long a recording that a crash cut off waits for its broadcast. */
+  readonly resumeMs: number;
+  readonly log: Log;
+  /** A recording that no broadcast holds has changed. */
+  readonly onChanged: (info: RecordingInfo) => void;
+}
+
+/** What there is to watch of a recording. */
+export interface Replay {
+  readonly info: RecordingInfo;
+  readonly title: string;
+  readonly dir: string;
+  readonly timeline: Timeline;
+  readonly isOver: boolean;
+}
+
+export class RecordingStore {
+  readonly #options: RecordingStoreOptions;
+  /** Those that are not over, or ended in this run. */
+  readonly #open = new Map<string, Recording>();
+  readonly #finished = new Map<string, RecordingFile>();
+  readonly #timelines = new Map<string, Promise<Timeline>>();
+  /** Finalizes a recording that nobody took up again. */
+  readonly #deadlines = new Map<string, NodeJS.Timeout>();
+
+  private constructor(options: RecordingStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what is on disk and mends what a crash left. Damaged folders are logged and left alone. */
+  static async open(options: RecordingStoreOptions): Promise<RecordingStore> {
+    const store = new RecordingStore(options);
+    await mkdir(options.dir, { recursive: true });
+    for (const id of await readdir(options.dir)) {
+      if (!BroadcastId.safeParse(id).success) continue;
+      try {
+        await store.#load(id);
+      } catch (error) {
+        options.log.error({ err: error, recording: id }, 'recording is damaged');
+      }
+    }
+    return store;
+  }
+
+  /** Opens the recording of a broadcast, or takes it up where it stopped. */
+  take(info: BroadcastInfo, hooks: RecordingHooks): Recording {
+    clearTimeout(this.#deadlines.get(info.broadcast));
+    this.#deadlines.delete(info.broadcast);
+    const known = this.#open.get(info.broadcast);
+    if (known !== undefined) {
+      known.attach(hooks);
+      return known;
+    }
+    const file: RecordingFile = {
+      id: info.broadcast,
+      lesson: info.lesson,
+      channel: info.channel,
+      title: info.title,
+      state: 'armed',
+      startedAtMs: Date.now(),
+      endedAtMs: null,
+      durationMs: 0,
+      bytes: 0,
+      reason: null,
+    };
+    const recording = new Recording(this.#dir(info.broadcast), file, new Timeline());
+    this.#open.set(info.broadcast, recording);
+    recording.attach(hooks);
+    recording.create();
+    return recording;
+  }
+
+  /** The recording of a broadcast that is on air, ended a moment ago or may come back. */
+  recording(id: string): Recording | undefined {
+    return this.#open.get(id);
+  }
+
+  /** The newest of a channel's recordings that are on air, ended a moment ago or may come back. */
+  latest(channel: string): Recording | undefined {
+    return [...this.#open.values()].findLast((recording) => recording.info.channel === channel);
+  }
+
+  /** True if the broadcast has ended and cannot go on air again. */
+  isOver(id: string): boolean {
+    return this.#finished.has(id) || (this.#open.get(id)?.isOver ?? false);
+  }
+
+  /** What there is to watch of a recording; undefined if there is no such one. */
+  async replay(id: string): Promise<Replay | undefined> {
+    const open = this.#open.get(id);
+    if (open !== undefined) {
+      const { info, file, dir, timeline, isOver } = open;
+      return { info, title: file.title, dir, timeline, isOver };
+    }
+    const file = this.#finished.get(id);
+    if (file === undefined) return undefined;
+    const dir = this.#dir(id);
+    let timeline = this.#timelines.get(id);
+    this.#timelines.delete(id);
+    timeline ??= readIndex(dir).then((index) => index.timeline);
+    // The map keeps the order of use; the first is the one that was not asked for the longest.
+    this.#timelines.set(id, timeline);
+    const [oldest] = this.#timelines.keys();
+    if (this.#timelines.size > TIMELINES_KEPT && oldest !== undefined) this.#timelines.delete(oldest);
+    return { info: infoOf(file), title: file.title, dir, timeline: await timeline, isOver: true };
+  }
+
+  /** All recordings, or those of one channel, oldest first. */
+  list(channel?: string): RecordingInfo[] {
+    const all = [
+      ...[...this.#finished.values()].map(infoOf),
+      ...[...this.#open.values()].map((recording) => recording.info),
+    ];
+    return all
+      .filter((info) => channel === undefined || info.channel === channel)
+      .sort((a, b) => a.startedAtMs - b.startedAtMs);
+  }
+
+  /** Removes a recording and its media. Returns false if there was none. */
+  async erase(id: string): Promise<boolean> {
+    const open = this.#open.get(id);
+    if (open === undefined && !this.#finished.has(id)) return false;
+    clearTimeout(this.#deadlines.get(id));
+    this.#deadlines.delete(id);
+    this.#open.delete(id);
+    this.#finished.delete(id);
+    this.#timelines.delete(id);
+    await open?.abandon();
+    await rm(this.#dir(id), { recursive: true, force: true });
+    this.#options.log.info({ recording: id }, 'recording erased');
+    return true;
+  }
+
+  /** Removes all recordings of a channel. */
+  async eraseChannel(channel: string): Promise<void> {
+    for (const { id } of this.list(channel)) await this.erase(id);
+  }
+
+  /** How much all recordings take on disk, in bytes. */
+  get bytes(): number {
+    return this.list().reduce((sum, info) => sum + info.bytes, 0);
+  }
+
+  /** Writes out what is open; broadcasts that are on air can be taken up again after a restart. */
+  async close(): Promise<void> {
+    for (const timer of this.#deadlines.values()) clearTimeout(timer);
+    this.#deadlines.clear();
+    await Promise.all([...this.#open.values()].map((recording) => recording.suspend()));
+  }
+
+  /** The last viewers of a broadcast that ended are served: from now on it lives on disk alone. */
+  async retire(id: string): Promise<void> {
+    const recording = this.#open.get(id);
+    if (recording === undefined || !recording.isOver) return;
+    await recording.end();
+    if (this.#open.get(id) !== recording) return;
+    this.#open.delete(id);
+    this.#finished.set(id, recording.file);
+  }
+
+  #dir(id: string): string {
+    return join(this.#options.dir, id);
+  }
+
+  async #load(id: string): Promise<void> {
+    const dir = this.#dir(id);
+    const file = await readRecordingFile(dir);
+    if (file.state === 'ready' || (file.state === 'failed' && file.endedAtMs !== null)) {
+      this.#finished.set(id, file);
+      return;
+    }
+    const recording = new Recording(dir, file, await mendRecording(dir));
+    this.#open.set(id, recording);
+    recording.attach({ changed: this.#options.onChanged, failed: () => undefined });
+    if (recording.isOver) return this.retire(id);
+    this.#deadlines.set(
+      id,
+      setTimeout(() => {
+        this.#deadlines.delete(id);
+        void recording.end().then(() => this.retire(id));
+      }, this.#options.resumeMs),
+    );
+  }
+}
+
+function infoOf(file: RecordingFile): RecordingInfo {
+  const { id, lesson, channel, state, startedAtMs, durationMs, bytes } = file;
+  return { id, lesson, channel, state, startedAtMs, durationMs, bytes };
+}

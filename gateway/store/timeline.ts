@@ -1,0 +1,97 @@
+// What a recording consists of, row by row. A row is one step of about two seconds: one segment of the
+// sound, one or more of the picture, and for each rendition slot the one that it shows. Live playlists,
+// the time-shift and the replay are all views of the same rows.
+import { z } from 'zod';
+import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
+
+/** Names a source within a row: a camera layer, a screen layer, the still picture, or the sound. */
+export const Label = z.string().regex(/^(?:(?:camera|screen)[0-2]|still|audio)$/);
+export const AUDIO = 'audio';
+export const STILL = 'still';
+
+const Count = z.number().int().min(0);
+
+export const Segment = z.object({
+  /** Number of the init segment. */
+  init: Count,
+  startUs: z.number(),
+  durationUs: z.number().min(0),
+  bytes: Count,
+  frames: Count,
+});
+export type Segment = z.infer<typeof Segment>;
+
+export const Row = z.object({
+  /** The media sequence number, from 1. */
+  n: z.number().int().min(1),
+  /** When the timeline's zero was, in ms since 1970, by the clock of this run of the source. */
+  epochMs: z.number(),
+  /** In every rendition alike, so that their discontinuity sequences agree. */
+  discontinuity: z.boolean(),
+  segments: z.record(Label, Segment),
+  /** For each rendition slot, smallest first, the label of the segment it shows. */
+  slots: z.array(Label).min(1).max(3),
+});
+export type Row = z.infer<typeof Row>;
+
+export type InitConfig = AvcConfig | AudioConfig;
+
+export const segmentFile = (n: number, label: string) => `${n}-${label}.m4s`;
+export const initFile = (init: number) => `init-${init}.mp4`;
+/** Everything that may be asked for by name in a recording's folder. */
+export const MEDIA_FILE = /^(?:\d{1,9}-(?:(?:camera|screen)[0-2]|still|audio)\.m4s|init-\d{1,6}\.mp4)$/;
+
+/** The end of a row: where its longest rendition stops, in µs on the timeline. */
+function endOf(row: Row): number {
+  return Math.max(...Object.values(row.segments).map((segment) => segment.startUs + segment.durationUs));
+}
+
+export class Timeline {
+  readonly inits = new Map<number, InitConfig>();
+  readonly #rows: Row[] = [];
+  /** For each row, how many discontinuities there are before it. */
+  readonly #discontinuities: number[] = [];
+  #bytes = 0;
+  #durationUs = 0;
+
+  get rows(): readonly Row[] {
+    return this.#rows;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get durationMs(): number {
+    return Math.round(this.#durationUs / 1_000);
+  }
+
+  /** Where the timeline goes on, in µs. */
+  get endUs(): number {
+    const last = this.#rows.at(-1);
+    return last === undefined ? 0 : endOf(last);
+  }
+
+  get nextRow(): number {
+    return (this.#rows.at(-1)?.n ?? 0) + 1;
+  }
+
+  /** How many renditions of the picture there are; fixed by the first row. */
+  get slotCount(): number {
+    return this.#rows[0]?.slots.length ?? 0;
+  }
+
+  add(row: Row): void {
+    const previous = this.#rows.length - 1;
+    const before = (this.#discontinuities[previous] ?? 0) + (this.#rows[previous]?.discontinuity ? 1 : 0);
+    this.#rows.push(row);
+    this.#discontinuities.push(before);
+    for (const segment of Object.values(row.segments)) this.#bytes += segment.bytes;
+    this.#durationUs += row.segments[AUDIO]?.durationUs ?? 0;
+  }
+
+  /** How many discontinuities come before the row at `index`. */
+  discontinuitiesBefore(index: number): number {
+    return this.#discontinuities[index] ?? 0;
+  }
+}
