@@ -33,8 +33,11 @@ export class SocketLink implements Link {
     for (const emit of held) emit();
   }
 
+  /** The answer to the request that led here goes out first. */
   close(): void {
-    this.release();
-    this.#socket.disconnect(true);
+    setImmediate(() => {
+      this.release();
+      this.#socket.disconnect(true);
+    });
   }
 }
