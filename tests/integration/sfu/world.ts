@@ -85,7 +85,10 @@ export async function makeWorld(env: Record<string, string> = {}): Promise<World
     settings,
     secrets,
     events,
-    sfu: await startSfu(settings, secrets, log),
+    sfu: await startSfu(settings, secrets, log).catch((error: unknown) => {
+      school.close();
+      throw error;
+    }),
     url: `http://127.0.0.1:${settings.LECTERN_SFU_PORT}`,
     ticket: (peer, role, changes) => signTicket(secrets.ticket, peer, role, changes),
     async restart() {
