@@ -26,14 +26,14 @@ const READ_AHEAD = 6;
 
 /**
  * Reads where the samples of a segment file are. It touches about one page per fragment and stops at
- * the first incomplete one. A file that is gone has no fragments; other failures of the disk are thrown.
+ * the first that is incomplete or spoiled. A file that is gone has no fragments; other failures of the disk are thrown.
  */
 export async function scanSegment(path: string): Promise<FragmentInfo[]> {
   const file = await openIfThere(path);
   if (!file) return [];
+  const fragments: FragmentInfo[] = [];
   try {
     const { size } = await file.stat();
-    const fragments: FragmentInfo[] = [];
     let at = 0;
     while (at < size) {
       const found = await scanFragment(file, at, size);
@@ -43,7 +43,7 @@ export async function scanSegment(path: string): Promise<FragmentInfo[]> {
     }
     return fragments;
   } catch (error) {
-    if (error instanceof MalformedError) return [];
+    if (error instanceof MalformedError) return fragments;
     throw error;
   } finally {
     await file.close();

@@ -32,8 +32,9 @@ const JUMP_MS = 500;
 const AGREEMENT_MS = 100;
 /** Slewing changes the speed of time by no more than this: 10 ms per second is not heard or seen. */
 const SLEW_RATE = 0.01;
-/** The same to undo a time that ran far ahead, where waiting would leave the sound off for minutes. */
-const FAST_SLEW_RATE = 0.1;
+/** Above this, lips are seen to be off, and five times the speed is the lesser evil. In ms. */
+const VISIBLE_MS = 100;
+const FAST_SLEW_RATE = 0.05;
 /** Media this much ahead of its own arrival, or this far back, has been given new timestamps. In ms. */
 const RESET_MS = 5_000;
 
@@ -143,7 +144,7 @@ export class SenderClock {
   #slew(elapsedMs: number): void {
     if (this.#offsetMs === null || elapsedMs <= 0) return;
     const errorMs = this.#targetMs - this.#offsetMs;
-    const rate = errorMs < -JUMP_MS ? FAST_SLEW_RATE : SLEW_RATE;
+    const rate = Math.abs(errorMs) > VISIBLE_MS ? FAST_SLEW_RATE : SLEW_RATE;
     const stepMs = elapsedMs * rate;
     this.#offsetMs += Math.max(-stepMs, Math.min(stepMs, errorMs));
   }

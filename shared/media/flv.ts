@@ -1,6 +1,6 @@
 // FLV: the file format, and the bodies of its tags, which are RTMP's audio and video payloads too.
 // Adobe, "Video File Format Specification Version 10.1", annex E; Opus as in "Enhanced RTMP v2".
-import { parseAudioSpecificConfig, aacConfig } from './aac.ts';
+import { AAC_FRAME_SAMPLES, aacConfig, parseAudioSpecificConfig } from './aac.ts';
 import { encodeAmf0, type AmfValue } from './amf0.ts';
 import { NAL, nalType, parseAvcRecord, readAvcc, writeAvcc } from './avc.ts';
 import { ByteReader, ByteWriter, concatBytes, MalformedError } from './bytes.ts';
@@ -223,7 +223,9 @@ export function audioFrameFromBody(
   ptsUs: number,
 ): AudioFrame {
   const durationUs =
-    config.codec === 'aac' ? (1024 * 1_000_000) / config.sampleRate : opusPacketInfo(body.data).durationUs;
+    config.codec === 'aac'
+      ? (AAC_FRAME_SAMPLES * 1_000_000) / config.sampleRate
+      : opusPacketInfo(body.data).durationUs;
   return { kind: 'audio', ptsUs, durationUs, data: body.data, config };
 }
 

@@ -120,6 +120,17 @@ test('a better mapping is slewed into: gently, never back, and to the end', () =
   }
 });
 
+test('an error that lips would show is gone within seconds', () => {
+  for (const errorMs of [400, -400]) {
+    const sender = new Sender(90_000);
+    sender.report();
+    sender.play(1);
+    sender.report(errorMs);
+    assert.ok(Math.abs(sender.play(8) - (sender.ntpMs + errorMs)) < 100);
+    assert.ok(Math.abs(sender.play(12) - (sender.ntpMs + errorMs)) < 0.01);
+  }
+});
+
 test('a clock that drifts by 100 ppm is followed for an hour', () => {
   const sender = new Sender(48_000);
   sender.report();

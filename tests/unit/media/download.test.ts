@@ -1,6 +1,6 @@
 // Downloads: the MP4 and the FLV of a recording, put together from its segments while they are read.
 import assert from 'node:assert/strict';
-import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
@@ -131,6 +131,17 @@ test('a recording that was cut off by kill -9 is playable up to its last whole f
   }
 });
 
+test('a power cut that left zeros at the end of a file costs nothing else', async (context) => {
+  const folder = await temporaryFolder(context);
+  const frames = framesOf(await makeFlv({ seconds: 2 }));
+  const tracks = await writeTracks(folder, frames);
+  for (const { segments } of tracks) await appendFile(segments.at(-1)!.path, new Uint8Array(4_096));
+  const { mp4, flv } = await download(folder, tracks);
+  for (const path of [mp4, flv]) {
+    await assertPlays(path, frames, Math.min(...frames.map(dtsUs)));
+  }
+});
+
 test('a recording without a sample is not found, and one without sound is a silent movie', async (context) => {
   const folder = await temporaryFolder(context);
   const notFound = (error: unknown) => error instanceof LecternError && error.code === 'not-found';
@@ -164,6 +175,55 @@ test('a download that is broken off leaves no file open', async (context) => {
     for await (const _ of bytes) break;
   }
   assert.equal((await openFiles()).length, before);
+});
+
+test('a recording beyond 4 GiB has 64-bit offsets, and its last bytes are where they say', async (context) => {
+  const folder = await temporaryFolder(context);
+  const [config] = framesOf(await makeFlv({ seconds: 1, audio: 'none' })).map((frame) => frame.config);
+  const sampleBytes = 1_500_000_000;
+  const segments = [];
+  for (let i = 0; i < 3; i += 1) {
+    // A sparse file: the sample is a hole with one mark at its end.
+    const bytes = Buffer.from(
+      fragment({
+        sequence: i + 1,
+        baseDecodeTime: i * 90_000,
+        samples: [{ data: Buffer.of(0), durationTicks: 90_000, key: true }],
+      }),
+    );
+    const sizes = [bytes.lastIndexOf('mdat') - 4, bytes.lastIndexOf('trun') + 20] as const;
+    bytes.writeUInt32BE(8 + sampleBytes, sizes[0]);
+    bytes.writeUInt32BE(sampleBytes, sizes[1]);
+    const path = join(folder, `${i}.m4s`);
+    const file = await open(path, 'w');
+    await file.write(bytes, 0, bytes.length - 1, 0);
+    await file.write(Buffer.of(65 + i), 0, 1, bytes.length - 2 + sampleBytes);
+    await file.close();
+    segments.push({ path, config: config! });
+  }
+  const movie = await openMovie([{ kind: 'video', segments }]);
+  const range = async (start: number, end: number) => {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of movie.stream(start, end)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  };
+  const head = await range(0, movie.size - 3 * sampleBytes);
+  assert.deepEqual(
+    readBoxes(head.subarray(0, head.length - 16)).map(({ type }) => type),
+    ['ftyp', 'moov'],
+  );
+  assert.equal(head.readUInt32BE(head.length - 16), 1);
+  assert.equal(head.readBigUInt64BE(head.length - 8), BigInt(16 + 3 * sampleBytes));
+  const table = head.indexOf('co64') + 12;
+  const offsets = [0, 1, 2].map((i) => Number(head.readBigUInt64BE(table + 8 * i)));
+  assert.deepEqual(
+    offsets,
+    [0, 1, 2].map((i) => head.length + i * sampleBytes),
+  );
+  for (const [i, offset] of offsets.entries()) {
+    const end = offset + sampleBytes;
+    assert.equal((await range(end - 1, end)).toString(), 'ABC'[i]);
+  }
 });
 
 test('the index of an hour is made in a moment', { timeout: 120_000 }, async (context) => {
