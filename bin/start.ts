@@ -11,6 +11,7 @@ import { ensureFfmpeg } from './setup/ffmpeg.ts';
 import { ensurePage } from './setup/page.ts';
 import { SetupError } from './setup/run.ts';
 import { ensureWorker } from './setup/worker.ts';
+import { onStop } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -62,7 +63,7 @@ function fail(error: unknown): void {
   stop(1);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(0));
+onStop(() => stop(0));
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 // Whoever reads the log is gone, as with `npm start | head`: nobody would know that this still runs.

@@ -20,7 +20,9 @@ export async function bootstrap(command, args) {
     console.error(error.message);
     process.exit(1);
   }
-  const child = spawn(NODE, [join(ROOT, 'bin', `${command}.ts`), ...args], { stdio: 'inherit' });
+  // Over the channel the command notices when this process is gone (bin/signals.ts).
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  const child = spawn(NODE, [join(ROOT, 'bin', `${command}.ts`), ...args], { stdio });
   end(await outcome(child));
 }
 
