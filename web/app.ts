@@ -1,23 +1,85 @@
 // Joins the parts of the page: the only place beside main.ts that knows the browser and the engine both.
 import { Api } from './engine/api.ts';
+import type { Delivery } from './engine/player/chooser.ts';
+import { LivePlayer } from './engine/player/live-player.ts';
+import { ReplayPlayer } from './engine/player/replay-player.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
+import { browserClock } from './platform/players/clock.ts';
+import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
+import { VideoScreen } from './platform/players/video-screen.ts';
 import type { App } from './state/app.ts';
 import { initLocale } from './state/i18n.svelte.ts';
 import { LessonsStore } from './state/lessons.svelte.ts';
+import { ReplayStore } from './state/replay.svelte.ts';
 import { Router } from './state/router.svelte.ts';
 import { SessionStore } from './state/session.svelte.ts';
 import { Theme } from './state/theme.svelte.ts';
 import { Toasts } from './state/toasts.svelte.ts';
+import { WatchStore } from './state/watch.svelte.ts';
+
+const DELIVERIES: readonly Delivery[] = ['auto', 'flv', 'hls'];
 
 export function createApp(): App {
   initLocale(storage.read('locale'), navigator.languages, (locale) => storage.write('locale', locale));
   const api = new Api(fetch);
+  const router = new Router(browserHistory);
+  const browser = { clock: browserClock, random: Math.random, wallMs: Date.now };
+
+  const delivery = DELIVERIES.find((wish) => wish === router.query('player')) ?? 'auto';
+
+  const watch = (lesson: string, invite: string) => {
+    // The player's code travels while the invitation is exchanged.
+    liveDrivers(document.createElement('video'))
+      .find(
+        (kind) =>
+          kind.supported() && (delivery === 'auto' || (kind.protocol === 'flv') === (delivery === 'flv')),
+      )
+      ?.preload();
+    return new WatchStore({
+      ...browser,
+      api,
+      lesson,
+      invite,
+      delivery,
+      createPlayer: (video, events) =>
+        new LivePlayer({ ...browser, screen: new VideoScreen(video), drivers: liveDrivers(video), events }),
+    });
+  };
+  const { route } = router;
+  // Whoever comes by a watch link waits for a picture: begin before the page's own code is here.
+  let ahead = route.name === 'watch' ? { ...route, store: watch(route.lesson, route.invite) } : undefined;
+
   return {
     api,
-    router: new Router(browserHistory),
+    router,
     theme: new Theme(documentTheme),
     toasts: new Toasts(),
     session: new SessionStore(api),
     lessons: new LessonsStore(api),
+
+    openWatch(lesson, invite) {
+      const early = ahead;
+      ahead = undefined;
+      return early?.lesson === lesson && early.invite === invite ? early.store : watch(lesson, invite);
+    },
+
+    openReplay(recording, invite) {
+      replayDrivers(document.createElement('video'))
+        .find((kind) => kind.supported())
+        ?.preload();
+      return new ReplayStore({
+        ...browser,
+        api,
+        recording,
+        invite,
+        createPlayer: (video, options) =>
+          new ReplayPlayer({
+            ...browser,
+            ...options,
+            screen: new VideoScreen(video),
+            drivers: replayDrivers(video),
+          }),
+      });
+    },
   };
 }

@@ -1,10 +1,12 @@
 // What every page can reach: made once in web/app.ts, given to the view through a context.
 import type { Api } from '../engine/api.ts';
 import type { LessonsStore } from './lessons.svelte.ts';
+import type { ReplayStore } from './replay.svelte.ts';
 import type { Router } from './router.svelte.ts';
 import type { SessionStore } from './session.svelte.ts';
 import type { Theme } from './theme.svelte.ts';
 import type { Toasts } from './toasts.svelte.ts';
+import type { WatchStore } from './watch.svelte.ts';
 
 export interface App {
   readonly api: Api;
@@ -13,4 +15,8 @@ export interface App {
   readonly toasts: Toasts;
   readonly session: SessionStore;
   readonly lessons: LessonsStore;
+  /** Opens the audience's side of a class. The page that opens it closes it. */
+  openWatch(lesson: string, invite: string): WatchStore;
+  /** Opens a recording. The page that opens it closes it. */
+  openReplay(recording: string, invite: string): ReplayStore;
 }

@@ -1,0 +1,89 @@
+// Which protocol to play over, and when to try again. It never gives up.
+import type { Failure, Protocol } from './ports.ts';
+
+/** What the person wants; `auto` is the lowest latency that works. */
+export type Delivery = 'auto' | 'flv' | 'hls';
+
+/** Another protocol is tried at once. */
+const FAILOVER_MS = 0;
+/** What worked before is likely to come back (a service restarts): it is tried so often before another. */
+const PATIENCE = 3;
+/** The first of these pauses, in ms; each is twice the one before. */
+const RESUME_MS = 300;
+/** When all failed: the first pause, doubled with every round up to the last. */
+const ROUND_MIN_MS = 600;
+const ROUND_MAX_MS = 10_000;
+/** Playing for this long counts as having worked, in ms. */
+export const STEADY_MS = 10_000;
+/** So many stalls within the window mean that the network needs the protocol with the larger store. */
+const STALLS_MAX = 4;
+const STALL_WINDOW_MS = 30_000;
+
+export interface Attempt {
+  readonly protocol: Protocol;
+  /** How long to wait before it, in ms. */
+  readonly delayMs: number;
+}
+
+export class Chooser {
+  #order: readonly Protocol[];
+  #random: () => number;
+  #at = 0;
+  /** How many failed since something worked. */
+  #failures = 0;
+  #patience = 0;
+  #stallsAtMs: number[] = [];
+
+  /** `supported` in order of preference; `random` gives 0 to 1. Throws RangeError if there is none. */
+  constructor(supported: readonly Protocol[], delivery: Delivery, random: () => number) {
+    const wanted = supported.filter(
+      (protocol) => delivery === 'auto' || (protocol === 'flv') === (delivery === 'flv'),
+    );
+    // A wish that this browser cannot fulfil is better half met than not at all.
+    this.#order = wanted.length > 0 ? wanted : supported;
+    if (this.#order.length === 0) throw new RangeError('no protocol is supported');
+    this.#random = random;
+  }
+
+  get protocol(): Protocol {
+    return this.#order[this.#at % this.#order.length] ?? 'native';
+  }
+
+  /** It has played for {@link STEADY_MS}. */
+  steady(): void {
+    this.#failures = 0;
+    this.#patience = PATIENCE;
+  }
+
+  /** It failed: what next? */
+  failed(failure: Failure): Attempt {
+    if (this.#patience > 0 && failure.kind !== 'media') {
+      const delayMs = RESUME_MS * 2 ** (PATIENCE - this.#patience);
+      this.#patience -= 1;
+      return { protocol: this.protocol, delayMs: this.#jitter(delayMs) };
+    }
+    this.#patience = 0;
+    this.#failures += 1;
+    // A refusal is about the address: the other protocol would be refused as well, but costs little.
+    this.#at += 1;
+    const round = Math.floor(this.#failures / this.#order.length);
+    const inRound = this.#failures % this.#order.length !== 0;
+    const delayMs = inRound ? FAILOVER_MS : Math.min(ROUND_MAX_MS, ROUND_MIN_MS * 2 ** (round - 1));
+    return { protocol: this.protocol, delayMs: this.#jitter(delayMs) };
+  }
+
+  /** It stalled. Returns another protocol if this one does not suit the network. */
+  stalled(nowMs: number): Protocol | undefined {
+    this.#stallsAtMs = [...this.#stallsAtMs.filter((atMs) => nowMs - atMs < STALL_WINDOW_MS), nowMs];
+    if (this.#stallsAtMs.length < STALLS_MAX || this.protocol !== 'flv' || this.#order.length < 2)
+      return undefined;
+    this.#stallsAtMs = [];
+    this.#at += 1;
+    return this.protocol;
+  }
+
+  /** Half to all of `delayMs`, so that viewers who lost the same server do not return together. */
+  #jitter(delayMs: number): number {
+    return delayMs * (0.5 + this.#random() / 2);
+  }
+}

@@ -1,0 +1,82 @@
+// How a live picture is kept close to the camera: a little faster when behind, a jump when far behind,
+// a little slower when there is almost nothing left to play.
+import type { Range } from './ports.ts';
+
+/** How much faster or slower than life is not noticed. */
+const FAST_MAX = 1.1;
+const SLOW = 0.95;
+/** Faster per second behind. */
+const FAST_PER_S = 0.12;
+/** Within this distance of the target it is good enough, in s. */
+const TOLERANCE_S = 0.12;
+/** Further behind than this, catching up by speed takes too long, in s. */
+const JUMP_BEYOND_S = 2.5;
+/** At the very start a jump is not noticed, in s. */
+const FIRST_JUMP_BEYOND_S = 0.3;
+/** Safely inside a range that begins there, in s. */
+const INSIDE_S = 0.05;
+
+export interface View {
+  readonly positionS: number;
+  readonly ranges: readonly Range[];
+  /** The present speed. */
+  readonly rate: number;
+  /** True if playing stopped because nothing is left at the position. */
+  readonly waiting: boolean;
+  /** True until the first correction after a source opened. */
+  readonly first: boolean;
+}
+
+export type Move =
+  { readonly kind: 'rate'; readonly rate: number } | { readonly kind: 'jump'; readonly toS: number };
+
+/** Decides what to do to be `targetS` seconds behind the newest media. */
+export function steer(view: View, targetS: number): Move {
+  const newest = view.ranges.at(-1);
+  if (newest === undefined) return { kind: 'rate', rate: 1 };
+  const behindS = newest.endS - view.positionS;
+  const edge = { kind: 'jump', toS: Math.max(newest.startS + INSIDE_S, newest.endS - targetS) } as const;
+  // A gap in the source: what plays has run out, what is new lies behind the gap.
+  const stranded = newest.startS > view.positionS + INSIDE_S;
+  const gap = stranded && (view.waiting || !view.ranges.some((range) => holds(range, view.positionS)));
+  if (gap || behindS > targetS + (view.first ? FIRST_JUMP_BEYOND_S : JUMP_BEYOND_S)) return edge;
+  if (behindS > targetS + TOLERANCE_S || (view.rate > 1 && behindS > targetS)) {
+    return { kind: 'rate', rate: Math.min(FAST_MAX, 1 + (behindS - targetS) * FAST_PER_S + 0.02) };
+  }
+  return { kind: 'rate', rate: behindS < targetS / 3 && !view.waiting ? SLOW : 1 };
+}
+
+const holds = (range: Range, positionS: number) => range.startS <= positionS && positionS <= range.endS;
+
+/** The distance to keep at first, and never less, in s. */
+const TARGET_MIN_S = 0.4;
+const TARGET_MAX_S = 2.5;
+/** What each stall adds, in s: a network that starves us needs a larger store. */
+const STALL_ADDS_S = 0.3;
+/** What a quiet minute takes away again, in s. */
+const QUIET_TAKES_S = 0.15;
+const QUIET_MS = 60_000;
+
+/** The distance to keep, learned from this viewer's network. */
+export class LatencyTarget {
+  #targetS = TARGET_MIN_S;
+  #changedAtMs: number;
+
+  constructor(nowMs: number) {
+    this.#changedAtMs = nowMs;
+  }
+
+  stalled(nowMs: number): void {
+    this.#targetS = Math.min(TARGET_MAX_S, this.#targetS + STALL_ADDS_S);
+    this.#changedAtMs = nowMs;
+  }
+
+  /** In seconds. */
+  at(nowMs: number): number {
+    while (nowMs - this.#changedAtMs > QUIET_MS && this.#targetS > TARGET_MIN_S) {
+      this.#targetS = Math.max(TARGET_MIN_S, this.#targetS - QUIET_TAKES_S);
+      this.#changedAtMs += QUIET_MS;
+    }
+    return this.#targetS;
+  }
+}

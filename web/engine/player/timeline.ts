@@ -1,0 +1,49 @@
+// From the replay's clock to the wall's and back. Gaps of a broadcast are not in its recording, so the
+// two run alike only between marks (EXT-X-PROGRAM-DATE-TIME, RFC 8216 §4.3.2.6).
+import type { Mark } from './ports.ts';
+
+export class Timeline {
+  #marks: readonly Mark[];
+
+  constructor(marks: readonly Mark[]) {
+    this.#marks = marks.toSorted((a, b) => a.startS - b.startS);
+  }
+
+  get empty(): boolean {
+    return this.#marks.length === 0;
+  }
+
+  /** The replay's second at which the wall showed `wallMs`; in a gap, where the recording goes on. */
+  positionOf(wallMs: number): number {
+    let positionS = 0;
+    for (const mark of this.#marks) {
+      if (wallMs < mark.wallMs) return mark.startS;
+      positionS = Math.min(mark.endS, mark.startS + (wallMs - mark.wallMs) / 1_000);
+      if (wallMs < mark.wallMs + (mark.endS - mark.startS) * 1_000) return positionS;
+    }
+    return positionS;
+  }
+}
+
+/**
+ * Reads the marks of a media playlist: for players that do not tell them. A segment without a date
+ * continues the one before it.
+ */
+export function marksOfPlaylist(text: string): Mark[] {
+  const marks: Mark[] = [];
+  let startS = 0;
+  let wallMs: number | undefined;
+  let durationS = 0;
+  for (const line of text.split(/\r?\n/)) {
+    if (line.startsWith('#EXTINF:')) durationS = Number.parseFloat(line.slice(8)) || 0;
+    else if (line.startsWith('#EXT-X-PROGRAM-DATE-TIME:')) wallMs = Date.parse(line.slice(25)) || undefined;
+    else if (line !== '' && !line.startsWith('#')) {
+      if (wallMs !== undefined) {
+        marks.push({ startS, endS: startS + durationS, wallMs });
+        wallMs += durationS * 1_000;
+      }
+      startS += durationS;
+    }
+  }
+  return marks;
+}

@@ -1,0 +1,123 @@
+// HLS through Media Source, by hls.js.
+import type { ErrorData, Events, HlsConfig, LevelDetails } from 'hls.js';
+import type Hls from 'hls.js';
+import type { DriverEvents, DriverKind, DriverStart, Failure, Mark } from '../../engine/player/ports.ts';
+import { withSignatureOf } from '../../engine/player/signed-address.ts';
+
+const load = () => import('hls.js');
+
+/** How far behind the newest segment to stay, in s: two segments. */
+const LIVE_SYNC_S = 4;
+/** How much may be played again without loading it, in s. */
+const BACK_BUFFER_S = 60;
+/** What a network is taken for until it was measured, in bits per second. */
+const FIRST_ESTIMATE_BPS = 2_500_000;
+
+/** Feeds `video`. */
+export function hlsDriver(video: HTMLVideoElement): DriverKind {
+  return {
+    protocol: 'hls',
+    supported: () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis,
+    preload: () => void load().catch(() => undefined),
+    open(start, events) {
+      let hls: Hls | undefined;
+      let closed = false;
+      const begin = async () => {
+        const { default: Player } = await load();
+        if (closed) return;
+        if (!Player.isSupported()) return events.failed({ kind: 'media' });
+        hls = new Player(settings(start));
+        connect(hls, Player.Events, start, events);
+        hls.attachMedia(video);
+        hls.loadSource(start.address());
+        void video.play().catch(() => undefined);
+      };
+      begin().catch(() => events.failed({ kind: 'network' }));
+      return {
+        paced: true,
+        latencyMs: () => (hls === undefined ? null : latencyOf(hls)),
+        chooseLevel(index) {
+          if (hls === undefined) return;
+          hls.nextLevel = index ?? -1;
+          events.levels(levelsOf(hls));
+        },
+        close() {
+          closed = true;
+          hls?.destroy();
+          hls = undefined;
+        },
+      };
+    },
+  };
+}
+
+function settings({ mode, atS, address }: DriverStart): Partial<HlsConfig> {
+  return {
+    startPosition: atS,
+    startFragPrefetch: true,
+    testBandwidth: false,
+    abrEwmaDefaultEstimate: FIRST_ESTIMATE_BPS,
+    capLevelToPlayerSize: true,
+    backBufferLength: BACK_BUFFER_S,
+    ...(mode === 'live' && {
+      liveSyncDuration: LIVE_SYNC_S,
+      liveMaxLatencyDuration: 15,
+      maxLiveSyncPlaybackRate: 1.1,
+    }),
+    // Signatures expire in the course of a long class; each request carries the newest.
+    xhrSetup: (request, url) => request.open('GET', withSignatureOf(address(), url), true),
+  };
+}
+
+function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: DriverEvents): void {
+  let recoveries = 0;
+  hls.on(names.ERROR, (_name, data) => {
+    if (!data.fatal) return;
+    // One decoder error is often over after a flush; a second one is not.
+    if (data.type === 'mediaError' && recoveries === 0) {
+      recoveries += 1;
+      hls.recoverMediaError();
+      return;
+    }
+    events.failed(toFailure(data));
+  });
+  const tellLevels = () => events.levels(levelsOf(hls));
+  hls.on(names.MANIFEST_PARSED, tellLevels);
+  hls.on(names.LEVEL_SWITCHED, tellLevels);
+  if (mode === 'seekable') {
+    hls.on(names.LEVEL_UPDATED, (_name, { details }) => events.marks(marksOf(details)));
+    hls.on(names.LEVEL_LOADED, (_name, { details }) => events.marks(marksOf(details)));
+  }
+}
+
+function toFailure(data: ErrorData): Failure {
+  if (data.type === 'mediaError' || data.type === 'muxError') return { kind: 'media' };
+  const status = data.response?.code ?? 0;
+  return status >= 400 ? { kind: 'refused', status } : { kind: 'network' };
+}
+
+function levelsOf(hls: Hls) {
+  return {
+    levels: hls.levels.map(({ height, bitrate }, index) => ({ index, height, bitrate })),
+    current: hls.currentLevel >= 0 ? hls.currentLevel : null,
+    chosen: hls.manualLevel >= 0 ? hls.manualLevel : null,
+  };
+}
+
+/** A clock that is further off than this is wrong, in ms: then hls.js's own estimate is the better one. */
+const CLOCK_ERROR_MS = 120_000;
+
+function latencyOf(hls: Hls): number | null {
+  const shown = hls.playingDate?.getTime();
+  if (shown !== undefined) {
+    const behindMs = Date.now() - shown;
+    if (behindMs > 0 && behindMs < CLOCK_ERROR_MS) return behindMs;
+  }
+  return hls.latency > 0 ? Math.round(hls.latency * 1_000) : null;
+}
+
+function marksOf(details: LevelDetails): Mark[] {
+  return details.fragments.flatMap(({ programDateTime, start, end }) =>
+    programDateTime === null ? [] : [{ startS: start, endS: end, wallMs: programDateTime }],
+  );
+}

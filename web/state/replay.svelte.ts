@@ -1,0 +1,167 @@
+// One recording as it is watched: its addresses, its player, and its chat in time with the picture.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { ReplayIssued } from '#shared/contract/rest.ts';
+import type { Api } from '../engine/api.ts';
+import type { Clock, LevelChoice } from '../engine/player/ports.ts';
+import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
+import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { Timeline } from '../engine/player/timeline.ts';
+import { codeOf } from './session.svelte.ts';
+
+export type { LevelChoice };
+export type ReplayChat = ReplayIssued['chat'][number] & {
+  /** When it was written, in seconds of the replay. */
+  readonly atS: number;
+};
+
+/** How often to look whether a recording is ready, in ms. */
+const NOT_READY_ASK_MS = 2_000;
+/** How long after a passing refusal to ask again, in ms. */
+const REFUSED_ASK_MS = 3_000;
+/** Addresses are renewed so long before they expire, in ms. */
+const RENEW_BEFORE_MS = 300_000;
+const RENEW_MIN_MS = 5_000;
+/** The longest delay that a browser's timer takes, in ms. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export type ReplayPhase =
+  | { readonly name: 'loading' }
+  | { readonly name: 'refused'; readonly code: ErrorCode }
+  | { readonly name: 'not-ready'; readonly title: string }
+  | { readonly name: 'failed'; readonly title: string }
+  | { readonly name: 'ready'; readonly issued: ReplayIssued };
+
+export interface ReplayOptions {
+  readonly recording: string;
+  readonly invite: string;
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** In ms since 1970. */
+  readonly wallMs: () => number;
+  readonly createPlayer: (
+    video: HTMLVideoElement,
+    options: Pick<ReplayPlayerOptions, 'address' | 'events'>,
+  ) => ReplayPlayer;
+}
+
+export class ReplayStore {
+  readonly #options: ReplayOptions;
+  #phase = $state.raw<ReplayPhase>({ name: 'loading' });
+  #playing = $state.raw<ReplayState>({ name: 'opening' });
+  #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
+  #timeline = $state.raw(new Timeline([]));
+  #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
+  #player: ReplayPlayer | undefined;
+  #closed = false;
+  #cancelAsk: () => void = () => undefined;
+
+  readonly #chat = $derived.by((): readonly ReplayChat[] => {
+    const phase = this.#phase;
+    if (phase.name !== 'ready') return [];
+    const { chat, recording } = phase.issued;
+    const atS = (sentAtMs: number) =>
+      this.#timeline.empty ? (sentAtMs - recording.startedAtMs) / 1_000 : this.#timeline.positionOf(sentAtMs);
+    return chat
+      .map((message) => ({ ...message, atS: Math.max(0, atS(message.sentAtMs)) }))
+      .toSorted((a, b) => a.sentAtMs - b.sentAtMs);
+  });
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    void this.#ask();
+  }
+
+  get phase(): ReplayPhase {
+    return this.#phase;
+  }
+
+  get playing(): ReplayState {
+    return this.#playing;
+  }
+
+  get levels(): LevelChoice {
+    return this.#levels;
+  }
+
+  get chat(): readonly ReplayChat[] {
+    return this.#chat;
+  }
+
+  get autoplay(): 'playing' | 'muted' | 'blocked' {
+    return this.#autoplay;
+  }
+
+  /** The person pressed for sound. */
+  heard(): void {
+    this.#autoplay = 'playing';
+  }
+
+  /** Plays into the element. Returns the function that lets it go. */
+  attach(video: HTMLVideoElement): () => void {
+    const player = this.#options.createPlayer(video, {
+      address: () => (this.#phase.name === 'ready' ? this.#phase.issued.recording.hls : ''),
+      events: {
+        state: (state) => (this.#playing = state),
+        levels: (choice) => (this.#levels = choice),
+        marks: (marks) => (this.#timeline = new Timeline(marks)),
+        autoplay: (outcome) => (this.#autoplay = outcome),
+      },
+    });
+    this.#player = player;
+    return () => {
+      player.close();
+      this.#player = undefined;
+    };
+  }
+
+  chooseLevel(index: number | null): void {
+    this.#player?.chooseLevel(index);
+  }
+
+  retry(): void {
+    this.#phase = { name: 'loading' };
+    void this.#ask();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelAsk();
+    this.#player?.close();
+  }
+
+  async #ask(): Promise<void> {
+    const { api, recording, invite, clock } = this.#options;
+    this.#cancelAsk();
+    let pauseMs: number | null;
+    try {
+      const issued = await api.issueReplay(recording, invite);
+      pauseMs = this.#onAnswer(issued);
+    } catch (error) {
+      pauseMs = this.#onRefusal(codeOf(error));
+    }
+    if (this.#closed || pauseMs === null) return;
+    this.#cancelAsk = clock.after(Math.min(pauseMs, TIMER_MAX_MS), () => void this.#ask());
+  }
+
+  #onAnswer(issued: ReplayIssued): number | null {
+    const { state, hls } = issued.recording;
+    if (state === 'failed') {
+      this.#phase = { name: 'failed', title: issued.title };
+      return null;
+    }
+    if (state !== 'ready') {
+      this.#phase = { name: 'not-ready', title: issued.title };
+      return NOT_READY_ASK_MS;
+    }
+    this.#phase = { name: 'ready', issued };
+    return Math.max(RENEW_MIN_MS, expiresAtMs(hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
+  }
+
+  #onRefusal(code: ErrorCode): number | null {
+    const passing = code === 'service-unavailable' || code === 'rate-limited' || code === 'internal-error';
+    if (passing && this.#phase.name === 'ready') return REFUSED_ASK_MS;
+    this.#phase = { name: 'refused', code };
+    return passing ? REFUSED_ASK_MS : null;
+  }
+}

@@ -1,0 +1,280 @@
+// The audience's side of one class: waits for it, plays it, says what is going on, leads to the replay.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { PlaybackIssued, Recording } from '#shared/contract/rest.ts';
+import type { Api } from '../engine/api.ts';
+import type { Delivery } from '../engine/player/chooser.ts';
+import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
+import type { PlaybackStats } from '../engine/player/metrics.ts';
+import type { Clock, LevelChoice } from '../engine/player/ports.ts';
+import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { codeOf } from './session.svelte.ts';
+
+export type { Delivery, LevelChoice, PlaybackStats, Recording };
+
+/** Asking whether class began: the first pause, its growth, and its limit, in ms. */
+const WAIT_MIN_MS = 2_000;
+const WAIT_GROWTH = 1.3;
+const WAIT_MAX_MS = 8_000;
+/** While the picture is away, in ms. */
+const TROUBLE_ASK_MS = 2_500;
+/** While all is well, in ms. */
+const CALM_ASK_MS = 60_000;
+/** Addresses are renewed so long before they expire, in ms. */
+const RENEW_BEFORE_MS = 120_000;
+/** A pause shorter than this is not worth a word, in ms. */
+const TROUBLE_AFTER_MS = 2_500;
+
+/** Refusals that pass by themselves. */
+const PASSING: readonly ErrorCode[] = ['service-unavailable', 'rate-limited', 'internal-error'];
+
+export type WatchPhase =
+  | { readonly name: 'loading' }
+  | { readonly name: 'refused'; readonly code: ErrorCode }
+  | { readonly name: 'waiting'; readonly recordings: readonly Recording[] }
+  | { readonly name: 'on-air' }
+  | { readonly name: 'ended'; readonly recordings: readonly Recording[] };
+
+/** `interrupted`: we are well connected, but no picture comes. `offline`: we reach nobody. */
+export type Picture = 'opening' | 'playing' | 'buffering' | 'interrupted' | 'offline' | 'paused';
+
+export interface WatchOptions {
+  readonly lesson: string;
+  readonly invite: string;
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** In ms since 1970. */
+  readonly wallMs: () => number;
+  readonly delivery: Delivery;
+  /** Makes the player for the element, and fetches its code. */
+  readonly createPlayer: (video: HTMLVideoElement, events: LivePlayerEvents) => LivePlayer;
+}
+
+const NO_STATS: PlaybackStats = {
+  firstFrameMs: null,
+  stalls: 0,
+  stalledMs: 0,
+  latencyMs: null,
+  protocol: null,
+  height: 0,
+};
+
+export class WatchStore {
+  readonly #options: WatchOptions;
+  #phase = $state.raw<WatchPhase>({ name: 'loading' });
+  #title = $state('');
+  #player = $state.raw<PlayerState>({ name: 'idle' });
+  #mode = $state<PlayerMode>('live');
+  #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
+  #stats = $state.raw<PlaybackStats>(NO_STATS);
+  #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
+  #delivery = $state<Delivery>('auto');
+  #reachable = $state(true);
+  /** True once a gap has lasted long enough to say so. */
+  #gapped = $state(false);
+  #issued: PlaybackIssued | undefined;
+  #live: LivePlayer | undefined;
+  #asks = 0;
+  #asking = false;
+  #gapRuns = false;
+  #closed = false;
+  #cancelAsk: () => void = () => undefined;
+  #cancelGap: () => void = () => undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#delivery = options.delivery;
+    void this.#ask();
+  }
+
+  get phase(): WatchPhase {
+    return this.#phase;
+  }
+
+  get title(): string {
+    return this.#title;
+  }
+
+  get mode(): PlayerMode {
+    return this.#mode;
+  }
+
+  get levels(): LevelChoice {
+    return this.#levels;
+  }
+
+  get stats(): PlaybackStats {
+    return this.#stats;
+  }
+
+  get delivery(): Delivery {
+    return this.#delivery;
+  }
+
+  /** Whether the browser let it play with sound, only without, or not at all. */
+  get autoplay(): 'playing' | 'muted' | 'blocked' {
+    return this.#autoplay;
+  }
+
+  get picture(): Picture {
+    const { name } = this.#player;
+    if (name === 'playing' || name === 'paused') return name;
+    if (!this.#gapped) return name === 'stalled' ? 'buffering' : 'opening';
+    return this.#reachable ? 'interrupted' : 'offline';
+  }
+
+  /** The element is there: plays into it. Returns the function that lets it go. */
+  attach(video: HTMLVideoElement): () => void {
+    const player = this.#options.createPlayer(video, {
+      state: (state) => this.#onPlayer(state),
+      mode: (mode) => (this.#mode = mode),
+      levels: (choice) => (this.#levels = choice),
+      stats: (stats) => (this.#stats = stats),
+      autoplay: (outcome) => (this.#autoplay = outcome),
+    });
+    this.#live = player;
+    if (this.#delivery !== 'auto') player.deliver(this.#delivery);
+    if (this.#phase.name === 'on-air' && this.#issued !== undefined) player.start(this.#issued.play);
+    return () => {
+      player.close();
+      this.#live = undefined;
+    };
+  }
+
+  /** The person pressed for sound. */
+  heard(): void {
+    this.#autoplay = 'playing';
+  }
+
+  deliver(delivery: Delivery): void {
+    this.#delivery = delivery;
+    this.#live?.deliver(delivery);
+  }
+
+  chooseLevel(index: number | null): void {
+    this.#live?.chooseLevel(index);
+  }
+
+  /** Back to second `toS` of the class, or, if negative, that far from now. */
+  rewind(toS: number): void {
+    this.#live?.rewind(toS);
+  }
+
+  goLive(): void {
+    this.#live?.goLive();
+  }
+
+  /** Asks at once, for the impatient. */
+  retry(): void {
+    this.#phase = { name: 'loading' };
+    void this.#ask();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelAsk();
+    this.#cancelGap();
+    this.#live?.close();
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#asking || this.#closed) return;
+    this.#cancelAsk();
+    this.#asking = true;
+    this.#asks += 1;
+    const { api, lesson, invite } = this.#options;
+    try {
+      const issued = await api.issuePlayback(lesson, invite);
+      if (this.#closed) return;
+      this.#reachable = true;
+      this.#onAnswer(issued);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#onRefusal(codeOf(error));
+    } finally {
+      this.#asking = false;
+    }
+    const pauseMs = this.#pauseMs();
+    if (pauseMs !== null) this.#askIn(pauseMs);
+  }
+
+  #askIn(delayMs: number): void {
+    this.#cancelAsk();
+    this.#cancelAsk = this.#options.clock.after(delayMs, () => void this.#ask());
+  }
+
+  #onAnswer(issued: PlaybackIssued): void {
+    this.#issued = issued;
+    this.#title = issued.lesson.title;
+    if (issued.lesson.state === 'live') {
+      if (this.#phase.name !== 'on-air') {
+        this.#asks = 0;
+        this.#watchGap();
+      }
+      this.#phase = { name: 'on-air' };
+      this.#live?.start(issued.play);
+      return;
+    }
+    // What plays is on air, whatever the list says; the end of the stream makes us ask again.
+    if (this.#phase.name === 'on-air' && ['playing', 'paused'].includes(this.#player.name)) return;
+    if (this.#phase.name !== 'waiting' && this.#phase.name !== 'ended') this.#asks = 0;
+    this.#live?.stop();
+    const { recordings } = issued;
+    this.#phase = { name: issued.lesson.state === 'ended' ? 'ended' : 'waiting', recordings };
+  }
+
+  #onRefusal(code: ErrorCode): void {
+    if (PASSING.includes(code)) {
+      this.#reachable = false;
+      // A page that never had an answer says so; another keeps what it shows and goes on trying.
+      if (this.#issued === undefined) this.#phase = { name: 'refused', code };
+      return;
+    }
+    this.#live?.stop();
+    this.#phase = { name: 'refused', code };
+  }
+
+  /** How long until the next question, in ms; null if there is nothing to wait for. */
+  #pauseMs(): number | null {
+    const phase = this.#phase;
+    const spread = 0.75 + this.#options.random() / 2;
+    const patient = Math.min(WAIT_MAX_MS, WAIT_MIN_MS * WAIT_GROWTH ** Math.min(this.#asks, 20)) * spread;
+    if (phase.name === 'refused') return PASSING.includes(phase.code) ? patient : null;
+    if (phase.name === 'ended') return phase.recordings.length === 0 ? patient : null;
+    if (phase.name !== 'on-air') return patient;
+    if (this.#inTrouble) return TROUBLE_ASK_MS * spread;
+    const renewMs =
+      expiresAtMs(this.#issued?.play.hls ?? 'http://-') - this.#options.wallMs() - RENEW_BEFORE_MS;
+    return Math.max(WAIT_MIN_MS, Math.min(CALM_ASK_MS, renewMs)) * spread;
+  }
+
+  get #inTrouble(): boolean {
+    return !['playing', 'paused'].includes(this.#player.name);
+  }
+
+  #onPlayer(state: PlayerState): void {
+    this.#player = state;
+    if (!this.#inTrouble) {
+      this.#cancelGap();
+      this.#gapped = false;
+    } else if (state.name !== 'idle') {
+      this.#watchGap();
+      // The end of a stream is the end of class or a mere restart: the server knows.
+      if (state.name === 'retrying') this.#askIn(300 + this.#options.random() * 900);
+    }
+  }
+
+  #watchGap(): void {
+    if (this.#gapRuns || this.#gapped) return;
+    this.#gapRuns = true;
+    const cancel = this.#options.clock.after(TROUBLE_AFTER_MS, () => {
+      this.#gapRuns = false;
+      this.#gapped = true;
+      void this.#ask();
+    });
+    this.#cancelGap = () => {
+      this.#gapRuns = false;
+      cancel();
+    };
+  }
+}
