@@ -4,8 +4,8 @@
 // again (every FEED_INTERVAL_MS); the answer says what is. It is idempotent, so a restart of either
 // side heals at the next round and needs no protocol of its own.
 // `DELETE /internal/channels/:channel/broadcast` ends it; `DELETE /internal/channels/:channel` erases
-// the channel's recordings; `DELETE /internal/recordings/:id` erases one; `GET /internal/recordings`
-// lists them.
+// the channel's recordings, ending its broadcast first; `DELETE /internal/recordings/:id` erases one;
+// `GET /internal/recordings`, or of one channel with `?channel=`, answers `RecordingInfo[]`.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room.
 // gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
 import { z } from 'zod';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Role } from '../domain/permissions.ts';
 import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
+import { MAX_TOKEN_LENGTH } from './tickets.ts';
 
 export const LessonState = z.enum(['scheduled', 'open', 'live', 'ended']);
 
@@ -51,11 +52,14 @@ export const SessionCreate = z.object({ key: z.string().min(16).max(200) });
 export const Session = z.object({ role: z.enum(['owner', 'anonymous']) });
 export type Session = z.infer<typeof Session>;
 
+/** The `invite` of a link's fragment. Left out or empty: the signed-in owner asks, as a teacher. */
+const InviteToken = z.string().max(MAX_TOKEN_LENGTH).default('');
+
 /** `POST /api/v1/lessons/:id/tickets`: an invitation becomes a ticket for the room. */
 export const TicketCreate = z.object({
-  invite: z.string().max(2_000),
-  /** The peer id that this tab had, so that a reload comes back as the same person. Signed by an earlier ticket. */
-  ticket: z.string().max(2_000).optional(),
+  invite: InviteToken,
+  /** An earlier ticket of this tab: with it a reload comes back as the same person. */
+  ticket: z.string().max(MAX_TOKEN_LENGTH).optional(),
 });
 export const TicketIssued = z.object({
   ticket: z.string(),
@@ -67,7 +71,7 @@ export const TicketIssued = z.object({
 export type TicketIssued = z.infer<typeof TicketIssued>;
 
 /** `POST /api/v1/lessons/:id/playback`: an invitation becomes signed playback addresses. */
-export const PlaybackCreate = z.object({ invite: z.string().max(2_000) });
+export const PlaybackCreate = z.object({ invite: InviteToken });
 export const PlaybackIssued = z.object({
   lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
   play: PlayLinks,
