@@ -1,0 +1,41 @@
+// What the AAC worker is told and tells, in batches. Bytes of a batch lie in one buffer, moved, not copied.
+
+/** One Opus packet: which source, where on the timeline in samples, where in the buffer. */
+export interface PacketEntry {
+  readonly source: string;
+  readonly position: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What happened to one mixer since the last batch. */
+export interface MixerEntry {
+  readonly mixer: number;
+  /** Where its timeline is, in samples; undefined while it stands still. */
+  readonly now: number | undefined;
+  readonly packets: readonly PacketEntry[];
+  readonly removed: readonly string[];
+}
+
+export interface Batch {
+  readonly sentAtMs: number;
+  readonly mixers: readonly MixerEntry[];
+  readonly closed: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** One AAC access unit; `position` is that of its first decoded sample. */
+export interface UnitEntry {
+  readonly mixer: number;
+  readonly position: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Answer {
+  readonly sentAtMs: number;
+  readonly units: readonly UnitEntry[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Opus packets that could not be decoded. */
+  readonly damaged: number;
+}
