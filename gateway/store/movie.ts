@@ -47,6 +47,8 @@ interface ScannedTrack {
   readonly size: { width: number; height: number } | null;
   readonly table: SampleTable;
   readonly extents: readonly Extent[];
+  /** Where each extent begins in the media data; filled in once all tracks are known. */
+  readonly chunkOffsets: number[];
   /** Presentation time of the first sample. */
   readonly startUs: number;
 }
@@ -69,30 +71,18 @@ export async function openMovie(tracks: readonly MovieTrack[]): Promise<VirtualF
     .flatMap((track) => track.extents.map((extent) => ({ track, extent })))
     .sort((a, b) => a.extent.startUs - b.extent.startUs);
   const positions: number[] = [];
-  const offsets = new Map(scanned.map((track) => [track, [] as number[]]));
   let mediaBytes = 0;
   for (const { track, extent } of placed) {
     positions.push(mediaBytes);
-    offsets.get(track)?.push(mediaBytes);
+    track.chunkOffsets.push(mediaBytes);
     mediaBytes += extentBytes(extent);
   }
 
   const writers = scanned.map((track, index) => trackWriter(track, index + 1, originUs));
   const durationTicks = Math.max(...writers.map((writer) => writer.durationTicks));
+  const header = movieHeader(MOVIE_TIMESCALE, durationTicks, writers.length + 1);
   const writeMovie = (mediaStart: number, wide: boolean) =>
-    box(
-      'moov',
-      movieHeader(MOVIE_TIMESCALE, durationTicks, scanned.length + 1),
-      ...scanned.map((track, index) => {
-        const chunkOffsets = offsets.get(track) ?? [];
-        return (
-          writers[index]?.write(
-            chunkOffsets.map((offset) => mediaStart + offset),
-            wide,
-          ) ?? new Uint8Array(0)
-        );
-      }),
-    );
+    box('moov', header, ...writers.map((writer) => writer.write(mediaStart, wide)));
 
   const ftyp = fileType('isom', 'iso2', 'avc1', 'mp41');
   // The index's length depends on the width of its offsets alone, so a first draft tells where media starts.
@@ -100,13 +90,8 @@ export async function openMovie(tracks: readonly MovieTrack[]): Promise<VirtualF
   const wide = needsWideOffsets(narrowStart + mediaBytes);
   const mediaStart = wide ? ftyp.length + writeMovie(0, true).length + 16 : narrowStart;
   const moov = writeMovie(mediaStart, wide);
-  const mdat = new ByteWriter(16);
-  if (wide)
-    mdat
-      .u32(1)
-      .latin1('mdat')
-      .u64(mediaBytes + 16);
-  else mdat.u32(mediaBytes + 8).latin1('mdat');
+  const mdat = new ByteWriter(16).u32(wide ? 1 : mediaBytes + 8).latin1('mdat');
+  if (wide) mdat.u64(mediaBytes + 16);
   const head = concatBytes([ftyp, moov, mdat.finish()]);
 
   const size = head.length + mediaBytes;
@@ -161,7 +146,8 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
         });
       }
       extents.push({
-        startUs: ticksToUs(head.dtsTicks, own),
+        // Never back, or the chunks of a track would lie in another order than its table has them.
+        startUs: Math.max(ticksToUs(head.dtsTicks, own), extents.at(-1)?.startUs ?? -Infinity),
         prefix,
         path,
         offset: head.offset,
@@ -177,6 +163,7 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
     size: track.kind === 'video' ? size : null,
     table,
     extents,
+    chunkOffsets: [],
     startUs,
   };
 }
@@ -203,7 +190,6 @@ function trackWriter(track: ScannedTrack, trackId: number, originUs: number) {
   const delayTicks = ticks(track.startUs - originUs, MOVIE_TIMESCALE);
   const shownTicks = toMovie(table.shownTicks);
   const durationTicks = delayTicks + shownTicks;
-  const mediaDurationTicks = table.durationTicks;
   const makeTable = table.finish();
   // §8.6.6: an empty edit delays the track, the other leaves out what lies before its first picture.
   const edits = new ByteWriter(64).u32(delayTicks > 0 ? 2 : 1);
@@ -212,13 +198,15 @@ function trackWriter(track: ScannedTrack, trackId: number, originUs: number) {
   const elst = fullBox('elst', 1, 0, edits.finish());
   return {
     durationTicks,
-    write: (chunkOffsets: readonly number[], wide: boolean) =>
-      box(
+    write: (mediaStart: number, wide: boolean) => {
+      const chunkOffsets = track.chunkOffsets.map((offset) => mediaStart + offset);
+      return box(
         'trak',
         trackHeader(trackId, durationTicks, track.size),
         box('edts', elst),
-        mediaBox(track.kind, timescale, mediaDurationTicks, makeTable(chunkOffsets, wide)),
-      ),
+        mediaBox(track.kind, timescale, table.durationTicks, makeTable(chunkOffsets, wide)),
+      );
+    },
   };
 }
 

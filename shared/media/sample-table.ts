@@ -100,7 +100,7 @@ export class SampleTable {
 
   /**
    * Adds a sample to the chunk. Its duration lasts to the next one's decoding time, so a gap between
-   * fragments stays; a decoding time that goes back is moved to the latest.
+   * fragments stays; a sample whose decoding time goes back is moved to the latest.
    */
   add(sample: {
     readonly dtsTicks: number;
@@ -109,15 +109,12 @@ export class SampleTable {
     readonly key: boolean;
     readonly sizeBytes: number;
   }): void {
-    let { dtsTicks, ctsTicks } = sample;
+    const { ctsTicks } = sample;
+    const dtsTicks = this.#count === 0 ? sample.dtsTicks : Math.max(sample.dtsTicks, this.#lastDtsTicks);
     if (this.#count === 0) {
       this.#firstDtsTicks = dtsTicks;
       this.#firstShownTicks = dtsTicks + ctsTicks;
     } else {
-      if (dtsTicks < this.#lastDtsTicks) {
-        ctsTicks -= this.#lastDtsTicks - dtsTicks;
-        dtsTicks = this.#lastDtsTicks;
-      }
       this.#durations.add(dtsTicks - this.#lastDtsTicks);
     }
     this.#lastDtsTicks = dtsTicks;

@@ -142,6 +142,20 @@ test('a power cut that left zeros at the end of a file costs nothing else', asyn
   }
 });
 
+test('segments whose time goes back spoil nothing but their own times', async (context) => {
+  const folder = await temporaryFolder(context);
+  const late = framesOf(await makeFlv({ size: '480x270', seconds: 2 }), 5_000_000);
+  const early = framesOf(await makeFlv({ size: '320x180', seconds: 2 }), 4_000_000);
+  const { mp4 } = await download(folder, await writeTracks(folder, [...late, ...early]));
+  const pictures = (await decodedFrames(mp4)).filter(({ type }) => type === 'video');
+  assert.deepEqual(
+    ['480x270', '320x180'].map(
+      (size) => pictures.filter((one) => `${one.width}x${one.height}` === size).length,
+    ),
+    [60, 60],
+  );
+});
+
 test('a recording without a sample is not found, and one without sound is a silent movie', async (context) => {
   const folder = await temporaryFolder(context);
   const notFound = (error: unknown) => error instanceof LecternError && error.code === 'not-found';
