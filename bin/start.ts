@@ -91,12 +91,13 @@ function secretsOf({ LECTERN_DATA }: Settings): Secrets {
 
 /** What the services read: the settings as they were settled, the same for all. */
 function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
-  const given = Object.entries(settings)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, String(value)]);
+  const given: NodeJS.ProcessEnv = {};
+  for (const [name, value] of Object.entries(settings)) {
+    if (value !== undefined) given[name] = String(value);
+  }
   return {
     ...process.env,
-    ...Object.fromEntries(given),
+    ...given,
     MEDIASOUP_WORKER_BIN: worker,
     ...(ffmpeg === undefined ? {} : { LECTERN_FFMPEG: ffmpeg }),
   };

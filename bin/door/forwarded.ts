@@ -44,7 +44,8 @@ function throughProxies(peer: string, chain: string, trusted: ReadonlySet<string
 export function setForwarded(request: IncomingMessage, client: Client): void {
   const { headers } = request;
   for (const name of Object.keys(headers)) {
-    if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip') delete headers[name];
+    if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip')
+      Reflect.deleteProperty(headers, name);
   }
   headers['x-forwarded-for'] = client.ip;
   headers['x-forwarded-proto'] = client.proto;

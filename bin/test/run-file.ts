@@ -1,6 +1,7 @@
 // Runs one test file in a process of its own and tells what happened in it, as a story.
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
+import type { TestEvent } from 'node:test/reporters';
 import { inspect } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -44,7 +45,8 @@ export async function runFile(
   const output: string[] = [];
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   say(`\n${relative(ROOT, file)}`);
-  for await (const event of run({ files: [file], cwd: ROOT, timeout: limitMs, signal: limit })) {
+  const events: AsyncIterable<TestEvent> = run({ files: [file], cwd: ROOT, timeout: limitMs, signal: limit });
+  for await (const event of events) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') output.push(event.data.message);
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, skip, todo, details } = event.data;
