@@ -1,7 +1,14 @@
 // A person's membership of a class, from the green room to the end: it joins the signalling, the media
 // and the room's state, and brings all of them back when something breaks.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { BroadcastView, FactData, FactName, Joined, Welcome } from '#shared/contract/signalling.ts';
+import type {
+  BroadcastView,
+  FactData,
+  FactName,
+  Joined,
+  ProducerView,
+  Welcome,
+} from '#shared/contract/signalling.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import { ChatLog } from './chat.ts';
@@ -125,6 +132,12 @@ export class Classroom extends Emitter<ClassroomEvents> {
     return this.#failures >= BLOCKED_AFTER;
   }
 
+  /** All that is sent in the room, by others and by us. */
+  get producers(): ProducerView[] {
+    const you = this.room.you;
+    return you === null ? [] : [...this.room.producers, ...this.#publications.views(you.id)];
+  }
+
   may(permission: Permission): boolean {
     return this.room.you?.permissions.includes(permission) ?? false;
   }
@@ -226,6 +239,11 @@ export class Classroom extends Emitter<ClassroomEvents> {
     });
     on('producer:closed', ({ producerId, reason }) => {
       this.room.producerClosed(producerId);
+      if (reason === 'closed') {
+        // Nobody wished that: the transport below it is dead on the other side.
+        if (this.#publications.has(producerId)) this.#mediaFailed();
+        return;
+      }
       const source = this.#publications.closedByServer(producerId);
       if (source === undefined) return;
       this.publishing.closedByServer(source);

@@ -59,9 +59,14 @@ export class Publications extends Emitter<PublicationsEvents> {
     return fact === undefined || fact.paused ? 'starting' : 'on';
   }
 
-  /** The producer of a source as it is now, for tests and diagnostics. */
-  producer(source: Source): Producer | undefined {
-    return this.#facts.get(source)?.producer;
+  /** What this tab sends, as the others see it; the server tells one only of theirs. */
+  views(peerId: string): ProducerView[] {
+    return [...this.#facts].map(([source, { producer, paused }]) => ({
+      id: producer.id,
+      peerId,
+      source,
+      paused,
+    }));
   }
 
   /** True while a picture is being sent. */
@@ -108,7 +113,11 @@ export class Publications extends Emitter<PublicationsEvents> {
     this.emit('changed');
   }
 
-  /** The server closed one of ours. Returns its source, or undefined if it is not known. */
+  has(producerId: string): boolean {
+    return [...this.#facts.values()].some((fact) => fact.producer.id === producerId);
+  }
+
+  /** The server closed one of ours on purpose. Returns its source, or undefined if it is not known. */
   closedByServer(producerId: string): Source | undefined {
     for (const [source, fact] of this.#facts) {
       if (fact.producer.id !== producerId) continue;
@@ -204,8 +213,8 @@ export class Publications extends Emitter<PublicationsEvents> {
   #refused(source: Source, error: unknown): void {
     const code = error instanceof LecternError ? error.code : 'internal-error';
     if (!this.#ready) return;
-    if (code === 'service-unavailable') {
-      // Not connected or not answered: the wish stays, for now or for the next membership.
+    if (code === 'service-unavailable' || code === 'conflict') {
+      // Not answered, or the room is just being rebuilt: the wish stays, for now or for the next membership.
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#settleAll(), RETRY_MS);
       return;

@@ -14,6 +14,7 @@ export class RoomMirror {
   #you: PeerView | null = null;
   readonly #peers = new Map<string, PeerView>();
   readonly #producers = new Map<string, ProducerView>();
+  #peerList: readonly PeerView[] | undefined;
   #present = 0;
   #clockOffsetMs = 0;
 
@@ -25,13 +26,15 @@ export class RoomMirror {
     return this.#you;
   }
 
-  /** Everyone, oneself included, in the order in which they came. */
-  get peers(): PeerView[] {
-    return [...this.#peers.values()].sort((a, b) => a.joinedAtMs - b.joinedAtMs);
+  /** Everyone, oneself included, in the order in which they came. The same array until it changes. */
+  get peers(): readonly PeerView[] {
+    this.#peerList ??= [...this.#peers.values()].sort((a, b) => a.joinedAtMs - b.joinedAtMs);
+    return this.#peerList;
   }
 
-  get producers(): ProducerView[] {
-    return [...this.#producers.values()];
+  /** What the others send. */
+  get producers(): readonly ProducerView[] {
+    return [...this.#producers.values()].filter((producer) => producer.peerId !== this.#you?.id);
   }
 
   /** How many are in the room; before joining, what the welcome said. */
@@ -57,6 +60,7 @@ export class RoomMirror {
     this.#peers.clear();
     for (const peer of joined.peers) this.#peers.set(peer.id, peer);
     this.#peers.set(joined.you.id, joined.you);
+    this.#peerList = undefined;
     this.#producers.clear();
     for (const producer of joined.producers) this.#producers.set(producer.id, producer);
   }
@@ -65,6 +69,7 @@ export class RoomMirror {
   peer(peer: PeerView): boolean {
     const isNew = !this.#peers.has(peer.id);
     this.#peers.set(peer.id, peer);
+    this.#peerList = undefined;
     if (peer.id === this.#you?.id) this.#you = peer;
     return isNew;
   }
@@ -73,6 +78,7 @@ export class RoomMirror {
   peerLeft(peerId: string): PeerView | undefined {
     const peer = this.#peers.get(peerId);
     this.#peers.delete(peerId);
+    this.#peerList = undefined;
     for (const producer of this.producers) {
       if (producer.peerId === peerId) this.#producers.delete(producer.id);
     }

@@ -2,7 +2,7 @@
 // that is tried for ever. It knows nothing of rooms or media.
 import { io, type Socket } from 'socket.io-client';
 import { z } from 'zod';
-import { ErrorCode, LecternError } from '#shared/contract/errors.ts';
+import { ErrorBody, ErrorCode, LecternError } from '#shared/contract/errors.ts';
 import {
   FACTS,
   REQUESTS,
@@ -20,7 +20,7 @@ const ACK_TIMEOUT_MS = 8_000;
 /** How long one attempt to connect may take, in ms. */
 const CONNECT_TIMEOUT_MS = 6_000;
 const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_500;
 
 export type SignalState =
   | { readonly name: 'idle' }
@@ -50,7 +50,7 @@ export interface SignallingOptions {
 const PASSING: ReadonlySet<ErrorCode> = new Set(['service-unavailable', 'internal-error', 'rate-limited']);
 
 /** The error that the server's middleware gave, as socket.io carries it. */
-const Refusal = z.object({ data: z.object({ code: ErrorCode }) });
+const Refusal = z.object({ data: ErrorBody });
 const Answer = z.union([
   z.object({ ok: z.literal(true), data: z.unknown() }),
   z.object({ ok: z.literal(false), error: z.object({ code: ErrorCode, message: z.string() }) }),
@@ -189,8 +189,8 @@ export class Signalling extends Emitter<SignallingEvents> {
   #failed(error: Error): void {
     if (this.#state.name === 'closed') return;
     const refusal = Refusal.safeParse(error);
-    if (refusal.success && !PASSING.has(refusal.data.data.code)) {
-      this.#to({ name: 'refused', code: refusal.data.data.code });
+    if (refusal.success && !PASSING.has(refusal.data.data.error.code)) {
+      this.#to({ name: 'refused', code: refusal.data.data.error.code });
       return;
     }
     this.#wait();

@@ -47,6 +47,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
   readonly #media: MediaSession;
   readonly #signalling: Pick<Signalling, 'request'>;
   readonly #entries = new Map<string, Entry>();
+  #list: readonly RemoteMedia[] | undefined;
   /** What the tiles last said; outlives a consumer that is replaced. */
   readonly #sizes = new Map<string, TileSize>();
   readonly #settling = new Map<string, ReturnType<typeof setTimeout>>();
@@ -57,8 +58,9 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     this.#signalling = signalling;
   }
 
-  get list(): RemoteMedia[] {
-    return [...this.#entries].map(([key, entry]) => ({
+  /** The same array until something changes. */
+  get list(): readonly RemoteMedia[] {
+    this.#list ??= [...this.#entries].map(([key, entry]) => ({
       key,
       peerId: entry.view.peerId,
       source: entry.view.source,
@@ -67,11 +69,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
       paused: entry.view.producerPaused,
       layer: entry.layer,
     }));
-  }
-
-  /** The receiving transports' consumers, for statistics and tests. */
-  consumer(key: string): Consumer | undefined {
-    return this.#entries.get(key)?.consumer;
+    return this.#list;
   }
 
   /** Brings the entries to what the server sends now; others go, with their tracks. */
@@ -81,7 +79,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
       if (!keep.has(key)) this.#remove(key, entry);
     }
     for (const view of views) this.add(view);
-    this.emit('changed');
+    this.#changed();
   }
 
   /** Receives one more, or the same source of the same person anew. */
@@ -91,7 +89,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     if (before?.consumer !== undefined && before.view.id === view.id && !before.consumer.closed) {
       before.view = view;
       void this.#ask(key);
-      this.emit('changed');
+      this.#changed();
       return;
     }
     before?.consumer?.close();
@@ -105,14 +103,14 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     };
     this.#entries.set(key, entry);
     void this.#consume(key, entry);
-    this.emit('changed');
+    this.#changed();
   }
 
   remove(consumerId: string): void {
     for (const [key, entry] of this.#entries) {
       if (entry.view.id === consumerId) this.#remove(key, entry);
     }
-    this.emit('changed');
+    this.#changed();
   }
 
   /** The owner of a producer paused or resumed it. */
@@ -120,14 +118,14 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     for (const entry of this.#entries.values()) {
       if (entry.view.producerId === producerId) entry.view = { ...entry.view, producerPaused: paused };
     }
-    this.emit('changed');
+    this.#changed();
   }
 
   layerChanged(consumerId: string, layer: number | null): void {
     for (const entry of this.#entries.values()) {
       if (entry.view.id === consumerId) entry.layer = layer;
     }
-    this.emit('changed');
+    this.#changed();
   }
 
   /** A tile says how large it shows `key`, in device pixels. */
@@ -157,6 +155,11 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     for (const [key, entry] of this.#entries) this.#remove(key, entry);
   }
 
+  #changed(): void {
+    this.#list = undefined;
+    this.emit('changed');
+  }
+
   #remove(key: string, entry: Entry): void {
     this.#entries.delete(key);
     entry.consumer?.close();
@@ -179,7 +182,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
       }
       entry.consumer = consumer;
       entry.track = consumer.track;
-      this.emit('changed');
+      this.#changed();
       void this.#ask(key);
     } catch (error) {
       if (this.#entries.get(key) === entry) this.emit('failed', view.id, error);

@@ -46,9 +46,7 @@ export class RoomState {
   readonly room = $derived.by(() => this.#read((engine) => engine.room.room));
   readonly you = $derived.by(() => this.#read((engine) => engine.room.you));
   readonly peers: readonly PeerView[] = $derived.by(() => this.#read((engine) => engine.room.peers));
-  readonly producers: readonly ProducerView[] = $derived.by(() =>
-    this.#read((engine) => engine.room.producers),
-  );
+  readonly producers: readonly ProducerView[] = $derived.by(() => this.#read((engine) => engine.producers));
   readonly media: readonly RemoteMedia[] = $derived.by(() => this.#read((engine) => engine.media.list));
   readonly present = $derived.by(() => this.#read((engine) => engine.room.present));
   readonly uplink = $derived.by(() => this.#read((engine) => engine.uplink));
