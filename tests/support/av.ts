@@ -40,9 +40,12 @@ export async function probe(input: string): Promise<Probe> {
   };
 }
 
+/** Every picture with its own time: ffmpeg would else round to a guessed rate and complain of that. */
+const AS_IT_IS = ['-fps_mode', 'passthrough', '-enc_time_base', '-1'];
+
 /** Decodes all of `input` and returns what ffmpeg complained about; empty when it is whole. */
 export async function decodeErrors(input: string): Promise<string> {
-  const { stderr } = await run('ffmpeg', ['-v', 'error', '-i', input, '-f', 'null', '-'], {
+  const { stderr } = await run('ffmpeg', ['-v', 'error', '-i', input, ...AS_IT_IS, '-f', 'null', '-'], {
     timeout: 120_000,
     maxBuffer: MAX_OUTPUT,
   });
