@@ -1,5 +1,5 @@
 // How one service calls another: bearer secret, a deadline, an answer through a schema.
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
 
 /**

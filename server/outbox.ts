@@ -88,7 +88,7 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
       insert.run(JSON.stringify(ServiceEvent.parse(event)));
       schedule(0);
     },
-    size: () => Number((count.get() as { n: number }).n),
+    size: () => (count.get() as { n: number }).n,
     close() {
       if (closed) return;
       closed = true;
