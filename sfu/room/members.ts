@@ -164,10 +164,7 @@ export class Members {
 
   /** Lets go of everyone without a word; the journal still has them. */
   free(): void {
-    for (const peer of this.#peers.values()) {
-      peer.link?.close();
-      peer.close();
-    }
+    for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
   }
 

@@ -77,8 +77,8 @@ export function serveSignalling({ http, rooms, secret, log }: SignallingOptions)
   return {
     size: () => io.engine.clientsCount,
     close() {
-      // The HTTP server is left to its owner.
-      io.disconnectSockets(true);
+      // Only the connections are cut, without a goodbye: to a client that is a lost network, and it
+      // comes back by itself. The HTTP server is left to its owner.
       io.engine.close();
     },
   };
