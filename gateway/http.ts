@@ -31,7 +31,7 @@ export interface GatewayHttpOptions {
   readonly trustedProxies: readonly string[];
   readonly ready: () => boolean;
   /** Answers `/internal/*`. */
-  readonly internal: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly internal: (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
   readonly log: Log;
 }
 

@@ -134,10 +134,10 @@ export class RecordingStore {
       .sort((a, b) => a.startedAtMs - b.startedAtMs);
   }
 
-  /** Removes a recording and its media. Returns false if there was none. */
-  async erase(id: string): Promise<boolean> {
+  /** Removes a recording and its media; nothing happens if there is none. */
+  async erase(id: string): Promise<void> {
     const open = this.#open.get(id);
-    if (open === undefined && !this.#finished.has(id)) return false;
+    if (open === undefined && !this.#finished.has(id)) return;
     clearTimeout(this.#deadlines.get(id));
     this.#deadlines.delete(id);
     this.#open.delete(id);
@@ -146,7 +146,6 @@ export class RecordingStore {
     await open?.abandon();
     await rm(this.#dir(id), { recursive: true, force: true });
     this.#options.log.info({ recording: id }, 'recording erased');
-    return true;
   }
 
   /** Removes all recordings of a channel. */

@@ -67,7 +67,8 @@ export function headerTags(
 ): Tag[] {
   const known = { ...(video && { video }), ...(audio && { audio }) };
   return [
-    new Tag('script', timestampMs, metadataBody(known)),
+    // At 0 for ever: ffmpeg takes metadata with a later time for subtitles.
+    new Tag('script', 0, metadataBody(known)),
     ...(video ? [new Tag('video', timestampMs, videoConfigBody(video))] : []),
     ...(audio ? [new Tag('audio', timestampMs, audioConfigBody(audio))] : []),
   ];

@@ -1,0 +1,205 @@
+// A class on air and afterwards, as ffprobe and ffmpeg see it over every protocol.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { writeFile } from 'node:fs/promises';
+import { capture, decodeErrors, probe, skewsMs } from '../../support/av.ts';
+import { shoot, shots, type Film } from './film.ts';
+import { info, looped, startRig, type Rig } from './rig.ts';
+
+const LIVE = `/live/${info.channel}`;
+const REPLAY = `/replay/${info.broadcast}`;
+
+function assertTogether(skews: readonly number[], atLeast: number): void {
+  assert.ok(skews.length >= atLeast, `${skews.length} flashes were seen with a beep`);
+  for (const skew of skews) assert.ok(Math.abs(skew) <= 60, `sound and picture are ${skew} ms apart`);
+}
+
+/** What ffmpeg complained about, but for the rounding of Matroska's milliseconds to a constant frame rate. */
+async function complaints(file: string): Promise<string> {
+  const lines = (await decodeErrors(file)).split('\n');
+  return lines.filter((line) => !line.includes('non monotonically increasing dts to muxer')).join('\n');
+}
+
+describe('while the class is on air', () => {
+  let rig: Rig;
+  let film: Film;
+  let dir: string;
+  let running: Promise<void>;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lectern-playback-'));
+    film = await shoot(8);
+    rig = await startRig();
+    const air = rig.goLive();
+    running = air.play(looped(film, 3)).then(async () => {
+      air.programme.end();
+      await air.ladder.end();
+    });
+  });
+
+  after(async () => {
+    await running;
+    await rig.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  test('the first HLS playlist is there within three seconds', async () => {
+    const startMs = performance.now();
+    let status = 0;
+    while (status !== 200 && performance.now() - startMs < 5_000) {
+      status = (await fetch(rig.signed(`${LIVE}/index.m3u8`))).status;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal(status, 200);
+    assert.ok(performance.now() - startMs < 3_000);
+  });
+
+  test('FLV, RTMP and HLS all play, with sound and picture together', async () => {
+    const inputs = {
+      flv: rig.signed(`${LIVE}.flv`),
+      rtmp: rig.signed(LIVE).replace(rig.url, rig.rtmpUrl),
+      hls: rig.signed(`${LIVE}/index.m3u8`),
+      dvr: rig.signed(`${LIVE}/dvr.m3u8`),
+    };
+    await Promise.all(
+      Object.entries(inputs).map(async ([name, input]) => {
+        const file = join(dir, `${name}.mkv`);
+        await capture(input, file, 6);
+        const { streams } = await probe(file);
+        assert.deepEqual(streams.map(({ codec }) => codec).sort(), ['aac', 'h264'], name);
+        assert.equal(streams.find(({ type }) => type === 'video')?.width, 1280, name);
+        assertTogether(await skewsMs(file), 1);
+        assert.equal(await complaints(file), '', name);
+      }),
+    );
+  });
+
+  test('a WebSocket carries the same FLV', async () => {
+    const socket = new WebSocket(rig.signed(`${LIVE}.flv`).replace('http', 'ws'));
+    const chunks: Buffer[] = [];
+    socket.on('message', (data: Buffer) => chunks.push(data));
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    socket.terminate();
+    const file = join(dir, 'socket.flv');
+    await writeFile(file, Buffer.concat(chunks));
+    const { streams } = await probe(file);
+    assert.deepEqual(streams.map(({ codec }) => codec).sort(), ['aac', 'h264']);
+  });
+
+  test('viewers are counted by protocol', async () => {
+    const aborter = new AbortController();
+    const response = await fetch(rig.signed(`${LIVE}.flv`), { signal: aborter.signal });
+    assert.equal(response.status, 200);
+    assert.equal(rig.egress.viewers(info.channel).flv, 1);
+    assert.ok(rig.egress.viewers(info.channel).hls >= 1);
+    const metrics = await (await fetch(`${rig.url}/metrics`)).text();
+    const gauge = metrics.split('\n').find((line) => line.startsWith('lectern_viewers{protocol="flv"'));
+    assert.match(gauge ?? '', / 1$/);
+    aborter.abort();
+  });
+
+  test('the replay of a class that is still on plays what there is', async () => {
+    const { streams } = await probe(rig.signed(`${REPLAY}/index.m3u8`));
+    assert.ok(streams.some(({ codec, width }) => codec === 'h264' && width === 1280));
+    assert.match(await (await fetch(rig.signed(`${REPLAY}/v0.m3u8`))).text(), /EXT-X-PLAYLIST-TYPE:EVENT/);
+  });
+
+  test('FLV viewers are let go when the broadcast ends, and playlists say that it is over', async () => {
+    const response = await fetch(rig.signed(`${LIVE}.flv`));
+    let bytes = 0;
+    for await (const chunk of response.body ?? []) bytes += (chunk as Uint8Array).length;
+    assert.ok(bytes > 100_000);
+    await running;
+    const playlist = await fetch(rig.signed(`${LIVE}/${info.broadcast}/v2.m3u8`));
+    assert.match(await playlist.text(), /#EXT-X-ENDLIST/);
+    const late = await fetch(rig.signed(`${LIVE}.flv`));
+    assert.equal(late.status, 404);
+    assert.equal(((await late.json()) as { error: { code: string } }).error.code, 'not-live');
+  });
+});
+
+describe('when the class is over', () => {
+  const SECONDS = 13;
+  let rig: Rig;
+  let dir: string;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lectern-replay-'));
+    rig = await startRig();
+    const air = rig.goLive();
+    air.send(shots(await shoot(SECONDS)));
+    air.programme.end();
+    await air.ladder.end();
+  });
+
+  after(async () => {
+    await rig.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  test('the recording is ready and as long as the class', () => {
+    const [recording] = rig.store.list();
+    assert.equal(recording?.state, 'ready');
+    assert.ok(Math.abs((recording?.durationMs ?? 0) - SECONDS * 1_000) < 150);
+    assert.deepEqual(
+      rig.recordings.map(({ state }) => state),
+      ['writing', 'finalizing', 'ready'],
+    );
+  });
+
+  for (const [name, path] of [
+    ['HLS', `${REPLAY}/index.m3u8`],
+    ['MP4', `${REPLAY}.mp4`],
+    ['FLV', `${REPLAY}.flv`],
+  ] as const) {
+    test(`its ${name} is whole, with sound and picture together`, async () => {
+      const input = rig.signed(path);
+      const { durationS } = await probe(input);
+      assert.ok(Math.abs(durationS - SECONDS) < 0.3, `${durationS} s`);
+      const file = join(dir, `${name}.mkv`);
+      await capture(input, file, SECONDS + 5);
+      assertTogether(await skewsMs(file), 5);
+      assert.equal(await complaints(file), '');
+    });
+  }
+
+  test('the MP4 comes in ranges, with a name that says what it is', async () => {
+    const url = rig.signed(`${REPLAY}.mp4`);
+    const head = await fetch(url, { method: 'HEAD' });
+    assert.equal(head.status, 200);
+    assert.match(head.headers.get('content-disposition') ?? '', /attachment; filename="Photosynthesis .*\.mp4"/);
+    const size = Number(head.headers.get('content-length'));
+    const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
+    assert.equal(whole.length, size);
+    const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
+    assert.equal(part.status, 206);
+    assert.equal(part.headers.get('content-range'), `bytes 1000-1999/${size}`);
+    assert.deepEqual(Buffer.from(await part.arrayBuffer()), whole.subarray(1000, 2000));
+    const tail = await fetch(url, { headers: { range: 'bytes=-500' } });
+    assert.deepEqual(Buffer.from(await tail.arrayBuffer()), whole.subarray(-500));
+    const beyond = await fetch(url, { headers: { range: `bytes=${size}-` } });
+    assert.equal(beyond.status, 416);
+    assert.equal(beyond.headers.get('content-range'), `bytes */${size}`);
+  });
+
+  test('segments may be cached for ever and read by pages of any origin', async () => {
+    const playlist = await (await fetch(rig.signed(`${REPLAY}/v1.m3u8`))).text();
+    const uri = playlist.split('\n').find((line) => /^\d+-camera1\.m4s\?/.test(line));
+    const segment = await fetch(`${rig.url}${REPLAY}/${uri}`);
+    assert.equal(segment.status, 200);
+    assert.equal(segment.headers.get('cache-control'), 'public, max-age=31536000, immutable');
+    assert.equal(segment.headers.get('access-control-allow-origin'), '*');
+    assert.equal(segment.headers.get('content-type'), 'video/mp4');
+  });
+
+  test('erasing it leaves nothing to play', async () => {
+    await rig.store.eraseChannel(info.channel);
+    assert.deepEqual(rig.store.list(), []);
+    assert.equal((await fetch(rig.signed(`${REPLAY}.mp4`))).status, 404);
+    assert.equal((await fetch(rig.signed(`${LIVE}/index.m3u8`))).status, 404);
+  });
+});
