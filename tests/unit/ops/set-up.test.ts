@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { cacheDir } from '../../../bin/setup/cache.ts';
+import { withLock } from '../../../bin/setup/lock.ts';
+import { duration } from '../../../bin/setup/progress.ts';
+import { run } from '../../../bin/setup/run.ts';
+import { buildProgress, isGoodWorker } from '../../../bin/setup/worker.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'lectern-setup-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+test('the worker is kept where an operator says, or where the system keeps caches', () => {
+  assert.equal(cacheDir({ LECTERN_CACHE: '/srv/cache' }), '/srv/cache');
+  assert.equal(cacheDir({ XDG_CACHE_HOME: '/x' }, 'linux'), '/x/lectern');
+  assert.match(cacheDir({ XDG_CACHE_HOME: '' }, 'linux'), /\/\.cache\/lectern$/);
+  assert.match(cacheDir({}, 'darwin'), /\/Library\/Caches\/lectern$/);
+});
+
+test('a build says how far it is, at first by what is usual, then by what it took', () => {
+  assert.equal(buildProgress('[13/260] Compiling C++ object', 10_000, 300_000), '5 %, about 4 min 50 s left');
+  assert.equal(
+    buildProgress('[130/260] Compiling C++ object', 100_000, 300_000),
+    '50 %, about 1 min 40 s left',
+  );
+  assert.equal(buildProgress('[260/260] Linking', 200_000, 300_000), '100 %, about 1 s left');
+  assert.equal(buildProgress('The Meson build system', 0, 300_000), undefined);
+});
+
+test('times are told as people tell them', () => {
+  assert.equal(duration(400), '1 s');
+  assert.equal(duration(45_200), '45 s');
+  assert.equal(duration(120_000), '2 min');
+  assert.equal(duration(250_000), '4 min 10 s');
+});
+
+test('a file that is no worker is not taken for one', async () => {
+  assert.equal(await isGoodWorker(join(dir, 'nothing')), false);
+  const broken = join(dir, 'half-a-download');
+  writeFileSync(broken, 'not a program', { mode: 0o755 });
+  assert.equal(await isGoodWorker(broken), false);
+  const other = join(dir, 'another-program');
+  writeFileSync(other, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  assert.equal(await isGoodWorker(other), false);
+  const worker = join(dir, 'worker');
+  writeFileSync(worker, '#!/bin/sh\nexit 41\n', { mode: 0o755 });
+  assert.equal(await isGoodWorker(worker), true);
+});
+
+test('a command that hangs is ended after its limit, with all that it started', async () => {
+  const { status } = await run('sh', ['-c', 'sleep 60 & sleep 60'], { limitMs: 200 });
+  assert.equal(status, null);
+});
+
+test('two set-ups take turns', async () => {
+  const path = join(dir, 'lock');
+  const story: string[] = [];
+  const first = withLock(path, async () => {
+    story.push('first begins');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    story.push('first ends');
+  });
+  const second = withLock(path, async () => story.push('second'), {
+    onWait: () => story.push('second waits'),
+  });
+  await Promise.all([first, second]);
+  assert.deepEqual(story, ['first begins', 'second waits', 'first ends', 'second']);
+});
+
+test('a set-up that is killed leaves no lock behind', { timeout: 20_000 }, async () => {
+  const path = join(dir, 'killed');
+  const lockModule = join(import.meta.dirname, '../../../bin/setup/lock.ts');
+  const holder = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { withLock } from ${JSON.stringify(lockModule)};
+       await withLock(${JSON.stringify(path)}, async () => { console.log('held'); await new Promise((r) => setTimeout(r, 60_000)); });`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await once(holder.stdout, 'data');
+  let waited = false;
+  const taken = withLock(path, async () => 'taken', {
+    onWait() {
+      waited = true;
+      holder.kill('SIGKILL');
+    },
+  });
+  assert.equal(await taken, 'taken');
+  assert.equal(waited, true);
+});
