@@ -30,13 +30,24 @@ export async function shoot(seconds: number, layers = 3): Promise<Film> {
     const films = await Promise.all(
       SIZES.slice(0, layers).map(async (size, layer) => {
         const path = join(dir, `${layer}.flv`);
-        await run('ffmpeg', ['-v', 'error', ...picture(size), ...sound(), ...coding(layer), '-t', `${seconds}`, path]);
+        await run('ffmpeg', [
+          '-v',
+          'error',
+          ...picture(size),
+          ...sound(),
+          ...coding(layer),
+          '-t',
+          `${seconds}`,
+          path,
+        ]);
         return demux(await readFile(path));
       }),
     );
     return {
       layers: films.map((frames) => frames.filter((frame) => frame.kind === 'video')),
-      audio: films.flatMap((frames, layer) => (layer === 0 ? frames : [])).filter((frame) => frame.kind === 'audio'),
+      audio: films
+        .flatMap((frames, layer) => (layer === 0 ? frames : []))
+        .filter((frame) => frame.kind === 'audio'),
     };
   } finally {
     await rm(dir, { recursive: true });
@@ -49,7 +60,12 @@ const picture = (size: string) => [
   '-i',
   `color=black:s=${size}:r=25,noise=alls=12:allf=t,drawbox=t=fill:c=white:enable='lt(mod(t,2),0.12)'`,
 ];
-const sound = () => ['-f', 'lavfi', '-i', "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,2),0.12)':s=48000:c=stereo"];
+const sound = () => [
+  '-f',
+  'lavfi',
+  '-i',
+  "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,2),0.12)':s=48000:c=stereo",
+];
 const coding = (layer: number) => [
   ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-profile:v', 'baseline'],
   ...['-b:v', `${200 * 3 ** layer}k`, '-g', '5', '-keyint_min', '5', '-c:a', 'aac', '-b:a', '96k'],

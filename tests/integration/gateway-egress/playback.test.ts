@@ -171,7 +171,10 @@ describe('when the class is over', () => {
     const url = rig.signed(`${REPLAY}.mp4`);
     const head = await fetch(url, { method: 'HEAD' });
     assert.equal(head.status, 200);
-    assert.match(head.headers.get('content-disposition') ?? '', /attachment; filename="Photosynthesis .*\.mp4"/);
+    assert.match(
+      head.headers.get('content-disposition') ?? '',
+      /attachment; filename="Photosynthesis .*\.mp4"/,
+    );
     const size = Number(head.headers.get('content-length'));
     const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
     assert.equal(whole.length, size);

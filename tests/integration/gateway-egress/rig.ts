@@ -106,7 +106,10 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
         onRecording,
         onFailure: (error) => failures.push(error),
       });
-      return onAir(ladder, egress.openProgramme(which, () => undefined));
+      return onAir(
+        ladder,
+        egress.openProgramme(which, () => undefined),
+      );
     },
     async close() {
       egress.close();
@@ -121,7 +124,11 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
 
 /** Three camera layers under the ids `<producer>:<layer>`. */
 export function cameraTracks(layers: number, producer = 'camera'): VideoTrack[] {
-  return Array.from({ length: layers }, (_, layer) => ({ id: `${producer}:${layer}`, layer, source: 'camera' }));
+  return Array.from({ length: layers }, (_, layer) => ({
+    id: `${producer}:${layer}`,
+    layer,
+    source: 'camera',
+  }));
 }
 
 function onAir(ladder: LadderSink, programme: ProgrammeSink): OnAir {

@@ -1,0 +1,152 @@
+// Joins the broadcast plane: recordings, ingest, sound, channels, outputs and the servers in front of them.
+import { join } from 'node:path';
+import { Gauge, type Registry } from 'prom-client';
+import { closeServer, createMetrics, listen, type RunningService } from '#server/service.ts';
+import { isErrno, type Secrets } from '#server/secrets.ts';
+import type { Log } from '#server/log.ts';
+import { openOutbox, type Outbox } from '#server/outbox.ts';
+import type { Settings } from '#server/settings.ts';
+import { createDecide, signedAddress } from './access/decide.ts';
+import { openMixing } from './audio/mixing.ts';
+import { Channels } from './channel/channels.ts';
+import type { Clock } from './channel/sources.ts';
+import { Egress } from './egress/egress.ts';
+import { FlvServer } from './egress/flv/flv-server.ts';
+import { LiveHls } from './egress/hls/live-routes.ts';
+import { EgressMetrics } from './egress/metrics.ts';
+import { ReplayFiles } from './egress/replay-routes.ts';
+import { rtmpWire } from './egress/rtmp/protocol.ts';
+import { RtmpServer } from './egress/rtmp/rtmp-server.ts';
+import { createGatewayHttp } from './http.ts';
+import { openIngest } from './ingest/sources.ts';
+import { createInternalApi } from './internal.ts';
+import { RecordingStore } from './store/recording-store.ts';
+
+export interface RunningGateway extends RunningService {
+  /** Where it listens: HTTP, RTMP, and UDP for RTP. */
+  readonly ports: { readonly http: number; readonly rtmp: number; readonly ingest: number };
+}
+
+/** Starts the gateway. Rejects with an Error of one line that says what a person must do. */
+export async function startGateway(settings: Settings, secrets: Secrets, log: Log): Promise<RunningGateway> {
+  // In the order of making; closed from the last to the first.
+  const owned: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    for (let end = owned.pop(); end !== undefined; end = owned.pop()) await end();
+  };
+  try {
+    const folder = join(settings.LECTERN_DATA, 'gateway');
+    const registry = createMetrics('gateway');
+    const outbox = openOutbox({
+      path: join(folder, 'outbox.db'),
+      service: 'gateway',
+      schoolUrl: settings.LECTERN_SCHOOL_URL,
+      secret: secrets.internal,
+      log,
+    });
+    owned.push(() => outbox.close());
+    const store = await RecordingStore.open({
+      dir: join(folder, 'recordings'),
+      resumeMs: settings.LECTERN_RESUME_MS,
+      log,
+      onChanged: (recording) => outbox.add({ type: 'recording:changed', atMs: Date.now(), recording }),
+    });
+    owned.push(() => store.close());
+    const metrics = new EgressMetrics(registry);
+    const egress = new Egress({ store, rtmpWire, metrics, log });
+    owned.push(() => egress.close());
+    const sources = await openIngest({
+      port: settings.LECTERN_INGEST_PORT,
+      ip: settings.LECTERN_INGEST_IP,
+      ffmpeg: settings.LECTERN_FFMPEG,
+      log,
+      metrics: registry,
+    }).catch(naming('LECTERN_INGEST_PORT', settings.LECTERN_INGEST_PORT));
+    owned.push(() => sources.close());
+    const mixing = openMixing({ log, metrics: registry });
+    owned.push(() => mixing.close());
+    const channels = new Channels({
+      sources,
+      mixing,
+      outputs: egress,
+      clock,
+      resumeMs: settings.LECTERN_RESUME_MS,
+      log,
+      onEvent: (event) => outbox.add(event),
+    });
+    owned.push(() => channels.close());
+    watch(registry, channels, outbox);
+
+    const decide = createDecide([signedAddress(secrets.playback)]);
+    const rtmp = new RtmpServer({ egress, metrics, decide, log });
+    owned.push(() => rtmp.close());
+    const flv = new FlvServer(egress, metrics);
+    const server = createGatewayHttp({
+      decide,
+      flv,
+      live: new LiveHls(egress, store),
+      replay: new ReplayFiles(store),
+      metrics,
+      registry,
+      trustedProxies: settings.LECTERN_TRUSTED_PROXIES.split(',').map((ip) => ip.trim()),
+      ready: () => true,
+      internal: createInternalApi({ channels, recordings: store, secret: secrets.internal, log }),
+      log,
+    });
+    owned.push(() => {
+      flv.close();
+      return closeServer(server);
+    });
+    const rtmpPort = await rtmp.listen(settings.LECTERN_RTMP_PORT, settings.LECTERN_HOST);
+    const port = await listen(server, settings.LECTERN_GATEWAY_PORT, settings.LECTERN_HOST).catch(
+      naming('LECTERN_GATEWAY_PORT', settings.LECTERN_GATEWAY_PORT),
+    );
+    log.info({ port, rtmp: rtmpPort, ingest: sources.address.port }, 'gateway listens');
+    let closing: Promise<void> | undefined;
+    return {
+      ports: { http: port, rtmp: rtmpPort, ingest: sources.address.port },
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const clock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  every(intervalMs, call) {
+    const timer = setInterval(call, intervalMs);
+    return () => clearInterval(timer);
+  },
+};
+
+/** Names the setting that a person has to change when a port is taken. */
+function naming(setting: string, port: number): (error: unknown) => never {
+  return (error) => {
+    if (!isErrno(error, 'EADDRINUSE')) throw error;
+    throw new Error(`Port ${port} is taken: set ${setting} to a free one.`, { cause: error });
+  };
+}
+
+function watch(registry: Registry, channels: Channels, outbox: Outbox): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'lectern_broadcasts',
+    help: 'Broadcasts by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(channels.count())) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'lectern_gateway_outbox_events',
+    help: 'Events that wait for the school.',
+    registers,
+    collect() {
+      this.set(outbox.size());
+    },
+  });
+}
