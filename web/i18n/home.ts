@@ -116,7 +116,7 @@ export const t = defineMessages({
     endText: '所有人将离开课堂，直播结束。回放立即可看。',
     ended: '课程已结束。',
 
-    welcomeTitle: '在浏览器标签页里开始的课堂',
+    welcomeTitle: '打开浏览器就能上课',
     welcomeText: '用摄像头、屏幕和聊天来上课。学生点链接即可加入，任意多的人可以用任何手机观看。',
     guestTitle: '想参加课程？',
     guestText: '打开老师给你的链接即可，无需安装任何软件。',

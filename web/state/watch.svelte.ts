@@ -17,10 +17,14 @@ const WAIT_GROWTH = 1.3;
 const WAIT_MAX_MS = 8_000;
 /** While the picture is away, in ms. */
 const TROUBLE_ASK_MS = 2_500;
+/** After the end of a stream, within about this many ms: all viewers ask at once. */
+const ASK_SOON_MS = 1_500;
 /** While all is well, in ms. */
 const CALM_ASK_MS = 60_000;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 120_000;
+/** How much of a class that is over may still come, in ms. */
+const TAIL_MS = 20_000;
 /** A pause shorter than this is not worth a word, in ms. */
 const TROUBLE_AFTER_MS = 2_500;
 
@@ -75,6 +79,8 @@ export class WatchStore {
   #issued: PlaybackIssued | undefined;
   #live: LivePlayer | undefined;
   #asks = 0;
+  /** Since when the class is over although a picture plays. */
+  #overSinceMs: number | null = null;
   #asking = false;
   #gapRuns = false;
   #closed = false;
@@ -207,6 +213,7 @@ export class WatchStore {
     this.#issued = issued;
     this.#title = issued.lesson.title;
     if (issued.lesson.state === 'live') {
+      this.#overSinceMs = null;
       if (this.#phase.name !== 'on-air') {
         this.#asks = 0;
         this.#watchGap();
@@ -215,8 +222,13 @@ export class WatchStore {
       this.#live?.start(issued.play);
       return;
     }
-    // What plays is on air, whatever the list says; the end of the stream makes us ask again.
-    if (this.#phase.name === 'on-air' && ['playing', 'paused'].includes(this.#player.name)) return;
+    // HLS is some seconds behind: what still plays may play to its end.
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#phase.name === 'on-air' && !this.#inTrouble) {
+      this.#overSinceMs ??= nowMs;
+      if (nowMs - this.#overSinceMs < TAIL_MS) return;
+    }
+    this.#overSinceMs = null;
     if (this.#phase.name !== 'waiting' && this.#phase.name !== 'ended') this.#asks = 0;
     this.#live?.stop();
     const { recordings } = issued;
@@ -242,7 +254,7 @@ export class WatchStore {
     if (phase.name === 'refused') return PASSING.includes(phase.code) ? patient : null;
     if (phase.name === 'ended') return phase.recordings.length === 0 ? patient : null;
     if (phase.name !== 'on-air') return patient;
-    if (this.#inTrouble) return TROUBLE_ASK_MS * spread;
+    if (this.#inTrouble || this.#overSinceMs !== null) return TROUBLE_ASK_MS * spread;
     const renewMs =
       expiresAtMs(this.#issued?.play.hls ?? 'http://-') - this.#options.wallMs() - RENEW_BEFORE_MS;
     return Math.max(WAIT_MIN_MS, Math.min(CALM_ASK_MS, renewMs)) * spread;
@@ -260,7 +272,7 @@ export class WatchStore {
     } else if (state.name !== 'idle') {
       this.#watchGap();
       // The end of a stream is the end of class or a mere restart: the server knows.
-      if (state.name === 'retrying') this.#askIn(300 + this.#options.random() * 900);
+      if (state.name === 'retrying') this.#askIn(ASK_SOON_MS * (0.2 + this.#options.random()));
     }
   }
 

@@ -10,6 +10,8 @@ const FAILOVER_MS = 0;
 const PATIENCE = 3;
 /** The first of these pauses, in ms; each is twice the one before. */
 const RESUME_MS = 300;
+/** A source that ended in order is over, or is restarted: there is time to ask which, in ms. */
+const ENDED_MS = 4_000;
 /** When all failed: the first pause, doubled with every round up to the last. */
 const ROUND_MIN_MS = 600;
 const ROUND_MAX_MS = 10_000;
@@ -57,6 +59,7 @@ export class Chooser {
 
   /** It failed: what next? */
   failed(failure: Failure): Attempt {
+    if (failure.kind === 'ended') return { protocol: this.protocol, delayMs: this.#jitter(ENDED_MS) };
     if (this.#patience > 0 && failure.kind !== 'media') {
       const delayMs = RESUME_MS * 2 ** (PATIENCE - this.#patience);
       this.#patience -= 1;

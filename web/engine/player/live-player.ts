@@ -248,6 +248,10 @@ export class LivePlayer {
       this.#enter({ name: 'playing', protocol: source.protocol });
     } else if (event === 'waiting') {
       if (this.#state.name === 'playing' && !this.#options.screen.paused) this.#onStall(source);
+    } else if (event === 'seeking') {
+      if (this.#state.name === 'playing') {
+        this.#enter({ name: 'stalled', protocol: source.protocol, sinceMs: this.#now });
+      }
     } else if (event === 'paused') {
       this.#onPause();
     } else if (event === 'resumed') {

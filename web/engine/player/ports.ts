@@ -10,10 +10,10 @@ export interface Range {
 }
 
 /**
- * `frame`: a source showed its first picture. `waiting`: nothing is left to play. `playing`: it goes
- * on. `paused` and `resumed` are the person's (or the system's) doing. `ended`: the source is at its end.
+ * `frame`: a source showed its first picture. `waiting`: nothing is left to play. `seeking`: nothing is
+ * there yet at the place that was gone to. `playing`: it goes on. `paused` and `resumed` are the person's (or the system's) doing. `ended`: the source is at its end.
  */
-export type ScreenEvent = 'frame' | 'waiting' | 'playing' | 'paused' | 'resumed' | 'ended';
+export type ScreenEvent = 'frame' | 'waiting' | 'seeking' | 'playing' | 'paused' | 'resumed' | 'ended';
 
 /** The element that shows the picture. */
 export interface Screen {

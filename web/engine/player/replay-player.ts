@@ -1,6 +1,6 @@
 // Plays a recording: one source as a whole, opened anew where it was when the network failed.
 import { Chooser } from './chooser.ts';
-import type { Clock, Driver, DriverKind, Failure, LevelChoice, Mark, Screen } from './ports.ts';
+import type { Clock, Driver, DriverKind, Failure, LevelChoice, Mark, Screen, ScreenEvent } from './ports.ts';
 
 /** A source without a picture after this is given up, in ms. */
 const FIRST_FRAME_LIMIT_MS = 15_000;
@@ -107,9 +107,10 @@ export class ReplayPlayer {
     this.#options.events.state({ name: this.#options.screen.paused ? 'paused' : 'playing' });
   }
 
-  #onScreen(event: 'waiting' | 'playing' | 'paused' | 'resumed' | 'ended'): void {
+  #onScreen(event: Exclude<ScreenEvent, 'frame'>): void {
     const { screen, events } = this.#options;
     if (event === 'resumed') events.state({ name: 'playing' });
-    else if (event !== 'waiting' || !screen.paused) events.state({ name: event });
+    else if (event !== 'waiting' && event !== 'seeking') events.state({ name: event });
+    else if (!screen.paused) events.state({ name: 'waiting' });
   }
 }

@@ -66,7 +66,11 @@ export class VideoScreen implements Screen {
   listen(listener: (event: ScreenEvent) => void): () => void {
     const stop = new AbortController();
     for (const [name, event] of Object.entries(EVENTS)) {
-      this.#video.addEventListener(name, () => listener(event), { signal: stop.signal });
+      this.#video.addEventListener(
+        name,
+        () => listener(event === 'waiting' && this.#video.seeking ? 'seeking' : event),
+        { signal: stop.signal },
+      );
     }
     // `loadeddata` comes once for each source, when its first picture can be shown.
     this.#video.addEventListener('loadeddata', () => this.#onPicture(listener, stop.signal), {
