@@ -85,7 +85,7 @@ export class Transcoder {
       this.#options.ffmpeg,
       [
         ...['-hide_banner', '-v', 'error', '-nostdin'],
-        ...['-f', 'ivf', '-probesize', '32', '-analyzeduration', '0', '-fflags', 'nobuffer', '-i', 'pipe:0'],
+        ...['-f', 'ivf', '-probesize', '32', '-analyzeduration', '0', '-i', 'pipe:0'],
         // One picture out for each one in, with its time: neither repeated nor dropped.
         ...['-an', '-fps_mode', 'passthrough', '-c:v', 'libx264', '-preset', 'veryfast'],
         ...['-tune', 'zerolatency', '-profile:v', 'main', '-bf', '0', '-pix_fmt', 'yuv420p', '-crf', '23'],
