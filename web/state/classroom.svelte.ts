@@ -119,9 +119,12 @@ export class ClassroomState {
     if (engine === undefined) return;
     this.#asked = true;
     this.#ports.remembered.set(NAME_KEY, name);
-    if (camera) void engine.publishing.setCamera(true);
-    else this.#ports.devices.stop('camera');
-    if (microphone) void engine.publishing.setMicrophone(true);
+    // What is denied or missing was said in the green room; it is not asked for again here.
+    const { devices } = this.#ports;
+    if (camera && devices.camera.state !== 'blocked') void engine.publishing.setCamera(true);
+    else devices.stop('camera');
+    if (microphone && devices.microphone.state !== 'blocked') void engine.publishing.setMicrophone(true);
+    else devices.stop('microphone');
     this.#remember({ name, joined: true, camera, microphone });
     engine.join(name);
   }
