@@ -287,7 +287,7 @@ export class Ladder implements LadderSink {
       if (lane.segment === undefined) lane.begin(row.n, frame, this.#epochMs);
       else lane.add(frame);
     }
-    this.#done.set(AUDIO, lane.finish(atUs));
+    this.#done.set(AUDIO, lane.finish(lane.endUs));
   }
 
   /** A row in which nothing moved shows the still picture. */

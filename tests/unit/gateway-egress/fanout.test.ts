@@ -1,0 +1,202 @@
+// One stream to many readers: who gets what, and what happens to the slow ones.
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import {
+  CLOSE_ABOVE_BYTES,
+  Fanout,
+  SKIP_ABOVE_BYTES,
+  type Reader,
+} from '../../../gateway/egress/programme/fanout.ts';
+import { Programme } from '../../../gateway/egress/programme/programme.ts';
+import { flvWire, frameTag, headerTags } from '../../../gateway/egress/programme/tag.ts';
+import { FlvDemuxer, parseVideoBody, type FlvTag } from '#shared/media/flv.ts';
+import { configOf, picture, sound } from './hand.ts';
+
+class Ear implements Reader {
+  readonly heard: Uint8Array[] = [];
+  waiting = 0;
+  closed: string | undefined;
+
+  write(bytes: Uint8Array): void {
+    this.heard.push(bytes);
+  }
+
+  backlog(): number {
+    return this.waiting;
+  }
+
+  close(how: string): void {
+    this.closed = how;
+  }
+
+  tags(): FlvTag[] {
+    return new FlvDemuxer().push(Buffer.concat(this.heard));
+  }
+}
+
+function fanout(context: TestContext) {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const slow: string[] = [];
+  let nowMs = 0;
+  const made = new Fanout({
+    wire: flvWire,
+    headers: () => headerTags(configOf(0), undefined, 0),
+    events: { sent: () => undefined, slow: (outcome) => slow.push(outcome) },
+    nowMs: () => nowMs,
+  });
+  return {
+    fanout: made,
+    slow,
+    /** Frames for half a second with a key frame first, then enough time for the flush. */
+    play(key = true) {
+      for (let index = 0; index < 12; index += 1) {
+        made.push(frameTag(picture(index * 40_000, key && index === 0, configOf(0)), key && index === 0));
+      }
+      context.mock.timers.tick(100);
+      nowMs += 500;
+    },
+  };
+}
+
+test('readers of a group share one buffer for all that came since the last flush', (context) => {
+  const { fanout: made, play } = fanout(context);
+  const ears = Array.from({ length: 8 }, () => new Ear());
+  for (const ear of ears) made.add(ear, new Uint8Array());
+  play();
+  for (const ear of ears) assert.equal(ear.heard.length, 2, 'the welcome and one merged write');
+  const buffers = new Set(ears.map((ear) => ear.heard[1]));
+  assert.ok(buffers.size <= 4, `${buffers.size} buffers for 8 readers`);
+});
+
+test('a slow reader skips to a key frame once it has caught up, and the others notice nothing', (context) => {
+  const { fanout: made, slow, play } = fanout(context);
+  const [slowEar, quickEar] = [new Ear(), new Ear()];
+  made.add(slowEar, new Uint8Array());
+  made.add(quickEar, new Uint8Array());
+  slowEar.waiting = SKIP_ABOVE_BYTES + 1;
+  play();
+  play();
+  assert.equal(slowEar.heard.length, 1);
+  assert.deepEqual(slow, ['skipped']);
+  slowEar.waiting = 0;
+  play(false);
+  assert.equal(slowEar.heard.length, 1, 'not in the middle of a picture group');
+  play();
+  assert.equal(slowEar.heard.length, 2);
+  const flv = Buffer.concat([flvWire.preamble({ audio: true, video: true }), ...slowEar.heard.slice(1)]);
+  const [script, config, first] = new FlvDemuxer().push(flv);
+  assert.equal(script?.type, 'script');
+  assert.equal(parseVideoBody(config!.body).type, 'config');
+  const body = parseVideoBody(first!.body);
+  assert.ok(body.type === 'frame' && body.key);
+  assert.equal(quickEar.heard.length, 5);
+});
+
+test('a reader that never catches up is let go, and so is one beyond the second bound', (context) => {
+  const { fanout: made, slow, play } = fanout(context);
+  const [stalled, drowned] = [new Ear(), new Ear()];
+  made.add(stalled, new Uint8Array());
+  made.add(drowned, new Uint8Array());
+  stalled.waiting = SKIP_ABOVE_BYTES + 1;
+  drowned.waiting = CLOSE_ABOVE_BYTES + 1;
+  play();
+  assert.equal(drowned.closed, 'at-once');
+  for (let halfSeconds = 0; halfSeconds < 34; halfSeconds += 1) play();
+  assert.equal(stalled.closed, 'at-once');
+  assert.equal(made.size, 0);
+  assert.deepEqual(slow, ['skipped', 'closed', 'closed'].sort().reverse());
+});
+
+function programme() {
+  let asked = 0;
+  const made = new Programme({
+    wires: [flvWire],
+    requestKeyframe: () => (asked += 1),
+    eventsOf: () => ({ sent: () => undefined, slow: () => undefined }),
+  });
+  return { made, asked: () => asked };
+}
+
+test('a viewer who comes in the middle gets headers and a picture at once', () => {
+  const { made } = programme();
+  for (let index = 0; index < 60; index += 1) {
+    made.frame(sound(index * 40_000));
+    made.frame(picture(index * 40_000, index % 50 === 0, configOf(1)));
+  }
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  const tags = ear.tags();
+  assert.deepEqual(
+    tags.slice(0, 3).map((tag) => tag.type),
+    ['script', 'video', 'audio'],
+  );
+  const pictures = tags.filter((tag) => tag.type === 'video').map((tag) => parseVideoBody(tag.body));
+  assert.equal(pictures[0]?.type, 'config');
+  assert.ok(pictures[1]?.type === 'frame' && pictures[1].key);
+  assert.equal(pictures.length, 1 + 10);
+  made.end();
+  assert.equal(ear.closed, 'in-order');
+});
+
+test('viewers who come before the first picture wait for it, so that the header tells the truth', () => {
+  const { made } = programme();
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  made.frame(sound(0));
+  assert.equal(ear.heard.length, 0);
+  made.frame(picture(20_000, true, configOf(1)));
+  assert.equal(ear.heard[0]?.[4], 5, 'sound and picture');
+  assert.equal(made.viewers(flvWire), 1);
+  made.leave(ear);
+  assert.equal(made.viewers(flvWire), 0);
+  made.end();
+});
+
+test('a change of resolution brings a new sequence header before its key frame', () => {
+  const { made } = programme();
+  made.frame(sound(0));
+  made.frame(picture(0, true, configOf(1)));
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  made.frame(picture(40_000, true, configOf(2)));
+  made.end();
+  const pictures = ear
+    .tags()
+    .filter((tag) => tag.type === 'video')
+    .map((tag) => parseVideoBody(tag.body));
+  const configs = pictures.filter((body) => body.type === 'config').map((body) => body.config.width);
+  assert.deepEqual(configs, [640, 1280]);
+});
+
+test('sound alone gets a black picture, so that players do not stand still', () => {
+  const { made } = programme();
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  for (let us = 0; us < 3e6; us += 21_333) made.frame(sound(us));
+  made.end();
+  const pictures = ear
+    .tags()
+    .filter((tag) => tag.type === 'video')
+    .map((tag) => parseVideoBody(tag.body));
+  assert.ok(pictures.filter((body) => body.type === 'frame' && body.key).length >= 4);
+});
+
+test('a camera that stalls while people talk is asked for a key frame and goes on with it', () => {
+  const { made, asked } = programme();
+  const ear = new Ear();
+  made.frame(sound(0));
+  made.frame(picture(0, true, configOf(1), 5_000));
+  made.join(flvWire, ear);
+  for (let us = 21_333; us < 2e6; us += 21_333) made.frame(sound(us));
+  assert.ok(asked() >= 1);
+  made.frame(picture(2e6, false, configOf(1), 777));
+  made.frame(picture(2.04e6, true, configOf(1), 888));
+  made.end();
+  const sizes = ear
+    .tags()
+    .filter((tag) => tag.type === 'video')
+    .map((tag) => parseVideoBody(tag.body))
+    .flatMap((body) => (body.type === 'frame' ? [body.data.length] : []));
+  assert.ok(!sizes.includes(777), 'what builds on a forgotten picture is left out');
+  assert.equal(sizes.at(-1), 888);
+});

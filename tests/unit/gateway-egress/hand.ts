@@ -1,0 +1,152 @@
+// Frames, a recording and a ladder in the hand of a test: time passes when the test says so.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { aacConfig } from '#shared/media/aac.ts';
+import type { AudioFrame, AvcConfig, VideoFrame } from '#shared/media/frame.ts';
+import type { VideoTrack } from '../../../gateway/channel/ports.ts';
+import { Ladder } from '../../../gateway/egress/hls/ladder.ts';
+import { blackPicture } from '../../../gateway/egress/still-picture.ts';
+import { Recording } from '../../../gateway/store/recording.ts';
+import { Timeline, type Row } from '../../../gateway/store/timeline.ts';
+
+export const FRAME_US = 40_000;
+const AUDIO = aacConfig(48_000, 2);
+const AUDIO_US = (1024 * 1e6) / 48_000;
+
+const sizes = [
+  [320, 180],
+  [640, 360],
+  [1280, 720],
+] as const;
+const configs = new Map<string, AvcConfig>();
+
+/** The configuration of a layer; `size` scales it down, as a browser does under load. */
+export function configOf(layer: number, scale = 1): AvcConfig {
+  const key = `${layer}/${scale}`;
+  let config = configs.get(key);
+  if (config === undefined) {
+    const [width, height] = sizes[layer]!;
+    config = blackPicture(width / scale, height / scale).config;
+    configs.set(key, config);
+  }
+  return config;
+}
+
+export function picture(ptsUs: number, key: boolean, config: AvcConfig, bytes = 400): VideoFrame {
+  return { kind: 'video', ptsUs, dtsUs: ptsUs, key, data: new Uint8Array(bytes), config };
+}
+
+export function sound(ptsUs: number): AudioFrame {
+  return { kind: 'audio', ptsUs, durationUs: AUDIO_US, data: new Uint8Array(40), config: AUDIO };
+}
+
+/** A source of one camera or screen, that answers requests for key frames. */
+export interface Camera {
+  readonly tracks: VideoTrack[];
+  /** Layers that send now. */
+  readonly alive: Set<number>;
+  /** How many frames later than asked each layer's key frame comes. */
+  readonly delay: Map<number, number>;
+  /** Of each layer; changes take effect with the next key frame. */
+  readonly scale: Map<number, number>;
+  frame(layer: number): VideoFrame;
+  askKey(): void;
+  atUs: number;
+}
+
+export function camera(layers: number, source: 'camera' | 'screen' = 'camera', id: string = source): Camera {
+  const due = new Map<number, number>(Array.from({ length: layers }, (_, layer) => [layer, 0]));
+  const used = new Map<number, AvcConfig>();
+  const made: Camera = {
+    tracks: Array.from({ length: layers }, (_, layer) => ({ id: `${id}:${layer}`, layer, source })),
+    alive: new Set(Array.from({ length: layers }, (_, layer) => layer)),
+    delay: new Map(),
+    scale: new Map(),
+    atUs: 0,
+    askKey() {
+      for (let layer = 0; layer < layers; layer += 1) {
+        if (!due.has(layer)) due.set(layer, made.delay.get(layer) ?? 1);
+      }
+    },
+    frame(layer) {
+      const left = due.get(layer);
+      const key = left === 0;
+      if (key) due.delete(layer);
+      else if (left !== undefined) due.set(layer, left - 1);
+      const wanted = configOf(layer, made.scale.get(layer) ?? 1);
+      if (key) used.set(layer, wanted);
+      return picture(made.atUs, key, used.get(layer) ?? wanted, 400 * 3 ** layer);
+    },
+  };
+  return made;
+}
+
+export class Hand {
+  readonly dir = mkdtempSync(join(tmpdir(), 'lectern-hand-'));
+  readonly recording: Recording;
+  readonly ladder: Ladder;
+  keyRequests = 0;
+  nowUs = 0;
+  source: Camera | undefined;
+  hasSound = true;
+  #audioUs = 0;
+
+  constructor(source: Camera | undefined, timeline = new Timeline()) {
+    const file = { id: 'broadcast1', lesson: 'lesson1234', channel: 'channel123', title: 'A class' } as const;
+    const rest = { startedAtMs: 0, endedAtMs: null, durationMs: 0, bytes: 0, reason: null } as const;
+    this.recording = new Recording(this.dir, { ...file, ...rest, state: 'armed' }, timeline);
+    this.recording.create();
+    this.ladder = new Ladder(
+      {
+        info: { broadcast: file.id, lesson: file.lesson, channel: file.channel, title: file.title },
+        requestKeyframes: () => {
+          this.keyRequests += 1;
+          this.source?.askKey();
+        },
+        onRecording: () => undefined,
+        onFailure: (error) => assertNever(error),
+      },
+      this.recording,
+    );
+    this.nowUs = this.ladder.resumeAtUs;
+    this.#audioUs = this.nowUs;
+    this.use(source);
+  }
+
+  get rows(): readonly Row[] {
+    return this.recording.timeline.rows;
+  }
+
+  /** The source changes: the camera is turned off, the screen is shared. */
+  use(source: Camera | undefined): void {
+    this.source = source;
+    this.ladder.tracks(source?.tracks ?? []);
+  }
+
+  /** Lets time pass. */
+  run(seconds: number): void {
+    const endUs = this.nowUs + seconds * 1e6;
+    for (; this.nowUs < endUs - 1; this.nowUs += FRAME_US) {
+      for (; this.#audioUs <= this.nowUs; this.#audioUs += AUDIO_US) {
+        if (this.hasSound) this.ladder.audio(sound(this.#audioUs), 1e12 + this.#audioUs / 1_000);
+      }
+      const source = this.source;
+      if (source === undefined) continue;
+      source.atUs = this.nowUs;
+      for (const track of source.tracks) {
+        if (!source.alive.has(track.layer)) continue;
+        this.ladder.video(track, source.frame(track.layer), 1e12 + this.nowUs / 1_000);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.ladder.end();
+    rmSync(this.dir, { recursive: true });
+  }
+}
+
+function assertNever(error: Error): never {
+  throw error;
+}

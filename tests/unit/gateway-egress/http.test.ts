@@ -1,0 +1,97 @@
+// Addresses, ranges and viewers, as far as they are pure.
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+import { LecternError } from '#shared/contract/errors.ts';
+import { parseRange } from '../../../gateway/egress/http-media.ts';
+import { HlsViewers } from '../../../gateway/egress/hls/viewers.ts';
+import { clientIp, parseTarget } from '../../../gateway/http.ts';
+
+test('our own addresses are understood', () => {
+  const channel = 'channel123';
+  assert.deepEqual(parseTarget('/live/channel123.flv'), { kind: 'flv', channel });
+  assert.deepEqual(parseTarget('/live/channel123/dvr.m3u8'), {
+    kind: 'multivariant',
+    channel,
+    name: 'dvr.m3u8',
+  });
+  assert.deepEqual(parseTarget('/live/channel123/broadcast1/12-camera2.m4s'), {
+    kind: 'live',
+    channel,
+    broadcast: 'broadcast1',
+    name: '12-camera2.m4s',
+  });
+  assert.deepEqual(parseTarget('/replay/broadcast1.mp4'), {
+    kind: 'file',
+    recording: 'broadcast1',
+    format: 'mp4',
+  });
+});
+
+test('tricks with paths are not', () => {
+  for (const path of [
+    '/live/../secrets.json',
+    '/live/channel123/../../secrets.json',
+    '/live/channel123/%2e%2e/secrets.json',
+    '/live/channel123%2f..%2f..%2fsecrets.json',
+    '/live/channel123/broadcast1/..%2frecording.json',
+    '/live/channel123/broadcast1/index.m3u8\0.m4s',
+    '/live//channel123.flv',
+    '/live/channel123.flv/',
+    '/live/channel123/broadcast1/',
+    '/live/Channel123.flv',
+    '/live/short.flv',
+    '/live/channel123.mp4',
+    '/replay/broadcast1/a/b.m4s',
+    '//replay/broadcast1.mp4',
+    '/replay\\broadcast1.mp4',
+    '/replay/broadcast1.MP4',
+    '',
+  ]) {
+    assert.equal(parseTarget(path), undefined, path);
+  }
+});
+
+test('byte ranges', () => {
+  assert.equal(parseRange(undefined, 1000), undefined);
+  assert.deepEqual(parseRange('bytes=0-', 1000), { start: 0, end: 999 });
+  assert.deepEqual(parseRange('bytes=10-19', 1000), { start: 10, end: 19 });
+  assert.deepEqual(parseRange('bytes=990-5000', 1000), { start: 990, end: 999 });
+  assert.deepEqual(parseRange('bytes=-100', 1000), { start: 900, end: 999 });
+  assert.deepEqual(parseRange('bytes=-5000', 1000), { start: 0, end: 999 });
+  for (const header of ['bytes=-', 'bytes=0-1,5-6', 'lines=0-1', 'bytes=a-b']) {
+    assert.equal(parseRange(header, 1000), undefined, header);
+  }
+  for (const header of ['bytes=1000-', 'bytes=20-10', 'bytes=-0']) {
+    assert.throws(() => parseRange(header, 1000), new LecternError('range-not-satisfiable'), header);
+  }
+});
+
+test('the address of a viewer behind proxies is the last that is not a proxy of ours', () => {
+  const request = (remoteAddress: string, forwarded?: string) =>
+    ({
+      socket: { remoteAddress },
+      headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
+    }) as unknown as IncomingMessage;
+  const proxies = ['127.0.0.1', '10.0.0.1'];
+  assert.equal(clientIp(request('::ffff:203.0.113.9'), proxies), '203.0.113.9');
+  assert.equal(clientIp(request('203.0.113.9', '198.51.100.1'), proxies), '203.0.113.9');
+  assert.equal(clientIp(request('127.0.0.1', '1.2.3.4, 198.51.100.7, 10.0.0.1'), proxies), '198.51.100.7');
+  assert.equal(clientIp(request('127.0.0.1'), proxies), '127.0.0.1');
+});
+
+test('an HLS viewer counts for ten seconds after its last playlist', () => {
+  let nowMs = 0;
+  const viewers = new HlsViewers(() => nowMs);
+  viewers.saw('channel123', 'anna');
+  viewers.saw('channel123', 'ben');
+  viewers.saw('channel456', 'anna');
+  nowMs = 6_000;
+  viewers.saw('channel123', 'anna');
+  assert.equal(viewers.count('channel123'), 2);
+  assert.equal(viewers.total(), 3);
+  nowMs = 12_000;
+  assert.equal(viewers.count('channel123'), 1);
+  nowMs = 30_000;
+  assert.equal(viewers.total(), 0);
+});

@@ -1,0 +1,195 @@
+// A class is cut into rows of segments, whatever its source does.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { AUDIO, type Row } from '../../../gateway/store/timeline.ts';
+import { camera, Hand } from './hand.ts';
+
+async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
+  try {
+    await story(hand);
+  } finally {
+    await hand.close();
+  }
+}
+
+/** What every class must keep to. */
+function assertSound(rows: readonly Row[]): void {
+  rows.forEach((row, index) => {
+    assert.equal(row.n, index + 1, 'the numbers have no holes');
+    for (const label of [AUDIO, ...row.slots]) {
+      const segment = row.segments[label];
+      assert.ok(segment, `row ${row.n} has ${label}`);
+      assert.ok(
+        Math.round(segment.durationUs / 1e6) <= 2,
+        `row ${row.n}: ${label} lasts ${segment.durationUs} µs`,
+      );
+    }
+    assert.equal(row.slots.length, rows[0]?.slots.length, 'renditions do not come or go');
+    const before = rows[index - 1];
+    const sound = before?.segments[AUDIO];
+    if (sound === undefined || row.epochMs !== before?.epochMs) return;
+    const holeUs = row.segments[AUDIO]!.startUs - sound.startUs - sound.durationUs;
+    assert.ok(Math.abs(holeUs) < 30_000, `row ${row.n}: the sound has a hole of ${holeUs} µs`);
+  });
+}
+
+const slotsOf = (rows: readonly Row[]) => rows.map((row) => row.slots.join(' '));
+
+describe('a camera in three layers', () => {
+  test('gives a short first row, then rows of two seconds that start at key frames', () =>
+    withHand(new Hand(camera(3)), (hand) => {
+      hand.run(11);
+      assertSound(hand.rows);
+      assert.ok(hand.rows.length >= 5);
+      const [first, ...others] = hand.rows;
+      assert.ok(first!.segments.camera2!.durationUs <= 1.3e6);
+      for (const row of others) {
+        assert.ok(Math.abs(row.segments.camera2!.durationUs - 2e6) < 0.15e6);
+        assert.equal(row.discontinuity, false);
+      }
+      assert.deepEqual(new Set(slotsOf(hand.rows)), new Set(['camera0 camera1 camera2']));
+      // One request for each row.
+      assert.ok(hand.keyRequests <= hand.rows.length + 1);
+    }));
+
+  test('waits for a layer whose key frame is late, and that layer begins its next segment there', () => {
+    const source = camera(3);
+    source.delay.set(0, 8);
+    return withHand(new Hand(source), (hand) => {
+      hand.run(9);
+      assertSound(hand.rows);
+      const row = hand.rows[2]!;
+      const lateUs = row.segments.camera0!.startUs - row.segments.camera2!.startUs;
+      assert.ok(lateUs > 0.2e6 && lateUs < 0.4e6, `${lateUs} µs`);
+      assert.equal(
+        hand.rows.some((one) => one.discontinuity),
+        false,
+      );
+    });
+  });
+
+  test('that gives no key frames at all is cut all the same', () => {
+    const source = camera(3);
+    source.askKey = () => undefined;
+    return withHand(new Hand(source), (hand) => {
+      hand.run(12);
+      assertSound(hand.rows);
+      assert.ok(hand.rows.length >= 4);
+    });
+  });
+
+  test('whose top layer dies falls back to the next, and comes back at a boundary', () => {
+    const source = camera(3);
+    return withHand(new Hand(source), (hand) => {
+      hand.run(5);
+      source.alive.delete(2);
+      hand.run(6);
+      source.alive.add(2);
+      hand.run(7);
+      assertSound(hand.rows);
+      const slots = slotsOf(hand.rows);
+      assert.ok(slots.includes('camera0 camera1 camera1'), slots.join('; '));
+      assert.equal(slots.at(-1), 'camera0 camera1 camera2');
+      const changes = hand.rows.filter((row) => row.discontinuity);
+      assert.equal(changes.length, 2, 'once down and once up, for all renditions alike');
+    });
+  });
+
+  test('whose resolution changes begins a new row with another init segment there', () => {
+    const source = camera(3);
+    return withHand(new Hand(source), (hand) => {
+      source.scale.set(2, 2);
+      source.askKey();
+      hand.run(3.4);
+      source.scale.delete(2);
+      source.askKey();
+      hand.run(5);
+      assertSound(hand.rows);
+      const at = hand.rows.findIndex((row) => row.discontinuity);
+      assert.ok(at > 0);
+      assert.notEqual(hand.rows[at]!.segments.camera2!.init, hand.rows[at - 1]!.segments.camera2!.init);
+      assert.ok(Math.abs(hand.rows[at]!.segments.camera2!.startUs - 3.44e6) < 0.1e6);
+      assert.equal(hand.rows.filter((row) => row.discontinuity).length, 1);
+    });
+  });
+});
+
+describe('the programme changes', () => {
+  test('a shared screen takes every rendition at its first key frame, stored once', () => {
+    const screen = camera(1, 'screen');
+    return withHand(new Hand(camera(3)), (hand) => {
+      hand.run(5.2);
+      hand.use(screen);
+      hand.run(6);
+      hand.use(camera(3, 'camera', 'camera-again'));
+      hand.run(6);
+      assertSound(hand.rows);
+      const slots = slotsOf(hand.rows);
+      assert.ok(slots.includes('screen0 screen0 screen0'), slots.join('; '));
+      assert.equal(slots.at(-1), 'camera0 camera1 camera2');
+      const shared = hand.rows.find((row) => row.slots[0] === 'screen0')!;
+      assert.deepEqual(Object.keys(shared.segments).sort(), [AUDIO, 'screen0']);
+      assert.ok(Math.abs(shared.segments.screen0!.startUs - 5.2e6) < 0.1e6, 'at once');
+      assert.equal(hand.rows.filter((row) => row.discontinuity).length, 2);
+    });
+  });
+
+  test('a class that begins with sound alone shows black, and its camera when it comes', () =>
+    withHand(new Hand(undefined), (hand) => {
+      hand.run(5);
+      hand.use(camera(3));
+      hand.run(6);
+      assertSound(hand.rows);
+      const slots = slotsOf(hand.rows);
+      assert.equal(slots[0], 'still still still');
+      assert.equal(slots.at(-1), 'camera0 camera1 camera2');
+    }));
+
+  test('a camera that is turned off leaves no face on the screen', () =>
+    withHand(new Hand(camera(3)), (hand) => {
+      hand.run(5);
+      hand.use(undefined);
+      hand.run(14);
+      assertSound(hand.rows);
+      const last = hand.rows.at(-1)!;
+      assert.deepEqual(last.slots, ['still', 'still', 'still']);
+      const black = hand.recording.timeline.inits.get(last.segments.still!.init);
+      assert.equal(black?.codecString, 'avc1.42c033');
+    }));
+
+  test('a microphone that is never turned on gives silence', () => {
+    const hand = new Hand(camera(3));
+    hand.hasSound = false;
+    return withHand(hand, () => {
+      hand.run(9);
+      assertSound(hand.rows);
+      assert.ok(hand.rows.length >= 3);
+    });
+  });
+});
+
+describe('an interrupted class', () => {
+  test('goes on behind a discontinuity, its numbers and its clock too', () => {
+    const source = camera(3);
+    return withHand(new Hand(source), (hand) => {
+      hand.run(5.5);
+      hand.ladder.interrupted();
+      const before = hand.rows.length;
+      const endUs = hand.recording.timeline.endUs;
+      assert.ok(Math.abs(endUs - 5.5e6) < 0.1e6, 'nothing that came is lost');
+      source.askKey();
+      hand.run(5);
+      assertSound(hand.rows);
+      assert.equal(hand.rows[before]!.discontinuity, true);
+      assert.equal(hand.rows[before]!.n, before + 1);
+      assert.ok(hand.rows[before]!.segments.camera2!.startUs >= endUs - 50_000);
+    });
+  });
+
+  test('that ends at once leaves a recording of nothing', () =>
+    withHand(new Hand(camera(3)), async (hand) => {
+      await hand.ladder.end();
+      assert.equal(hand.rows.length, 0);
+      assert.equal(hand.recording.info.durationMs, 0);
+    }));
+});

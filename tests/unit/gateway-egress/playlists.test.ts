@@ -1,0 +1,109 @@
+// What playlists say of a class.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { aacConfig } from '#shared/media/aac.ts';
+import { multivariantOf, renditionPlaylist } from '../../../gateway/egress/hls/playlists.ts';
+import { parsePlaylistName } from '../../../gateway/egress/hls/live-routes.ts';
+import { Timeline } from '../../../gateway/store/timeline.ts';
+import { configOf } from './hand.ts';
+
+const SECOND = 1e6;
+
+/** A class of `count` rows; `breaks` are the rows that begin anew. */
+function classOf(count: number, breaks: readonly number[] = []): Timeline {
+  const timeline = new Timeline();
+  timeline.inits.set(0, aacConfig(48_000, 2));
+  for (const layer of [0, 1, 2]) timeline.inits.set(layer + 1, configOf(layer));
+  for (let n = 1; n <= count; n += 1) {
+    const at = { startUs: (n - 1) * 2 * SECOND, durationUs: 2 * SECOND };
+    timeline.add({
+      n,
+      epochMs: Date.UTC(2026, 0, 1),
+      discontinuity: breaks.includes(n),
+      segments: {
+        audio: { init: 0, ...at, bytes: 24_000, frames: 94 },
+        camera0: { init: 1, ...at, bytes: 40_000, frames: 50 },
+        camera1: { init: 2, ...at, bytes: 125_000, frames: 50 },
+        camera2: { init: 3, ...at, bytes: 300_000 + n, frames: 60 },
+      },
+      slots: ['camera0', 'camera1', 'camera2'],
+    });
+  }
+  return timeline;
+}
+
+const count = (text: string, what: string) => text.split(what).length - 1;
+
+test('a live playlist names the last six rows and nothing older', () => {
+  const text = renditionPlaylist(classOf(20), 2, 'live', false, 'sign=x');
+  assert.match(text, /#EXT-X-TARGETDURATION:2\n/);
+  assert.match(text, /#EXT-X-MEDIA-SEQUENCE:15\n/);
+  assert.equal(count(text, '#EXTINF'), 6);
+  assert.equal(count(text, '#EXT-X-PROGRAM-DATE-TIME'), 6);
+  assert.ok(text.includes('20-camera2.m4s?sign=x'));
+  assert.ok(text.includes('#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:28.000Z'));
+  assert.ok(!text.includes('ENDLIST'));
+});
+
+test('the first row is number one, and a playlist is there as soon as it is complete', () => {
+  const text = renditionPlaylist(classOf(1), 'audio', 'live', false, '');
+  assert.match(text, /#EXT-X-MEDIA-SEQUENCE:1\n/);
+  assert.match(text, /#EXT-X-MAP:URI="init-0.mp4"/);
+});
+
+test('discontinuities that slid out of the window are counted, for all renditions alike', () => {
+  const timeline = classOf(20, [3, 9, 17]);
+  for (const rendition of [0, 2, 'audio'] as const) {
+    const text = renditionPlaylist(timeline, rendition, 'live', false, '');
+    assert.match(text, /#EXT-X-DISCONTINUITY-SEQUENCE:2\n/);
+    assert.equal(count(text, '#EXT-X-DISCONTINUITY\n'), 1);
+  }
+});
+
+test('the time-shift begins at minute zero, and the replay is complete', () => {
+  const timeline = classOf(20);
+  const dvr = renditionPlaylist(timeline, 0, 'event', false, '');
+  assert.match(dvr, /#EXT-X-PLAYLIST-TYPE:EVENT/);
+  assert.equal(count(dvr, '#EXTINF'), 20);
+  const replay = renditionPlaylist(timeline, 0, 'vod', true, '');
+  assert.match(replay, /#EXT-X-PLAYLIST-TYPE:VOD/);
+  assert.match(replay, /#EXT-X-ENDLIST\n$/);
+});
+
+test('the multivariant playlist says what was measured, best first', () => {
+  const text = multivariantOf(classOf(20), 'live', (rendition) => `b/${rendition}.m3u8`, 'sign=x');
+  const variants = text.split('\n').filter((line) => line.startsWith('#EXT-X-STREAM-INF'));
+  assert.equal(variants.length, 3);
+  assert.match(variants[0]!, /RESOLUTION=1280x720/);
+  assert.match(variants[0]!, /FRAME-RATE=30.000/);
+  assert.match(variants[0]!, /CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2"/);
+  // 300,020 bytes and 24,000 bytes in two seconds.
+  assert.match(variants[0]!, /BANDWIDTH=1296080/);
+  assert.match(variants[2]!, /RESOLUTION=320x180/);
+  assert.ok(text.includes('URI="b/audio.m3u8?sign=x"'));
+});
+
+test('a segment that stands for a source that is not there is described by the last that was', () => {
+  const timeline = classOf(4);
+  timeline.inits.set(9, configOf(0));
+  const at = { startUs: 8 * SECOND, durationUs: 2 * SECOND };
+  timeline.add({
+    n: 5,
+    epochMs: 0,
+    discontinuity: true,
+    segments: {
+      audio: { init: 0, ...at, bytes: 24_000, frames: 94 },
+      still: { init: 9, ...at, bytes: 1_000, frames: 4 },
+    },
+    slots: ['still', 'still', 'still'],
+  });
+  assert.match(multivariantOf(timeline, 'live', String, ''), /RESOLUTION=1280x720/);
+});
+
+test('playlist names are read strictly', () => {
+  assert.deepEqual(parsePlaylistName('v2-dvr.m3u8'), { rendition: 2, isDvr: true });
+  assert.deepEqual(parsePlaylistName('audio.m3u8'), { rendition: 'audio', isDvr: false });
+  for (const name of ['v3.m3u8', 'v.m3u8', 'video.m3u8', 'audio.m3u', 'V1.m3u8']) {
+    assert.equal(parsePlaylistName(name), undefined);
+  }
+});
