@@ -1,0 +1,169 @@
+// Going on air and staying there, from the room's side.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import { FEED_INTERVAL_MS } from '#shared/contract/internal.ts';
+import type { ProducerView } from '#shared/contract/signalling.ts';
+import { chooseProgramme } from '../../../sfu/room/programme.ts';
+import { settle, TestClass } from './class.ts';
+
+/** Lets the feed's next round happen. */
+async function round(ms = FEED_INTERVAL_MS): Promise<void> {
+  mock.timers.tick(ms);
+  await settle();
+}
+
+describe('a broadcast', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  const onAir = async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    await round(0);
+    return { day, teacher, state: () => day.room().view().broadcast.state };
+  };
+
+  test('is stated at once, again and again, and follows what the gateway says', async () => {
+    const { day, teacher, state } = await onAir();
+    assert.equal(day.gateway.feeds.length, 1);
+    assert.equal(state(), 'starting');
+    day.gateway.state = 'live';
+    await round();
+    assert.equal(state(), 'live');
+    assert.equal(teacher.link.last('broadcast:changed')?.recording, true);
+    const told = teacher.link.facts.length;
+    await round();
+    await round();
+    assert.equal(day.gateway.feeds.length, 4);
+    assert.equal(teacher.link.facts.length, told, 'no news is not told');
+    day.gateway.state = 'interrupted';
+    await round();
+    assert.equal(state(), 'interrupted');
+    day.gateway.state = 'live';
+    await round();
+    assert.equal(state(), 'live');
+  });
+
+  test('starts once, and a new one has a new name', async () => {
+    const { day, teacher } = await onAir();
+    const first = day.room().view().broadcast.id;
+    assert.equal(day.room().startBroadcast(teacher.peer, teacher.ticket).id, first);
+    day.room().stopBroadcast();
+    assert.equal(day.room().stopBroadcast().state, 'ended');
+    assert.notEqual(day.room().startBroadcast(teacher.peer, teacher.ticket).id, first);
+  });
+
+  test('stays wanted while the gateway is away, and says so', async () => {
+    const { day, state } = await onAir();
+    day.gateway.state = 'live';
+    await round();
+    day.gateway.down = true;
+    await round();
+    assert.equal(state(), 'live', 'one lost answer is no outage');
+    await round();
+    assert.equal(state(), 'interrupted');
+    assert.match(day.room().view().broadcast.reason ?? '', /cannot be reached/);
+    day.gateway.down = false;
+    await round();
+    assert.equal(state(), 'live');
+    assert.equal(day.room().view().broadcast.reason, null);
+  });
+
+  for (const end of ['ended', 'failed'] as const) {
+    test(`that the gateway calls ${end} is wanted no more, after a restart neither`, async () => {
+      const { day, state } = await onAir();
+      day.gateway.state = end;
+      await round();
+      assert.equal(state(), end);
+      const feeds = day.gateway.feeds.length;
+      await round();
+      assert.equal(day.gateway.feeds.length, feeds);
+      assert.deepEqual(day.gateway.ended, [], 'it knows already');
+      const next = new TestClass(day.journal);
+      await round();
+      assert.equal(next.gateway.feeds.length, 0);
+    });
+  }
+
+  test('goes on after kill -9 with the same name and nothing to show', async () => {
+    const { day } = await onAir();
+    const next = new TestClass(day.journal);
+    await round(0);
+    assert.deepEqual(next.gateway.feeds[0], day.gateway.feeds[0]);
+    assert.equal(next.gateway.feeds[0]?.from, null);
+  });
+
+  test('is ended at the gateway, as soon as that can be reached', async () => {
+    const { day } = await onAir();
+    day.gateway.down = true;
+    day.room().stopBroadcast();
+    await round(0);
+    await round();
+    assert.deepEqual(day.gateway.ended, []);
+    day.gateway.down = false;
+    await round();
+    await round();
+    assert.deepEqual(day.gateway.ended, ['channel1']);
+  });
+
+  test('opens a feed when there is something to send, and closes it at the end', async () => {
+    const { day, teacher } = await onAir();
+    assert.equal(day.media.feeds, 0);
+    await day.publish(teacher, 'camera');
+    await round(0);
+    assert.equal(day.media.feeds, 1);
+    day.room().stopBroadcast();
+    assert.equal(day.media.feeds, 0);
+  });
+});
+
+describe('the programme', () => {
+  const peer = (id: string, role: 'teacher' | 'assistant' | 'student', joinedAtMs: number) => ({
+    id,
+    role,
+    joinedAtMs,
+  });
+  const peers = [
+    peer('student', 'student', 1),
+    peer('helper', 'assistant', 2),
+    peer('teacher', 'teacher', 3),
+  ];
+  const from = (peerId: string, source: ProducerView['source'], paused = false): ProducerView => ({
+    id: `${peerId}-${source}`,
+    peerId,
+    source,
+    paused,
+  });
+  const chosen = (producers: ProducerView[], startedBy = 'teacher') =>
+    chooseProgramme(producers, peers, startedBy)
+      .map(({ producerId }) => producerId)
+      .join(' ');
+
+  test('shows the teacher, or the screen where there is one', () => {
+    const camera = from('teacher', 'camera');
+    assert.equal(chosen([from('helper', 'camera'), camera]), 'teacher-camera');
+    assert.equal(chosen([camera, from('helper', 'screen')]), 'helper-screen');
+    assert.equal(chosen([camera, from('teacher', 'screen', true)]), 'teacher-camera');
+    assert.equal(chosen([from('teacher', 'camera', true), from('helper', 'camera')]), 'helper-camera');
+    assert.equal(chosen([camera, from('helper', 'camera')], 'helper'), 'helper-camera');
+  });
+
+  test('never shows a student, but lets it be heard', () => {
+    const producers = [
+      from('student', 'camera'),
+      from('student', 'screen'),
+      from('student', 'microphone'),
+      from('teacher', 'microphone', true),
+    ];
+    assert.equal(chosen(producers), 'teacher-microphone student-microphone');
+  });
+
+  test('has a limit to its voices, and the teacher is within it', () => {
+    const crowd = Array.from({ length: 30 }, (_, index) => peer(`s${index}`, 'student', index));
+    const voices = crowd.map(({ id }) => from(id, 'microphone'));
+    const all = chooseProgramme([...voices, from('teacher', 'microphone')], [...crowd, ...peers], 'nobody');
+    assert.equal(all.length, 8);
+    assert.equal(all[0]?.producerId, 'teacher-microphone');
+  });
+});

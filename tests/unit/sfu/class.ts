@@ -1,0 +1,243 @@
+// A room for a unit test: media, links, memory and gateway are small stand-ins behind the room's own
+// ports, so that what is tested is the room's rules.
+import { pino } from 'pino';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
+import type { FactData, FactName, Joined } from '#shared/contract/signalling.ts';
+import type { Ticket } from '#shared/contract/tickets.ts';
+import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
+import type { Source } from '#shared/domain/sources.ts';
+import { SOURCES } from '#shared/domain/sources.ts';
+import type { Peer } from '../../../sfu/room/peer.ts';
+import type {
+  Journal,
+  Link,
+  MediaPlane,
+  PeerMedia,
+  PeerMediaEvents,
+  RoomDeps,
+} from '../../../sfu/room/ports.ts';
+import { emptyRecord, remember, type JournalEntry } from '../../../sfu/room/record.ts';
+import type { Room } from '../../../sfu/room/room.ts';
+import { Rooms } from '../../../sfu/room/rooms.ts';
+
+export const ROOM = 'algebra1';
+
+export class TestLink implements Link {
+  open = true;
+  readonly facts: { name: FactName; data: unknown }[] = [];
+
+  send<N extends FactName>(name: N, data: FactData<N>): void {
+    this.facts.push({ name, data });
+  }
+
+  close(): void {
+    this.open = false;
+  }
+
+  names(): string {
+    return this.facts.map(({ name }) => name).join(' ');
+  }
+
+  last<N extends FactName>(name: N): FactData<N> | undefined {
+    return this.facts.findLast((fact) => fact.name === name)?.data as FactData<N> | undefined;
+  }
+}
+
+/** Media that works at once. `lose()` is the death of the worker. */
+export class TestMedia implements MediaPlane {
+  lose: () => void = () => {};
+  openPeers = 0;
+  feeds = 0;
+  /** Calls that are held back until this resolves. */
+  gate: Promise<void> = Promise.resolve();
+  #ids = 0;
+  readonly #events = new Set<PeerMediaEvents>();
+
+  async openRoom(_room: string, onLost: () => void) {
+    await this.gate;
+    this.lose = onLost;
+    const producers = new Set<string>();
+    return {
+      rtpCapabilities: {},
+      openPeer: async (_capabilities: unknown, events: PeerMediaEvents) => {
+        await this.gate;
+        this.openPeers += 1;
+        this.#events.add(events);
+        return this.#peer(events, producers);
+      },
+      openFeed: async () => {
+        this.feeds += 1;
+        return {
+          from: { ip: '127.0.0.1', port: 5_000 },
+          select: async () => [],
+          flow: async () => true,
+          close: () => void (this.feeds -= 1),
+        };
+      },
+      close: () => {},
+    };
+  }
+
+  #peer(events: PeerMediaEvents, producers: Set<string>): PeerMedia {
+    const id = () => `m${(this.#ids += 1)}`;
+    const mine = new Set<string>();
+    const consumers = new Map<string, string>();
+    let open = true;
+    const view = { id: id(), iceParameters: {}, iceCandidates: [], dtlsParameters: {} };
+    return {
+      get intact() {
+        return open;
+      },
+      recvTransport: view,
+      createTransport: async () => ({ ...view, id: id() }),
+      connectTransport: async () => {},
+      restartIce: async () => ({}),
+      produce: async () => {
+        await this.gate;
+        const producer = id();
+        producers.add(producer);
+        mine.add(producer);
+        return producer;
+      },
+      setProducerPaused: async () => {},
+      closeProducer: (producer) => {
+        producers.delete(producer);
+      },
+      consume: async (producer) => {
+        await this.gate;
+        if (!producers.has(producer)) return null;
+        const consumer = id();
+        consumers.set(consumer, producer);
+        return { id: consumer, kind: 'video', rtpParameters: {}, layers: 1 };
+      },
+      preferLayer: async () => {},
+      setConsumerPaused: async () => {},
+      close: () => {
+        if (!open) return;
+        open = false;
+        this.openPeers -= 1;
+        this.#events.delete(events);
+      },
+    };
+  }
+}
+
+export class TestJournal implements Journal {
+  readonly entries: { room: string; entry: JournalEntry }[] = [];
+
+  load(room: string) {
+    const record = emptyRecord();
+    for (const one of this.entries) if (one.room === room) remember(record, structuredClone(one.entry));
+    return record;
+  }
+
+  append(room: string, entry: JournalEntry): void {
+    this.entries.push({ room, entry });
+  }
+
+  unfinished(): string[] {
+    const rooms = new Set(this.entries.map(({ room }) => room));
+    return [...rooms].filter((room) => {
+      const { present, onAir } = this.load(room);
+      return present.size > 0 || onAir !== null;
+    });
+  }
+}
+
+export class TestGateway {
+  readonly feeds: BroadcastFeed[] = [];
+  readonly ended: string[] = [];
+  state: BroadcastStatus['state'] = 'starting';
+  down = false;
+
+  async put(_channel: string, feed: BroadcastFeed): Promise<BroadcastStatus> {
+    if (this.down) throw new LecternError('service-unavailable');
+    this.feeds.push(feed);
+    return {
+      broadcast: feed.broadcast,
+      state: this.state,
+      reason: null,
+      startedAtMs: null,
+      durationMs: 0,
+      viewers: { flv: 0, hls: 0, rtmp: 0 },
+      ingest: { ip: '127.0.0.1', port: 6_000 },
+    };
+  }
+
+  async end(channel: string): Promise<void> {
+    if (this.down) throw new LecternError('service-unavailable');
+    this.ended.push(channel);
+  }
+}
+
+export interface Attendee {
+  readonly link: TestLink;
+  readonly ticket: Ticket;
+  readonly joined: Joined;
+  readonly peer: Peer;
+}
+
+/** One school day: rooms, and everything around them. */
+export class TestClass {
+  readonly media = new TestMedia();
+  readonly journal: TestJournal;
+  readonly gateway = new TestGateway();
+  readonly events: ServiceEvent[] = [];
+  readonly rooms: Rooms;
+  nowMs = 1_000_000;
+
+  /** With the journal of an earlier one, it is the same process after `kill -9`. */
+  constructor(journal = new TestJournal()) {
+    this.journal = journal;
+    const deps: RoomDeps = {
+      media: this.media,
+      journal,
+      gateway: this.gateway,
+      log: pino({ level: 'silent' }),
+      publish: (event) => void this.events.push(event),
+      now: () => (this.nowMs += 1),
+    };
+    this.rooms = new Rooms(deps);
+    this.rooms.restore();
+  }
+
+  room(): Room {
+    return this.rooms.enter(ticketFor('somebody', 'student'));
+  }
+
+  async join(id: string, role: Role, options: { session?: string; link?: TestLink } = {}): Promise<Attendee> {
+    const ticket = ticketFor(id, role);
+    const link = options.link ?? new TestLink();
+    const room = this.rooms.enter(ticket);
+    const joined = await room.join(
+      { ticket, link, session: options.session },
+      { name: id, rtpCapabilities: {} },
+    );
+    return { link, ticket, joined, peer: room.peerBy(id, link) };
+  }
+
+  publish({ peer }: Attendee, source: Source): Promise<string> {
+    const { kind } = SOURCES[source];
+    return this.room().produce(peer, { transportId: 't', kind, source, rtpParameters: {}, paused: false });
+  }
+
+  told(): string {
+    return this.events.map(({ type }) => type).join(' ');
+  }
+}
+
+export function ticketFor(id: string, role: Role): Ticket {
+  return {
+    sub: id,
+    room: ROOM,
+    channel: 'channel1',
+    title: 'Algebra I',
+    role,
+    permissions: [...ROLE_PERMISSIONS[role]],
+    exp: 4_000_000_000,
+  };
+}
+
+/** Lets everything that is ready happen, timers apart. */
+export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,0 +1,390 @@
+// The rules of a room, told as things that happen in a class.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import { CHAT_HISTORY, RESUME_WINDOW_MS } from '#shared/contract/signalling.ts';
+import { EMPTY_ROOM_MS } from '../../../sfu/room/room.ts';
+import { ROOM, settle, TestClass, TestLink, ticketFor } from './class.ts';
+
+const refuses = (code: string, call: () => unknown) =>
+  assert.rejects(
+    async () => void (await call()),
+    (error: { code?: string }) => error.code === code,
+  );
+
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
+
+describe('a room', () => {
+  test('opens with its first peer and tells the school once', async () => {
+    const day = new TestClass();
+    assert.equal(day.room().state, 'opening');
+    await day.join('teacher1', 'teacher');
+    assert.equal(day.room().state, 'open');
+    await day.join('student1', 'student');
+    assert.equal(day.told(), 'room:opened peer:joined peer:joined');
+    const nextProcess = new TestClass(day.journal);
+    await nextProcess.join('teacher1', 'teacher');
+    assert.equal(nextProcess.told(), '', 'nobody new, and it was open already');
+  });
+
+  test('closes for ever, in the order: broadcast, people, room', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    const room = day.room();
+    room.startBroadcast(teacher.peer, teacher.ticket);
+    room.close();
+    room.close();
+    assert.equal(room.state, 'closed');
+    assert.deepEqual(student.link.last('room:closed'), { reason: 'ended' });
+    assert.equal(student.link.open, false);
+    assert.equal(day.media.openPeers, 0);
+    assert.equal(day.told(), 'room:opened peer:joined peer:joined peer:left peer:left room:closed');
+    mock.timers.tick(0);
+    await settle();
+    assert.deepEqual(day.gateway.ended, ['channel1']);
+    await refuses('room-closed', () => day.join('student1', 'student'));
+    await refuses('room-closed', () => new TestClass(day.journal).join('student1', 'student'));
+  });
+
+  test('that the school closes before anybody came stays closed', async () => {
+    const day = new TestClass();
+    day.rooms.close(ROOM);
+    await refuses('room-closed', () => day.join('student1', 'student'));
+    await refuses('room-closed', () => new TestClass(day.journal).join('student1', 'student'));
+  });
+
+  test('is forgotten when it was empty for a while, and comes back with its chat', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const room = day.room();
+    room.post(teacher.peer, { id: 'm1', text: 'Homework is on page 4.' });
+    room.leave(teacher.peer);
+    mock.timers.tick(EMPTY_ROOM_MS - 1);
+    assert.equal(day.rooms.get(ROOM), room);
+    mock.timers.tick(1);
+    assert.equal(day.rooms.get(ROOM), undefined);
+    const back = await day.join('teacher1', 'teacher');
+    assert.equal(back.joined.chat[0]?.text, 'Homework is on page 4.');
+  });
+
+  test('that is on air is kept while empty', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    day.room().leave(teacher.peer);
+    mock.timers.tick(EMPTY_ROOM_MS);
+    assert.notEqual(day.rooms.get(ROOM), undefined);
+  });
+
+  test('gives a newcomer everything in one answer, and the others one fact', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const camera = await day.publish(teacher, 'camera');
+    day.room().post(teacher.peer, { id: 'm1', text: 'Good morning.' });
+    const { joined, link } = await day.join('student1', 'student');
+    assert.deepEqual(joined.producers, [{ id: camera, peerId: 'teacher1', source: 'camera', paused: false }]);
+    assert.deepEqual(
+      joined.consumers.map(({ producerId, source, peerId }) => ({ producerId, source, peerId })),
+      [{ producerId: camera, source: 'camera', peerId: 'teacher1' }],
+    );
+    assert.equal(joined.peers[0]?.id, 'teacher1');
+    assert.equal(joined.chat.length, 1);
+    assert.equal(link.names(), '');
+    assert.equal(teacher.link.last('peer:joined')?.id, 'student1');
+  });
+
+  test('loses nothing that is published while somebody joins', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    let open = () => {};
+    day.media.gate = new Promise((resolve) => (open = resolve));
+    const joining = day.join('student1', 'student');
+    const publishing = day.publish(teacher, 'camera');
+    open();
+    const [{ joined, link }, camera] = await Promise.all([joining, publishing]);
+    await settle();
+    const inAnswer = joined.consumers.map(({ producerId }) => producerId);
+    const afterwards = link.facts.filter(({ name }) => name === 'consumer:created').map(({ data }) => data);
+    const all = [...inAnswer, ...afterwards.map((data) => (data as { producerId: string }).producerId)];
+    assert.deepEqual(all, [camera], 'once, and only once');
+  });
+
+  test('lets a second tab take over, and the others see no one leave', async () => {
+    const day = new TestClass();
+    const student = await day.join('student1', 'student');
+    const first = await day.join('teacher1', 'teacher');
+    await day.publish(first, 'camera');
+    const second = await day.join('teacher1', 'teacher');
+    assert.deepEqual(first.link.last('room:closed'), { reason: 'replaced' });
+    assert.equal(first.link.open, false);
+    assert.equal(second.joined.resumed, false);
+    assert.equal(second.joined.producers.length, 0);
+    assert.equal(second.joined.you.joinedAtMs, first.joined.you.joinedAtMs);
+    assert.ok(!student.link.names().includes('peer:left'));
+    await refuses('not-joined', () => day.room().peerBy('teacher1', first.link));
+    day.room().lost('teacher1', first.link);
+    assert.equal(second.peer.view().state, 'present', 'the old socket going does not matter');
+    assert.equal(day.media.openPeers, 2);
+  });
+
+  test('lets the later of two joins at once win, and keeps no media of the other', async () => {
+    const day = new TestClass();
+    const [early, late] = await Promise.allSettled([
+      day.join('teacher1', 'teacher'),
+      day.join('teacher1', 'teacher'),
+    ]);
+    assert.equal((early as PromiseRejectedResult).reason.code, 'session-replaced');
+    assert.equal(late.status, 'fulfilled');
+    assert.equal(day.media.openPeers, 1);
+  });
+
+  test('keeps who lost the socket for the resume window, then lets go', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    day.room().lost('student1', student.link);
+    assert.equal(teacher.link.last('peer:updated')?.state, 'away');
+    mock.timers.tick(RESUME_WINDOW_MS - 1);
+    const camera = await day.publish(teacher, 'camera');
+    await settle();
+    const back = await day.join('student1', 'student', { session: student.joined.session });
+    assert.equal(back.joined.resumed, true);
+    assert.equal(back.joined.recvTransport.id, student.joined.recvTransport.id);
+    assert.equal(back.joined.consumers[0]?.producerId, camera);
+    assert.equal(teacher.link.last('peer:updated')?.state, 'present');
+
+    day.room().lost('student1', back.link);
+    mock.timers.tick(RESUME_WINDOW_MS);
+    assert.deepEqual(teacher.link.last('peer:left'), { peerId: 'student1' });
+    assert.equal(day.media.openPeers, 1);
+    const late = await day.join('student1', 'student', { session: student.joined.session });
+    assert.equal(late.joined.resumed, false);
+  });
+
+  test('does not give a session to who only has its id', async () => {
+    const day = new TestClass();
+    const student = await day.join('student1', 'student');
+    const thief = await day.join('student2', 'student', { session: student.joined.session });
+    assert.equal(thief.joined.resumed, false);
+    assert.notEqual(thief.joined.recvTransport.id, student.joined.recvTransport.id);
+    assert.equal(student.link.open, true);
+  });
+
+  test('takes everyone to another worker when theirs dies, on the same socket', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    await day.publish(teacher, 'camera');
+    day.media.lose();
+    assert.ok(student.link.names().endsWith('room:restarted'));
+    await refuses('conflict', () => day.publish(teacher, 'camera'));
+    const back = await day.join('teacher1', 'teacher', { link: teacher.link });
+    assert.equal(back.joined.resumed, false);
+    assert.equal(back.link.last('room:closed'), undefined);
+    await day.publish(back, 'camera');
+    const again = await day.join('student1', 'student', { link: student.link });
+    assert.equal(again.joined.consumers.length, 1);
+  });
+
+  test('joins by itself on the next worker if one dies under the join', async () => {
+    const day = new TestClass();
+    await day.join('teacher1', 'teacher');
+    let open = () => {};
+    day.media.gate = new Promise((resolve) => (open = resolve));
+    const joining = day.join('student1', 'student');
+    await settle();
+    day.media.lose();
+    open();
+    assert.equal((await joining).joined.you.id, 'student1');
+    assert.equal(day.media.openPeers, 1, 'the teacher has not come again yet');
+  });
+
+  test('knows after kill -9 who was there, and lets go of who does not come back', async () => {
+    const before = new TestClass();
+    const teacher = await before.join('teacher1', 'teacher');
+    await before.join('student1', 'student');
+    before.room().permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera'] });
+
+    const after = new TestClass(before.journal);
+    const back = await after.join('teacher1', 'teacher', { session: teacher.joined.session });
+    assert.equal(back.joined.resumed, false);
+    const [student] = back.joined.peers;
+    assert.equal(student?.state, 'away');
+    assert.deepEqual(student?.permissions, ['publish:camera']);
+    mock.timers.tick(RESUME_WINDOW_MS);
+    assert.equal(after.told(), 'peer:left');
+    assert.deepEqual(back.link.last('peer:left'), { peerId: 'student1' });
+  });
+
+  test('has a limit', async () => {
+    const day = new TestClass();
+    for (let index = 0; index < 300; index += 1) await day.join(`student${index}`, 'student');
+    await refuses('room-full', () => day.join('student300', 'student'));
+    await day.join('student7', 'student');
+  });
+});
+
+describe('what is published', () => {
+  test('ends with its permission, and its owner is told why', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    const room = day.room();
+    room.permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera', 'publish:microphone'] });
+    const camera = await day.publish(student, 'camera');
+    await day.publish(student, 'microphone');
+    room.permit(teacher.peer, { peerId: 'student1', permissions: ['publish:microphone'] });
+    assert.deepEqual(student.link.last('producer:closed'), { producerId: camera, reason: 'revoked' });
+    assert.deepEqual(teacher.link.last('producer:closed'), { producerId: camera, reason: 'revoked' });
+    assert.equal(student.link.facts.filter(({ name }) => name === 'producer:closed').length, 1);
+    room.mute(teacher.peer, { peerId: 'student1', source: 'microphone' });
+    assert.equal(student.link.last('producer:closed')?.reason, 'muted');
+  });
+
+  test('does not begin if the permission goes while it is being made', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    day.room().permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera'] });
+    const publishing = day.publish(student, 'camera');
+    day.room().permit(teacher.peer, { peerId: 'student1', permissions: [] });
+    await refuses('forbidden', () => publishing);
+    assert.ok(!teacher.link.names().includes('producer:created'));
+  });
+
+  test('is one of each source: a second takes the place of the first', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    const first = await day.publish(teacher, 'camera');
+    const second = await day.publish(teacher, 'camera');
+    assert.deepEqual(student.link.last('producer:closed'), { producerId: first, reason: 'closed' });
+    assert.deepEqual(
+      (await day.join('student2', 'student')).joined.producers.map(({ id }) => id),
+      [second],
+    );
+  });
+
+  test('belongs to its owner', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const assistant = await day.join('helper01', 'assistant');
+    const camera = await day.publish(teacher, 'camera');
+    await refuses('not-found', () => day.room().setProducerPaused(assistant.peer, camera, true));
+    await refuses('not-found', () => day.room().closeProducer(assistant.peer, camera));
+    await day.room().setProducerPaused(teacher.peer, camera, true);
+    assert.equal(assistant.link.last('producer:updated')?.paused, true);
+    assert.equal(teacher.link.last('producer:updated'), undefined);
+    await refuses('bad-request', () =>
+      day.room().produce(teacher.peer, {
+        transportId: 't',
+        kind: 'audio',
+        source: 'camera',
+        rtpParameters: {},
+        paused: false,
+      }),
+    );
+  });
+});
+
+describe('chat', () => {
+  test('posts a message once, however often it is sent', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    const first = day.room().post(student.peer, { id: 'm1', text: 'hello' });
+    assert.equal(day.room().post(student.peer, { id: 'm1', text: 'hello' }), first);
+    assert.equal(teacher.link.facts.filter(({ name }) => name === 'chat:posted').length, 1);
+    await refuses('conflict', () => day.room().post(teacher.peer, { id: 'm1', text: 'mine' }));
+  });
+
+  test('recognises a repeat after kill -9, and brings back no deleted message', async () => {
+    const before = new TestClass();
+    const student = await before.join('student1', 'student');
+    const message = before.room().post(student.peer, { id: 'm1', text: 'hello' });
+    before.room().post(student.peer, { id: 'm2', text: 'oops' });
+    before.room().deleteMessage('m2');
+    await refuses('not-found', () => before.room().deleteMessage('m2'));
+    await refuses('conflict', () => before.room().post(student.peer, { id: 'm2', text: 'oops' }));
+
+    const after = new TestClass(before.journal);
+    const back = await after.join('student1', 'student');
+    assert.deepEqual(back.joined.chat, [message]);
+    assert.deepEqual(after.room().post(back.peer, { id: 'm1', text: 'hello' }), message);
+  });
+
+  test('keeps a bounded history', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    for (let index = 0; index < 6 * CHAT_HISTORY; index += 1) {
+      day.room().post(teacher.peer, { id: `m${index}`, text: `${index}` });
+    }
+    const { joined } = await day.join('student1', 'student');
+    assert.equal(joined.chat.length, CHAT_HISTORY);
+    assert.equal(joined.chat.at(-1)?.id, `m${6 * CHAT_HISTORY - 1}`);
+  });
+});
+
+describe('managing people', () => {
+  test('goes down the ranks only', async () => {
+    const ROLES = ['teacher', 'assistant', 'student', 'auditor'] as const;
+    const may = {
+      teacher: ['assistant', 'student', 'auditor'],
+      assistant: ['student', 'auditor'],
+      student: [],
+      auditor: [],
+    } as const satisfies Record<(typeof ROLES)[number], readonly string[]>;
+    for (const actor of ROLES) {
+      for (const target of ROLES) {
+        const day = new TestClass();
+        const { peer } = await day.join('actor001', actor);
+        const other = await day.join('target01', target);
+        const acts = [
+          () => day.room().permit(peer, { peerId: 'target01', permissions: [] }),
+          () => day.room().mute(peer, { peerId: 'target01', source: 'camera' }),
+          () => day.room().remove(peer, { peerId: 'target01' }),
+        ];
+        const allowed = (may[actor] as readonly string[]).includes(target);
+        for (const act of acts) {
+          if (allowed) act();
+          else await refuses('forbidden', act);
+        }
+        assert.equal(other.link.open, !allowed, `${actor} removes ${target}`);
+      }
+    }
+  });
+
+  test('removes for good', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    day.room().remove(teacher.peer, { peerId: 'student1' });
+    assert.deepEqual(student.link.last('room:closed'), { reason: 'removed' });
+    assert.deepEqual(teacher.link.last('peer:left'), { peerId: 'student1' });
+    await refuses('peer-removed', () => day.join('student1', 'student'));
+    await refuses('peer-removed', () => new TestClass(day.journal).join('student1', 'student'));
+    await refuses('not-found', () => day.room().remove(teacher.peer, { peerId: 'student1' }));
+  });
+
+  test('grants only what may be granted, and leaves the rest alone', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const helper = await day.join('helper01', 'assistant');
+    day.room().permit(teacher.peer, { peerId: 'helper01', permissions: ['publish:screen', 'room:close'] });
+    assert.ok(helper.peer.may('peer:manage') && helper.peer.may('broadcast:control'));
+    assert.ok(helper.peer.may('publish:screen') && !helper.peer.may('publish:camera'));
+    assert.ok(!helper.peer.may('room:close') && !helper.peer.may('chat:send'));
+  });
+
+  test('a ticket that ran out ends the stay of its own link only', async () => {
+    const day = new TestClass();
+    const student = await day.join('student1', 'student');
+    day.room().expire('student1', new TestLink());
+    assert.equal(student.link.open, true);
+    day.room().expire('student1', student.link);
+    assert.deepEqual(student.link.last('room:closed'), { reason: 'ticket-expired' });
+    assert.equal(day.room().size, 0);
+    assert.equal(ticketFor('student1', 'student').role, 'student');
+  });
+});
