@@ -22,8 +22,10 @@ export const DisplayName = z
   .pipe(z.string().min(1).max(60));
 export const LessonTitle = z
   .string()
+  .min(1)
+  .max(200)
   .transform((title) => title.replace(/\p{Cc}/gu, '').trim())
-  .pipe(z.string().min(1).max(200));
+  .pipe(z.string().min(1));
 
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
 

@@ -1,0 +1,114 @@
+// The school's database: Kysely over the SQLite that is built into Node.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import {
+  CamelCasePlugin,
+  Kysely,
+  SqliteAdapter,
+  SqliteDialect,
+  type Generated,
+  type SqliteDatabase,
+} from 'kysely';
+import { Migrator } from 'kysely/migration';
+import type { Role } from '#shared/domain/permissions.ts';
+import type { LessonState, RecordingState } from '#shared/domain/lifecycle.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+/** Times are in ms since 1970. Columns are in snake_case; CamelCasePlugin translates. */
+export interface Tables {
+  lesson: { id: string; title: string; channel: string; state: LessonState; createdAtMs: number };
+  recording: {
+    id: string;
+    lesson: string;
+    channel: string;
+    state: RecordingState;
+    startedAtMs: number;
+    /** When it stopped being written; null until then. */
+    endedAtMs: number | null;
+    durationMs: number;
+    bytes: number;
+    /** When it was deleted. The row stays, so that a late event does not bring it back. */
+    erasedAtMs: number | null;
+  };
+  attendance: {
+    id: Generated<number>;
+    lesson: string;
+    peer: string;
+    name: string;
+    role: Role;
+    joinedAtMs: number;
+    leftAtMs: number | null;
+  };
+  chat: {
+    lesson: string;
+    message: string;
+    peer: string;
+    name: string;
+    role: Role;
+    text: string;
+    sentAtMs: number;
+  };
+  /** How far each outbox of the other services was applied. */
+  outbox: { name: string; lastId: number };
+  /** What is still to be done at the other services; `body` is an `Errand` as JSON. */
+  errand: { id: Generated<number>; body: string };
+}
+
+/** The database, or a transaction on it. */
+export type Database = Kysely<Tables>;
+
+/**
+ * Opens `path`, making its folder and bringing its tables up to date.
+ * Throws an Error that says what to do if the file is damaged or from a newer Lectern.
+ */
+export async function openDatabase(path: string): Promise<Database> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const sqlite = new DatabaseSync(path);
+  // FULL: what was acknowledged also survives a loss of power; the senders have forgotten it by then.
+  sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+  const db = new Kysely<Tables>({
+    dialect: new NodeSqliteDialect({ database: glue(sqlite) }),
+    plugins: [new CamelCasePlugin()],
+  });
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    await db.destroy();
+    throw new Error(`${path} cannot be brought up to date: restore it from a backup, or update Lectern.`, {
+      cause: error,
+    });
+  }
+  return db;
+}
+
+/** Shows node:sqlite to Kysely as the driver that its SQLite dialect was written for. */
+function glue(sqlite: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => sqlite.close(),
+    prepare(sql) {
+      const statement = sqlite.prepare(sql);
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...bound(parameters)),
+        run: (parameters) => statement.run(...bound(parameters)),
+        iterate: (parameters) => statement.iterate(...bound(parameters)),
+      };
+    },
+  };
+}
+
+const bound = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];
+
+/** SQLite rolls DDL back like anything else: a migration that was cut short leaves nothing behind. */
+class NodeSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new NodeSqliteAdapter();
+  }
+}

@@ -1,0 +1,124 @@
+// Errands: what must still be done at the other services. They are written down in the transaction
+// that makes them necessary, and tried until they are done, over restarts of anything.
+import { z } from 'zod';
+import { ChannelId, LessonId, RecordingId } from '#shared/contract/ids.ts';
+import type { Log } from '#server/log.ts';
+import type { Database } from '../database.ts';
+import type { Neighbours } from '../neighbours.ts';
+
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 30_000;
+
+const Errand = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('end-lesson'), lesson: LessonId, channel: ChannelId }),
+  z.object({ type: z.literal('erase-lesson'), lesson: LessonId, channel: ChannelId }),
+  z.object({ type: z.literal('erase-recording'), recording: RecordingId }),
+]);
+export type Errand = z.infer<typeof Errand>;
+
+/** Owns the timer of the next try. */
+export class Errands {
+  readonly #db: Database;
+  readonly #neighbours: Neighbours;
+  readonly #log: Log;
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> | undefined;
+  #delayMs = RETRY_MIN_MS;
+  #closed = false;
+
+  constructor(db: Database, neighbours: Neighbours, log: Log) {
+    this.#db = db;
+    this.#neighbours = neighbours;
+    this.#log = log;
+  }
+
+  /** Writes the errand down within the caller's transaction. Call `run` once that is committed. */
+  async add(transaction: Database, errand: Errand): Promise<void> {
+    await transaction
+      .insertInto('errand')
+      .values({ body: JSON.stringify(errand) })
+      .execute();
+  }
+
+  /** How many are not done yet. */
+  async count(): Promise<number> {
+    const { n } = await this.#db
+      .selectFrom('errand')
+      .select(({ fn }) => fn.countAll<number>().as('n'))
+      .executeTakeFirstOrThrow();
+    return n;
+  }
+
+  /** Tries all errands now. Resolves when each was tried once; those that failed are tried later. */
+  async run(): Promise<void> {
+    // A round under way may have begun before the caller's errand was there.
+    await this.#round;
+    if (this.#closed) return;
+    this.#delayMs = RETRY_MIN_MS;
+    await this.#start();
+  }
+
+  /** Resolves when nothing is under way any more. What is not done is done after the next start. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  #start(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#round ??= this.#tryAll().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  async #tryAll(): Promise<void> {
+    const rows = await this.#db.selectFrom('errand').selectAll().orderBy('id').execute();
+    const results = await Promise.all(rows.map(({ id, body }) => this.#try(id, body)));
+    if (this.#closed || results.every((done) => done)) return;
+    this.#timer = setTimeout(() => void this.#start(), this.#delayMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, RETRY_MAX_MS);
+  }
+
+  async #try(id: number, body: string): Promise<boolean> {
+    const errand = Errand.parse(JSON.parse(body));
+    try {
+      await this.#do(errand);
+      await this.#db.deleteFrom('errand').where('id', '=', id).execute();
+      this.#log.debug({ errand }, 'errand done');
+      return true;
+    } catch (error) {
+      this.#log.debug({ err: error, errand }, 'errand not done yet');
+      return false;
+    }
+  }
+
+  /**
+   * Every step is tried though one fails: what can be gone now is gone now. All of them together must
+   * succeed for the errand to be done, as a room that comes back could go on air once more.
+   */
+  async #do(errand: Errand): Promise<void> {
+    const { closeRoom, endBroadcast, eraseChannel, eraseRecording } = this.#neighbours;
+    const steps: (() => Promise<void>)[] = [];
+    if (errand.type === 'erase-recording') {
+      steps.push(() => eraseRecording(errand.recording));
+    } else {
+      steps.push(
+        () => closeRoom(errand.lesson),
+        () => endBroadcast(errand.channel),
+      );
+      if (errand.type === 'erase-lesson') steps.push(() => eraseChannel(errand.channel));
+    }
+    let failure: unknown;
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+}

@@ -1,0 +1,76 @@
+// What the other services tell, applied in its order and once.
+import type { EventBatch, ServiceEvent } from '#shared/contract/internal.ts';
+import type { Log } from '#server/log.ts';
+import type { Database } from '../database.ts';
+import { noteArrival, noteDeparture } from '../lessons/attendance.ts';
+import { deleteMessage, keepMessage } from '../lessons/chat.ts';
+import { findLesson, moveLesson } from '../lessons/store.ts';
+import { noteRecording } from '../recordings/store.ts';
+
+/**
+ * Applies the events of `batch` that were not applied before, and remembers them, in one transaction.
+ * Events of lessons that are not there (any more) are passed over. Returns how many were new.
+ */
+export function applyEvents(db: Database, { outbox, events }: EventBatch, log: Log): Promise<number> {
+  return db.transaction().execute(async (transaction) => {
+    const known = await transaction
+      .selectFrom('outbox')
+      .select('lastId')
+      .where('name', '=', outbox)
+      .executeTakeFirst();
+    let lastId = known?.lastId ?? 0;
+    let count = 0;
+    for (const { id, event } of events) {
+      if (id <= lastId) continue;
+      await applyEvent(transaction, event, log);
+      lastId = id;
+      count += 1;
+    }
+    if (count === 0) return 0;
+    await transaction
+      .insertInto('outbox')
+      .values({ name: outbox, lastId })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ lastId }))
+      .execute();
+    return count;
+  });
+}
+
+async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<void> {
+  const id = event.type === 'recording:changed' ? event.recording.lesson : event.lesson;
+  if ((await findLesson(db, id)) === undefined) return;
+  const { atMs } = event;
+  switch (event.type) {
+    case 'room:opened':
+      await moveLesson(db, id, 'open');
+      break;
+    case 'room:closed':
+      await noteDeparture(db, id, atMs);
+      if ((await moveLesson(db, id, 'end')) !== undefined) log.info({ lesson: id }, 'lesson ended');
+      break;
+    case 'peer:joined': {
+      const { peer, name, role } = event;
+      await noteArrival(db, { lesson: id, peer, name, role, atMs });
+      break;
+    }
+    case 'peer:left':
+      await noteDeparture(db, id, atMs, event.peer);
+      break;
+    case 'chat:posted': {
+      const { message, peer, name, role, text } = event;
+      await keepMessage(db, { lesson: id, message, peer, name, role, text, sentAtMs: atMs });
+      break;
+    }
+    case 'chat:deleted':
+      await deleteMessage(db, id, event.message);
+      break;
+    case 'broadcast:changed':
+      // An interrupted broadcast is still on air: its addresses stand and its viewers wait.
+      if (event.state === 'live') await moveLesson(db, id, 'live');
+      if (event.state === 'ended' || event.state === 'failed') await moveLesson(db, id, 'off-air');
+      break;
+    case 'recording:changed':
+      await noteRecording(db, event.recording, atMs);
+      break;
+  }
+}

@@ -1,0 +1,51 @@
+// Token buckets: each address may do `capacity` things at once, and `perSecond` in the long run.
+import { isIPv6 } from 'node:net';
+
+/** How many addresses are remembered; the one that asked longest ago is forgotten first. */
+const MAX_ADDRESSES = 20_000;
+
+export interface BucketOptions {
+  capacity: number;
+  perSecond: number;
+  /** The time in ms. */
+  now: () => number;
+}
+
+export class TokenBuckets {
+  readonly #options: BucketOptions;
+  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
+
+  constructor(options: BucketOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a token. Returns 0, or how many seconds to wait where there is none. */
+  take(ip: string): number {
+    const { capacity, perSecond, now } = this.#options;
+    const address = networkOf(ip);
+    const atMs = now();
+    const bucket = this.#buckets.get(address) ?? { tokens: capacity, atMs };
+    bucket.tokens = Math.min(capacity, bucket.tokens + (Math.max(0, atMs - bucket.atMs) / 1_000) * perSecond);
+    bucket.atMs = atMs;
+    // Re-inserted at the end: the map's order is that of the last use.
+    this.#buckets.delete(address);
+    this.#buckets.set(address, bucket);
+    const [oldest] = this.#buckets.keys();
+    if (this.#buckets.size > MAX_ADDRESSES && oldest !== undefined) this.#buckets.delete(oldest);
+    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perSecond);
+    bucket.tokens -= 1;
+    return 0;
+  }
+}
+
+/** One household or office has a whole /64 of IPv6 (RFC 6177), so that counts as one. */
+function networkOf(ip: string): string {
+  if (!isIPv6(ip)) return ip;
+  const [head = '', tail] = ip.split('::', 2);
+  const groups = head.split(':');
+  if (tail !== undefined) {
+    const given = tail === '' ? 0 : tail.split(':').length;
+    while (groups.length + given < 8) groups.push('0');
+  }
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,78 @@
+// The addresses that are given to people and players: invitations in a fragment, which no server and no
+// log sees, and signed playback addresses.
+import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
+import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
+import type { Invite } from '#shared/contract/tickets.ts';
+import { signPlayback } from '#server/playback-sign.ts';
+import type { Secrets } from '#server/secrets.ts';
+import { publicUrl, type Settings } from '#server/settings.ts';
+import type { Tokens } from '../people/tokens.ts';
+
+/** Addresses made within this part of their lifetime are the same text, so that a CDN caches them once. */
+const EXPIRY_STEPS = 60;
+
+export class Links {
+  readonly #base: string;
+  readonly #rtmpPort: number;
+  readonly #ttlS: number;
+  readonly #secret: string;
+  readonly #tokens: Tokens;
+  readonly #now: () => number;
+
+  /** `now` gives the time in ms since 1970. */
+  constructor(settings: Settings, secrets: Secrets, tokens: Tokens, now: () => number) {
+    this.#base = publicUrl(settings);
+    this.#rtmpPort = settings.LECTERN_RTMP_PORT;
+    this.#ttlS = settings.LECTERN_PLAYBACK_TTL_S;
+    this.#secret = secrets.playback;
+    this.#tokens = tokens;
+    this.#now = now;
+  }
+
+  /** The links of a lesson, for those who may hand them out. */
+  async ofLesson(lesson: string): Promise<Lesson['links']> {
+    const [teacher, student, watch] = await Promise.all([
+      this.#page(`/room/${lesson}`, { lesson, role: 'teacher' }),
+      this.#page(`/room/${lesson}`, { lesson, role: 'student' }),
+      this.#page(`/watch/${lesson}`, { lesson, role: 'audience' }),
+    ]);
+    return { teacher, student, watch };
+  }
+
+  /** Where a channel plays, signed. */
+  play(channel: string): PlayLinks {
+    const query = this.#query(`/live/${channel}`);
+    const paths = livePaths(channel);
+    const http = (path: string) => `${this.#base}${path}?${query}`;
+    const { hostname } = new URL(this.#base);
+    return {
+      hls: http(paths.hls),
+      dvr: http(paths.dvr),
+      flv: http(paths.flv),
+      wsFlv: http(paths.flv).replace(/^http/, 'ws'),
+      rtmp: `rtmp://${hostname}:${this.#rtmpPort}/live/${channel}?${query}`,
+    };
+  }
+
+  /** Where a recording plays and can be downloaded, signed, and its replay page. */
+  async replay(
+    lesson: string,
+    recording: string,
+  ): Promise<{ page: string; hls: string; mp4: string; flv: string }> {
+    const query = this.#query(`/replay/${recording}`);
+    const paths = replayPaths(recording);
+    const http = (path: string) => `${this.#base}${path}?${query}`;
+    const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience' });
+    return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv) };
+  }
+
+  async #page(path: string, invite: Invite): Promise<string> {
+    return `${this.#base}${path}#invite=${await this.#tokens.invite(invite)}`;
+  }
+
+  #query(resource: PlaybackResource): string {
+    const stepS = Math.max(1, Math.floor(this.#ttlS / EXPIRY_STEPS));
+    const expires = Math.ceil((this.#now() / 1_000 + this.#ttlS) / stepS) * stepS;
+    return signPlayback(this.#secret, 'play', resource, expires);
+  }
+}

@@ -1,0 +1,242 @@
+// `/lessons` and below.
+import { createRoute, z } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { LessonId } from '#shared/contract/ids.ts';
+import {
+  Attendance,
+  Lesson,
+  LessonCreate,
+  LessonPatch,
+  PlaybackCreate,
+  PlaybackIssued,
+  TicketCreate,
+  TicketIssued,
+} from '#shared/contract/rest.ts';
+import { refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { page, setNext } from '../http/paging.ts';
+import type { Admission } from '../people/admission.ts';
+import type { Recordings } from '../recordings/service.ts';
+import type { Links } from './links.ts';
+import type { Lessons } from './service.ts';
+
+export interface LessonRoutes {
+  lessons: Lessons;
+  recordings: Recordings;
+  links: Links;
+  admission: Admission;
+  /** Refuses everyone but the owner. */
+  ownerOnly: MiddlewareHandler<ApiEnv>;
+  limit: MiddlewareHandler<ApiEnv>;
+}
+
+/** How many finished recordings a watch page is offered. */
+const RECORDINGS_OFFERED = 50;
+
+const params = z.object({ lesson: LessonId });
+const tags = ['lessons'];
+const asJson = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+const body = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { 'application/json': { schema } },
+});
+
+export function addLessonRoutes(api: Api, deps: LessonRoutes): void {
+  addOwnerRoutes(api, deps);
+  addInvitationRoutes(api, deps);
+}
+
+/** What the owner does with lessons. */
+function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/lessons',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Make a lesson, with its links and its playback addresses.',
+      request: { body: body(LessonCreate) },
+      responses: {
+        201: {
+          ...asJson('The lesson.', Lesson),
+          headers: z.object({ Location: z.string().meta({ description: 'The address of the lesson.' }) }),
+        },
+        ...refusals('bad-request', 'too-large', 'unsupported-media-type', 'unauthorized', 'forbidden'),
+      },
+    }),
+    async (context) => {
+      const lesson = await lessons.create(context.req.valid('json').title);
+      return context.json(lesson, 201, { location: `/api/v1/lessons/${lesson.id}` });
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/lessons',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Lessons, newest first.',
+      description: 'Where there are more, the header `Link` has their address, with `rel="next"`.',
+      request: { query: page('createdAtMs') },
+      responses: {
+        200: asJson('The lessons.', z.array(Lesson)),
+        ...refusals('bad-request', 'unauthorized'),
+      },
+    }),
+    async (context) => {
+      const { limit, before } = context.req.valid('query');
+      const found = await lessons.list(limit, before);
+      setNext(context, found.length === limit ? found.at(-1)?.createdAtMs : undefined);
+      return context.json(found, 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/lessons/{lesson}',
+      tags,
+      middleware: ownerOnly,
+      summary: 'One lesson, with freshly signed addresses.',
+      request: { params },
+      responses: { 200: asJson('The lesson.', Lesson), ...refusals('unauthorized', 'not-found') },
+    }),
+    async (context) => context.json(await lessons.get(context.req.valid('param').lesson), 200),
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'patch',
+      path: '/lessons/{lesson}',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Rename a lesson.',
+      request: { params, body: body(LessonPatch) },
+      responses: {
+        200: asJson('The lesson.', Lesson),
+        ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
+      },
+    }),
+    async (context) => {
+      const { title } = context.req.valid('json');
+      return context.json(await lessons.rename(context.req.valid('param').lesson, title), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'delete',
+      path: '/lessons/{lesson}',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Delete a lesson with its recordings, chat and attendance.',
+      request: { params },
+      responses: { 204: { description: 'Deleted.' }, ...refusals('unauthorized', 'forbidden', 'not-found') },
+    }),
+    async (context) => {
+      await lessons.delete(context.req.valid('param').lesson);
+      return context.body(null, 204);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/lessons/{lesson}/end',
+      tags,
+      middleware: ownerOnly,
+      summary: 'End the class for everyone, and its broadcast. Ending it again changes nothing.',
+      request: { params },
+      responses: {
+        200: asJson('The lesson.', Lesson),
+        ...refusals('unauthorized', 'forbidden', 'not-found'),
+      },
+    }),
+    async (context) => context.json(await lessons.end(context.req.valid('param').lesson), 200),
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/lessons/{lesson}/attendance',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Who was in the class, and when.',
+      request: { params },
+      responses: {
+        200: asJson('In the order of arrival.', Attendance),
+        ...refusals('unauthorized', 'not-found'),
+      },
+    }),
+    async (context) => context.json(await lessons.attendance(context.req.valid('param').lesson), 200),
+  );
+}
+
+/** What an invitation is traded for. */
+function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, limit }: LessonRoutes): void {
+  const security: Record<string, string[]>[] = [{}];
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/lessons/{lesson}/tickets',
+      tags,
+      security,
+      middleware: limit,
+      summary: 'Trade an invitation for a ticket to the room.',
+      request: { params, body: body(TicketCreate) },
+      responses: {
+        200: asJson('The ticket.', TicketIssued),
+        ...refusals(
+          'bad-request',
+          'unauthorized',
+          'ticket-invalid',
+          'ticket-expired',
+          'forbidden',
+          'not-found',
+          'room-closed',
+          'rate-limited',
+        ),
+      },
+    }),
+    async (context) => {
+      const { lesson } = context.req.valid('param');
+      const { invite, ticket } = context.req.valid('json');
+      const role = await admission.roleIn(context, lesson, invite);
+      return context.json(await lessons.admit(lesson, role, ticket), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/lessons/{lesson}/playback',
+      tags,
+      security,
+      summary: 'Trade an invitation for playback addresses and the finished recordings.',
+      request: { params, body: body(PlaybackCreate) },
+      responses: {
+        200: asJson('Where the class plays.', PlaybackIssued),
+        ...refusals(
+          'bad-request',
+          'unauthorized',
+          'ticket-invalid',
+          'ticket-expired',
+          'forbidden',
+          'not-found',
+        ),
+      },
+    }),
+    async (context) => {
+      const { lesson } = context.req.valid('param');
+      await admission.roleIn(context, lesson, context.req.valid('json').invite);
+      const { id, title, state, channel } = await lessons.find(lesson);
+      const all = await recordings.list({ lesson, limit: RECORDINGS_OFFERED });
+      const finished = all.filter((recording) => recording.state === 'ready');
+      const play = links.play(channel);
+      return context.json({ lesson: { id, title, state }, play, recordings: finished }, 200);
+    },
+  );
+}

@@ -1,0 +1,158 @@
+// Lessons: made, renamed, ended, deleted; and what an invitation to one is worth.
+import { LecternError } from '#shared/contract/errors.ts';
+import { makeId } from '#shared/contract/ids.ts';
+import type { Attendance, Lesson, TicketIssued } from '#shared/contract/rest.ts';
+import type { Invite } from '#shared/contract/tickets.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import type { Log } from '#server/log.ts';
+import type { Database } from '../database.ts';
+import type { Errands } from '../errands/errands.ts';
+import { newPeerId, type Tokens } from '../people/tokens.ts';
+import { listAttendance, noteDeparture } from './attendance.ts';
+import type { Links } from './links.ts';
+import {
+  deleteLesson,
+  findLesson,
+  insertLesson,
+  listLessons,
+  moveLesson,
+  renameLesson,
+  type LessonRow,
+} from './store.ts';
+
+export interface LessonDeps {
+  db: Database;
+  errands: Errands;
+  links: Links;
+  tokens: Tokens;
+  log: Log;
+  /** The time in ms since 1970. */
+  now: () => number;
+}
+
+const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes);
+
+/** All methods that take an id throw LecternError `not-found` if there is no such lesson. */
+export class Lessons {
+  readonly #deps: LessonDeps;
+
+  constructor(deps: LessonDeps) {
+    this.#deps = deps;
+  }
+
+  async create(title: string): Promise<Lesson> {
+    const { db, log, now } = this.#deps;
+    const lesson = await insertLesson(db, {
+      id: makeId(random),
+      title,
+      channel: makeId(random),
+      state: 'scheduled',
+      createdAtMs: now(),
+    });
+    log.info({ lesson: lesson.id }, 'lesson created');
+    return this.#view(lesson);
+  }
+
+  async get(id: string): Promise<Lesson> {
+    return this.#view(await this.find(id));
+  }
+
+  /** Newest first; `beforeMs` continues a list after the lesson that was created then. */
+  async list(limit: number, beforeMs?: number): Promise<Lesson[]> {
+    const rows = await listLessons(this.#deps.db, limit, beforeMs);
+    return Promise.all(rows.map((row) => this.#view(row)));
+  }
+
+  async rename(id: string, title: string): Promise<Lesson> {
+    const row = await renameLesson(this.#deps.db, id, title);
+    if (row === undefined) throw new LecternError('not-found');
+    return this.#view(row);
+  }
+
+  /**
+   * Ends the class for everyone. Resolves once the other services were told, or, where one cannot be
+   * reached now, once it is sure that they will be. Ending it again changes nothing.
+   */
+  async end(id: string): Promise<Lesson> {
+    const { db, errands, log, now } = this.#deps;
+    const { channel } = await this.find(id);
+    const ended = await db.transaction().execute(async (transaction) => {
+      if ((await moveLesson(transaction, id, 'end')) === undefined) return false;
+      await noteDeparture(transaction, id, now());
+      await errands.add(transaction, { type: 'end-lesson', lesson: id, channel });
+      return true;
+    });
+    if (ended) {
+      log.info({ lesson: id }, 'lesson ended');
+      await errands.run();
+    }
+    return this.get(id);
+  }
+
+  /**
+   * Deletes the lesson with all that was recorded and written in it. It is gone for everyone at once;
+   * what a service cannot erase now, it erases later.
+   */
+  async delete(id: string): Promise<void> {
+    const { db, errands, log } = this.#deps;
+    const { channel } = await this.find(id);
+    await db.transaction().execute(async (transaction) => {
+      await deleteLesson(transaction, id);
+      await errands.add(transaction, { type: 'erase-lesson', lesson: id, channel });
+    });
+    log.info({ lesson: id }, 'lesson deleted');
+    await errands.run();
+  }
+
+  async attendance(id: string): Promise<Attendance> {
+    await this.find(id);
+    return listAttendance(this.#deps.db, id);
+  }
+
+  /**
+   * A ticket for the lesson's room. With an earlier ticket of the same room its holder stays the same
+   * person. Throws LecternError `forbidden` for the audience and `room-closed` after the class.
+   */
+  async admit(id: string, role: Invite['role'], earlier?: string): Promise<TicketIssued> {
+    const { links, tokens } = this.#deps;
+    if (role === 'audience') {
+      throw new LecternError('forbidden', 'This link is for watching; open the watch page.');
+    }
+    const lesson = await this.find(id);
+    if (lesson.state === 'ended') throw new LecternError('room-closed');
+    const { channel, title, state } = lesson;
+    const ticket = await tokens.ticket({
+      sub: (await this.#samePerson(id, earlier)) ?? newPeerId(),
+      room: id,
+      channel,
+      title,
+      role,
+      permissions: [...ROLE_PERMISSIONS[role]],
+    });
+    const handsOut = role === 'teacher' || role === 'assistant';
+    const { student, watch } = await links.ofLesson(id);
+    return { ticket, role, lesson: { id, title, state }, links: handsOut ? { student, watch } : null };
+  }
+
+  async find(id: string): Promise<LessonRow> {
+    const row = await findLesson(this.#deps.db, id);
+    if (row === undefined) throw new LecternError('not-found');
+    return row;
+  }
+
+  /** The peer of an earlier ticket; undefined if that is for another room or not good any more. */
+  async #samePerson(room: string, earlier: string | undefined): Promise<string | undefined> {
+    if (earlier === undefined) return undefined;
+    try {
+      const ticket = await this.#deps.tokens.readTicket(earlier);
+      return ticket.room === room ? ticket.sub : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #view(row: LessonRow): Promise<Lesson> {
+    const { links } = this.#deps;
+    return { ...row, links: await links.ofLesson(row.id), play: links.play(row.channel) };
+  }
+}

@@ -1,0 +1,67 @@
+// Lessons in the database.
+import { lessonLifecycle, type LessonEvent, type LessonState } from '#shared/domain/lifecycle.ts';
+import type { Database } from '../database.ts';
+
+export interface LessonRow {
+  id: string;
+  title: string;
+  channel: string;
+  state: LessonState;
+  /** Also the cursor of the list: no two lessons have the same. */
+  createdAtMs: number;
+}
+
+/** Adds a lesson; `createdAtMs` is moved on if another lesson has it. */
+export async function insertLesson(db: Database, lesson: LessonRow): Promise<LessonRow> {
+  return db.transaction().execute(async (transaction) => {
+    const newest = await transaction
+      .selectFrom('lesson')
+      .select(({ fn }) => fn.max('createdAtMs').as('atMs'))
+      .executeTakeFirst();
+    const createdAtMs = Math.max(lesson.createdAtMs, Number(newest?.atMs ?? 0) + 1);
+    const row = { ...lesson, createdAtMs };
+    await transaction.insertInto('lesson').values(row).execute();
+    return row;
+  });
+}
+
+export function findLesson(db: Database, id: string): Promise<LessonRow | undefined> {
+  return db.selectFrom('lesson').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Newest first; `beforeMs` continues a list after the lesson that was created then. */
+export function listLessons(db: Database, limit: number, beforeMs?: number): Promise<LessonRow[]> {
+  return db
+    .selectFrom('lesson')
+    .selectAll()
+    .$if(beforeMs !== undefined, (query) => query.where('createdAtMs', '<', beforeMs ?? 0))
+    .orderBy('createdAtMs', 'desc')
+    .limit(limit)
+    .execute();
+}
+
+/** Returns the lesson as it is now, or undefined if there is none. */
+export function renameLesson(db: Database, id: string, title: string): Promise<LessonRow | undefined> {
+  return db.updateTable('lesson').set({ title }).where('id', '=', id).returningAll().executeTakeFirst();
+}
+
+/** Deletes the lesson and all that is known of it. */
+export async function deleteLesson(db: Database, id: string): Promise<void> {
+  await db.deleteFrom('lesson').where('id', '=', id).execute();
+}
+
+/**
+ * Moves a lesson along its lifecycle; returns its new state. Returns undefined where the move is not
+ * possible: the services' events come by separate ways, so one may be out of date.
+ */
+export async function moveLesson(
+  db: Database,
+  id: string,
+  event: LessonEvent,
+): Promise<LessonState | undefined> {
+  const lesson = await findLesson(db, id);
+  const state = lesson && lessonLifecycle.peek(lesson.state, event);
+  if (state === undefined) return undefined;
+  await db.updateTable('lesson').set({ state }).where('id', '=', id).execute();
+  return state;
+}

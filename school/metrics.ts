@@ -1,0 +1,71 @@
+// What the school tells Prometheus.
+import type { MiddlewareHandler } from 'hono';
+import { routePath } from 'hono/route';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { EventBatch } from '#shared/contract/internal.ts';
+import { LessonState } from '#shared/contract/rest.ts';
+import { createMetrics } from '#server/service.ts';
+import type { Database } from './database.ts';
+import type { ApiEnv } from './http/api.ts';
+
+export interface SchoolMetrics {
+  registry: Registry;
+  /** Measures every request. */
+  measure: MiddlewareHandler<ApiEnv>;
+  /** Counts a delivery: how many of its events were new. */
+  countEvents: (batch: EventBatch, fresh: number) => void;
+}
+
+/** `errands` counts what is still to be done at the other services. */
+export function schoolMetrics(db: Database, errands: () => Promise<number>): SchoolMetrics {
+  const registry = createMetrics('school');
+  const requests = new Histogram({
+    name: 'lectern_http_request_duration_seconds',
+    help: 'Time to answer a request, by its route.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: 'lectern_school_events_total',
+    help: 'Events of the other services; repeated ones came before and changed nothing.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'lectern_school_lessons',
+    help: 'Lessons by state.',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      for (const state of LessonState.options) this.set({ state }, 0);
+      const rows = await db
+        .selectFrom('lesson')
+        .select(({ fn }) => ['state', fn.countAll<number>().as('n')])
+        .groupBy('state')
+        .execute();
+      for (const { state, n } of rows) this.set({ state }, n);
+    },
+  });
+  new Gauge({
+    name: 'lectern_school_errands',
+    help: 'What is still to be ended or erased at the other services.',
+    registers: [registry],
+    async collect() {
+      this.set(await errands());
+    },
+  });
+  return {
+    registry,
+    async measure(context, next) {
+      const stop = requests.startTimer();
+      await next();
+      const { method } = context.req;
+      stop({ method, route: routePath(context, -1), status: String(context.res.status) });
+    },
+    countEvents({ events: all }, fresh) {
+      events.inc({ outcome: 'applied' }, fresh);
+      events.inc({ outcome: 'repeated' }, all.length - fresh);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// What the school asks of the other services. All that changes something can be asked again.
+import { z } from 'zod';
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { RecordingInfo } from '#shared/contract/internal.ts';
+import { callInternal } from '#server/internal-client.ts';
+import type { Settings } from '#server/settings.ts';
+
+/** People wait for these answers: a service that hangs must not hold a page up for longer. */
+const ANSWER_LIMIT_MS = 2_000;
+
+/** Refusals which say that what should be gone is gone. */
+const GONE: readonly ErrorCode[] = ['not-found', 'unknown-channel', 'not-live', 'room-closed'];
+
+/** All methods reject with a LecternError if the service refuses or cannot be reached. */
+export interface Neighbours {
+  /** Ends the class in this room for ever. */
+  closeRoom(lesson: string): Promise<void>;
+  endBroadcast(channel: string): Promise<void>;
+  /** Deletes every recording of the channel. */
+  eraseChannel(channel: string): Promise<void>;
+  eraseRecording(recording: string): Promise<void>;
+  /** The recordings that the gateway has, of all channels or of one. */
+  recordings(channel?: string): Promise<RecordingInfo[]>;
+}
+
+/** Speaks to the services that `settings` name, with the internal secret. */
+export function reachNeighbours(
+  settings: Pick<Settings, 'LECTERN_SFU_URL' | 'LECTERN_GATEWAY_URL'>,
+  secret: string,
+): Neighbours {
+  const { LECTERN_SFU_URL: sfu, LECTERN_GATEWAY_URL: gateway } = settings;
+  const remove = async (url: string) => {
+    try {
+      await callInternal(secret, 'DELETE', url, z.unknown(), undefined, ANSWER_LIMIT_MS);
+    } catch (error) {
+      if (!(error instanceof LecternError) || !GONE.includes(error.code)) throw error;
+    }
+  };
+  // Many pages ask at once when a class ends: those that come while a question is under way share it.
+  const asking = new Map<string, Promise<RecordingInfo[]>>();
+  return {
+    closeRoom: (lesson) => remove(`${sfu}/internal/rooms/${lesson}`),
+    endBroadcast: (channel) => remove(`${gateway}/internal/channels/${channel}/broadcast`),
+    eraseChannel: (channel) => remove(`${gateway}/internal/channels/${channel}`),
+    eraseRecording: (recording) => remove(`${gateway}/internal/recordings/${recording}`),
+    recordings(channel) {
+      const query = channel === undefined ? '' : `?channel=${channel}`;
+      const url = `${gateway}/internal/recordings${query}`;
+      let answer = asking.get(url);
+      if (answer === undefined) {
+        const schema = z.array(RecordingInfo);
+        answer = callInternal(secret, 'GET', url, schema, undefined, ANSWER_LIMIT_MS);
+        asking.set(url, answer);
+        const done = () => asking.delete(url);
+        answer.then(done, done);
+      }
+      return answer;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+// Who is the owner: whoever holds the API key, or the session cookie that the owner link was traded for.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { getCookie } from 'hono/cookie';
+import { LecternError } from '#shared/contract/errors.ts';
+import { clientOf } from '#server/forwarded.ts';
+import type { ApiContext, ApiEnv } from '../http/api.ts';
+import type { Tokens } from './tokens.ts';
+
+export const SESSION_COOKIE = 'lectern_session';
+
+const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
+export interface OwnerOptions {
+  tokens: Tokens;
+  /** The key in the owner link. */
+  ownerKey: string;
+  /** LECTERN_API_KEY, if it is set. */
+  apiKey: string | undefined;
+  /** The origin that people use. */
+  publicUrl: string;
+  trustedProxies: ReadonlySet<string>;
+}
+
+/** Tells the owner from others. */
+export class Owner {
+  readonly #options: OwnerOptions;
+
+  constructor(options: OwnerOptions) {
+    this.#options = options;
+  }
+
+  /** True if `key` is that of the owner link. Takes the same time whatever the key. */
+  holdsKey(key: string): boolean {
+    return isSame(key, this.#options.ownerKey);
+  }
+
+  /**
+   * True if the request is the owner's, false if it claims nothing.
+   * Throws LecternError `unauthorized` for a wrong API key, and `forbidden` for a change that another
+   * site's page asks for with the owner's cookie.
+   */
+  async isOwner(context: ApiContext): Promise<boolean> {
+    const authorization = context.req.header('authorization');
+    if (authorization !== undefined) {
+      const { apiKey } = this.#options;
+      if (apiKey === undefined || !isSame(authorization, `Bearer ${apiKey}`)) {
+        throw new LecternError('unauthorized');
+      }
+      return true;
+    }
+    const cookie = getCookie(context, SESSION_COOKIE);
+    if (cookie === undefined || !(await this.#options.tokens.isSession(cookie))) return false;
+    this.requireSameOrigin(context);
+    return true;
+  }
+
+  /** Refuses everyone but the owner: as `require`, for a route. */
+  readonly only: MiddlewareHandler<ApiEnv> = async (context, next) => {
+    await this.require(context);
+    await next();
+  };
+
+  /** Throws LecternError `unauthorized` or `forbidden` unless the request is the owner's. */
+  async require(context: ApiContext): Promise<void> {
+    if (!(await this.isOwner(context))) throw new LecternError('unauthorized');
+  }
+
+  /**
+   * A cookie comes along whoever made the browser ask, so a change must come from our own pages.
+   * Browsers say so in Sec-Fetch-Site (https and localhost) or Origin (everywhere).
+   * Throws LecternError `forbidden`.
+   */
+  requireSameOrigin(context: ApiContext): void {
+    if (SAFE_METHODS.includes(context.req.method)) return;
+    const site = context.req.header('sec-fetch-site');
+    if (site === 'same-origin') return;
+    const origin = context.req.header('origin');
+    if (site === undefined && origin !== undefined && this.#isOurs(origin, context)) return;
+    throw new LecternError('forbidden', 'Only pages of this site may do this with your sign-in.');
+  }
+
+  #isOurs(origin: string, context: ApiContext): boolean {
+    const { publicUrl, trustedProxies } = this.#options;
+    if (origin === new URL(publicUrl).origin) return true;
+    return URL.parse(origin)?.host === clientOf(context.env.incoming, trustedProxies).host;
+  }
+}
+
+/** Compares without telling by the time it takes how much is right, nor how long it is. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

@@ -1,0 +1,134 @@
+// Recordings: what there is to watch again. The gateway knows best while it runs; what it told before
+// is in the database.
+import { LecternError } from '#shared/contract/errors.ts';
+import type { RecordingInfo } from '#shared/contract/internal.ts';
+import type { Recording, ReplayIssued } from '#shared/contract/rest.ts';
+import type { Log } from '#server/log.ts';
+import type { Database } from '../database.ts';
+import type { Errands } from '../errands/errands.ts';
+import { chatBetween } from '../lessons/chat.ts';
+import type { Links } from '../lessons/links.ts';
+import { findLesson } from '../lessons/store.ts';
+import type { Neighbours } from '../neighbours.ts';
+import {
+  addMissing,
+  FINAL,
+  findRecording,
+  listRecordings,
+  markErased,
+  type RecordingFilter,
+  type RecordingRow,
+} from './store.ts';
+
+export interface RecordingDeps {
+  db: Database;
+  errands: Errands;
+  links: Links;
+  neighbours: Neighbours;
+  log: Log;
+  /** The time in ms since 1970. */
+  now: () => number;
+}
+
+/** What the gateway says now, by the recording's id. */
+type Fresh = ReadonlyMap<string, RecordingInfo>;
+
+export class Recordings {
+  readonly #deps: RecordingDeps;
+
+  constructor(deps: RecordingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Newest first. Throws LecternError `not-found` if the lesson in `filter` is not there. */
+  async list(filter: RecordingFilter): Promise<Recording[]> {
+    const { db } = this.#deps;
+    let channel: string | undefined;
+    if (filter.lesson !== undefined) {
+      const lesson = await findLesson(db, filter.lesson);
+      if (lesson === undefined) throw new LecternError('not-found');
+      channel = lesson.channel;
+    }
+    const fresh = await this.#ask(channel);
+    const rows = await listRecordings(db, filter);
+    return Promise.all(rows.map((row) => this.#view(update(row, fresh))));
+  }
+
+  /** Throws LecternError `not-found`. */
+  async get(id: string): Promise<Recording> {
+    return this.#view(await this.#find(id));
+  }
+
+  /**
+   * The recording with its class's chat. `lesson` is the one that the caller was invited to, null for all.
+   * Throws LecternError `not-found`, or `ticket-invalid` if the recording is of another lesson.
+   */
+  async replay(id: string, lesson: string | null): Promise<ReplayIssued> {
+    const { db, now } = this.#deps;
+    const row = await this.#find(id);
+    if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
+    const { title } = (await findLesson(db, row.lesson)) ?? { title: '' };
+    const isOver = FINAL.includes(row.state);
+    const endMs = isOver ? Math.max(row.startedAtMs + row.durationMs, row.endedAtMs ?? 0) : now();
+    const chat = await chatBetween(db, row.lesson, row.startedAtMs, endMs);
+    return { title, recording: await this.#view(row), chat };
+  }
+
+  /**
+   * Deletes a finished recording; it is gone for everyone at once.
+   * Throws LecternError `not-found`, or `conflict` while it is being written.
+   */
+  async delete(id: string): Promise<void> {
+    const { db, errands, log, now } = this.#deps;
+    const { state } = await this.#find(id);
+    if (!FINAL.includes(state)) {
+      throw new LecternError('conflict', 'This recording is being written; stop the broadcast first.');
+    }
+    await db.transaction().execute(async (transaction) => {
+      await markErased(transaction, id, now());
+      await errands.add(transaction, { type: 'erase-recording', recording: id });
+    });
+    log.info({ recording: id }, 'recording deleted');
+    await errands.run();
+  }
+
+  async #find(id: string): Promise<RecordingRow> {
+    const { db } = this.#deps;
+    const row = await findRecording(db, id);
+    const fresh = await this.#ask(row?.channel);
+    const found = row ?? (await findRecording(db, id));
+    if (found === undefined) throw new LecternError('not-found');
+    return update(found, fresh);
+  }
+
+  /** Asks the gateway for the recordings of a channel, or of all; nothing where it does not answer. */
+  async #ask(channel: string | undefined): Promise<Fresh> {
+    const { db, log, neighbours, now } = this.#deps;
+    try {
+      const infos = await neighbours.recordings(channel);
+      await addMissing(db, infos, now());
+      return new Map(infos.map((info) => [info.id, info]));
+    } catch (error) {
+      if (!(error instanceof LecternError)) throw error;
+      log.debug({ err: error }, 'the gateway does not tell its recordings');
+      return new Map();
+    }
+  }
+
+  async #view(row: RecordingRow): Promise<Recording> {
+    const { id, lesson, state, startedAtMs, durationMs, bytes } = row;
+    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id);
+    const files: Recording['files'] = [
+      { format: 'mp4', url: mp4, durationMs, bytes },
+      { format: 'flv', url: flv, durationMs, bytes },
+    ];
+    return { id, lesson, state, startedAtMs, durationMs, bytes, files, replay: page, hls };
+  }
+}
+
+function update(row: RecordingRow, fresh: Fresh): RecordingRow {
+  const info = fresh.get(row.id);
+  if (info === undefined) return row;
+  const { state, startedAtMs, durationMs, bytes } = info;
+  return { ...row, state, startedAtMs, durationMs, bytes };
+}

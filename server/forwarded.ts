@@ -1,0 +1,50 @@
+// Who is really asking. X-Forwarded-* is believed only from proxies that the settings name.
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+
+/** The client behind a request, as far as it can be believed. */
+export interface Client {
+  ip: string;
+  proto: 'http' | 'https';
+  /** The host that the client asked for; empty if it named none. */
+  host: string;
+}
+
+/** The addresses in LECTERN_TRUSTED_PROXIES. */
+export function trustedProxies(list: string): ReadonlySet<string> {
+  return new Set(entries(list));
+}
+
+/** A v4 address that came over a v6 socket is a v4 address (RFC 4291, 2.5.5.2). */
+const plainIp = (ip: string): string => (ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip);
+
+/** Finds the client; `trusted` holds the addresses of the proxies whose word counts. */
+export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>): Client {
+  const peer = plainIp(request.socket.remoteAddress ?? '');
+  const host = request.headers.host ?? '';
+  if (!trusted.has(peer)) return { ip: peer, proto: 'http', host };
+  return {
+    ip: throughProxies(peer, header(request, 'x-forwarded-for'), trusted),
+    proto: last(header(request, 'x-forwarded-proto')) === 'https' ? 'https' : 'http',
+    host: last(header(request, 'x-forwarded-host')) ?? host,
+  };
+}
+
+/** Each proxy adds the address it saw at the end: the last one that is no trusted proxy is the client. */
+function throughProxies(peer: string, chain: string, trusted: ReadonlySet<string>): string {
+  let client = peer;
+  for (const entry of entries(chain).reverse()) {
+    if (isIP(entry) === 0) break;
+    client = plainIp(entry);
+    if (!trusted.has(client)) break;
+  }
+  return client;
+}
+
+const header = (request: IncomingMessage, name: string): string => String(request.headers[name] ?? '');
+const entries = (value: string): string[] =>
+  value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+const last = (value: string): string | undefined => entries(value).at(-1);
