@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LatencyTarget, steer, type View } from '../../../web/engine/player/latency.ts';
+
+const view = (behindS: number, more: Partial<View> = {}): View => ({
+  positionS: 100,
+  ranges: [{ startS: 90, endS: 100 + behindS }],
+  rate: 1,
+  waiting: false,
+  first: false,
+  ...more,
+});
+
+test('near the target nothing is done', () => {
+  assert.deepEqual(steer(view(0.45), 0.4), { kind: 'rate', rate: 1 });
+});
+
+test('behind, it plays faster, never so fast that it is heard', () => {
+  for (const behindS of [0.6, 1, 2.5]) {
+    const move = steer(view(behindS), 0.4);
+    assert.ok(move.kind === 'rate' && move.rate > 1 && move.rate <= 1.1, String(behindS));
+  }
+});
+
+test('it stays fast until the target is reached, so that the speed does not flutter', () => {
+  const move = steer(view(0.45, { rate: 1.05 }), 0.4);
+  assert.ok(move.kind === 'rate' && move.rate > 1);
+  assert.deepEqual(steer(view(0.39, { rate: 1.05 }), 0.4), { kind: 'rate', rate: 1 });
+});
+
+test('far behind, it jumps', () => {
+  assert.deepEqual(steer(view(20), 0.5), { kind: 'jump', toS: 119.5 });
+});
+
+test('with almost nothing left it slows down a little', () => {
+  const move = steer(view(0.05), 0.4);
+  assert.ok(move.kind === 'rate' && move.rate < 1);
+});
+
+test('a gap in the stream is jumped over, but only once what plays has run out', () => {
+  const ranges = [
+    { startS: 90, endS: 101 },
+    { startS: 102, endS: 102.8 },
+  ];
+  assert.equal(steer(view(0, { ranges }), 2).kind, 'rate');
+  const move = steer(view(0, { ranges, positionS: 101, waiting: true }), 2);
+  assert.ok(move.kind === 'jump' && move.toS > 102 && move.toS < 102.8);
+});
+
+test('a stream whose clock starts elsewhere is found', () => {
+  const move = steer(view(0, { positionS: 0, ranges: [{ startS: 3_600, endS: 3_601 }] }), 0.4);
+  assert.ok(move.kind === 'jump' && move.toS >= 3_600);
+});
+
+test('without media there is nothing to do', () => {
+  assert.deepEqual(steer(view(0, { ranges: [] }), 0.4), { kind: 'rate', rate: 1 });
+});
+
+test('each stall asks for a larger store, quiet minutes give it back, both within bounds', () => {
+  const target = new LatencyTarget(0);
+  const least = target.at(0);
+  for (let stall = 0; stall < 50; stall += 1) target.stalled(1_000);
+  const most = target.at(1_000);
+  assert.ok(most > least && most <= 3);
+  assert.ok(target.at(200_000) < most);
+  assert.equal(target.at(10_000_000), least);
+});

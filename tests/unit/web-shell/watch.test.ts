@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import './svelte-modules.ts';
+import { ERRORS, type ErrorCode } from '#shared/contract/errors.ts';
+import { Api } from '../../../web/engine/api.ts';
+import type { LivePlayer, LivePlayerEvents, PlayerState } from '../../../web/engine/player/live-player.ts';
+import { HandClock } from './hand-player.ts';
+
+const { WatchStore } = await import('../../../web/state/watch.svelte.ts');
+
+/** When the first addresses expire, in ms of the hand clock. */
+const TTL_MS = 3_600_000;
+type Said = { state: 'scheduled' | 'open' | 'live' | 'ended'; recordings?: number } | ErrorCode | 'no answer';
+
+function audience(first: Said) {
+  const clock = new HandClock();
+  let said = first;
+  let asked = 0;
+  const answer = (): Promise<Response> => {
+    asked += 1;
+    if (said === 'no answer') return Promise.reject(new TypeError('network'));
+    if (typeof said === 'string') {
+      const body = { error: { code: said, message: 'no' } };
+      return Promise.resolve(Response.json(body, { status: ERRORS[said].status }));
+    }
+    const query = `?expires=${(clock.nowMs() + TTL_MS) / 1_000}&sign=${asked}`;
+    const play = Object.fromEntries(
+      ['hls', 'dvr', 'flv', 'wsFlv', 'rtmp'].map((name) => [name, `http://lectern/live/c/${name}${query}`]),
+    );
+    const recording = {
+      id: 'abcdefgh',
+      lesson: 'ijklmnop',
+      state: 'ready',
+      startedAtMs: 0,
+      durationMs: 60_000,
+      bytes: 1,
+      files: [],
+      replay: 'http://lectern/replay/abcdefgh',
+      hls: 'http://lectern/replay/abcdefgh/index.m3u8',
+    };
+    const lesson = { id: 'ijklmnop', title: 'Algebra', state: said.state };
+    const recordings = Array.from({ length: said.recordings ?? 0 }, () => recording);
+    return Promise.resolve(Response.json({ lesson, play, recordings }));
+  };
+  const given: string[] = [];
+  let stops = 0;
+  let events: LivePlayerEvents | undefined;
+  const player = {
+    start: (addresses: { flv: string }) => given.push(addresses.flv),
+    stop: () => (stops += 1),
+    deliver: () => undefined,
+    close: () => undefined,
+  } as unknown as LivePlayer;
+  const watch = new WatchStore({
+    lesson: 'ijklmnop',
+    invite: 'invitation',
+    api: new Api(answer),
+    clock,
+    random: () => 0.5,
+    wallMs: () => clock.nowMs(),
+    delivery: 'auto',
+    createPlayer: (_video, listener) => {
+      events = listener;
+      return player;
+    },
+  });
+  watch.attach({} as HTMLVideoElement);
+  return {
+    watch,
+    given,
+    asked: () => asked,
+    stops: () => stops,
+    say: (next: Said) => void (said = next),
+    shows: (state: PlayerState) => events!.state(state),
+    /** Lets time pass in steps, with the answers that come in it. */
+    async pass(ms: number) {
+      for (let passed = 0; passed <= ms; passed += 100) {
+        for (let turns = 0; turns < 4; turns += 1) await turn();
+        if (passed < ms) clock.pass(100);
+      }
+    },
+  };
+}
+
+const playing: PlayerState = { name: 'playing', protocol: 'flv' };
+const stalled: PlayerState = { name: 'stalled', protocol: 'flv', sinceMs: 0 };
+
+test('who comes early waits, and class begins by itself', async () => {
+  const { watch, say, pass, given } = audience({ state: 'scheduled' });
+  await pass(0);
+  assert.equal(watch.phase.name, 'waiting');
+  assert.equal(watch.title, 'Algebra');
+  assert.equal(given.length, 0);
+  say({ state: 'live' });
+  await pass(9_000);
+  assert.equal(watch.phase.name, 'on-air');
+  assert.ok(given.length > 0);
+  watch.close();
+});
+
+test('a long wait asks gently', async () => {
+  const { pass, asked, watch } = audience({ state: 'open' });
+  await pass(120_000);
+  assert.ok(asked() >= 12 && asked() <= 25, `${asked()} questions in two minutes`);
+  watch.close();
+});
+
+test('while all is well hardly anything is asked', async () => {
+  const { pass, asked, shows, watch } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(300_000);
+  assert.ok(asked() <= 8, `${asked()} questions in five minutes`);
+  watch.close();
+});
+
+test('the end of class leads to the replay', async () => {
+  const { watch, say, shows, pass, stops } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(5_000);
+  say({ state: 'ended', recordings: 1 });
+  shows({ name: 'retrying', failure: { kind: 'ended' } });
+  await pass(2_000);
+  assert.equal(watch.phase.name, 'ended');
+  assert.equal(watch.phase.name === 'ended' && watch.phase.recordings.length, 1);
+  assert.ok(stops() > 0);
+  watch.close();
+});
+
+test('a replay that is not there yet appears', async () => {
+  const { watch, say, pass } = audience({ state: 'ended' });
+  await pass(0);
+  say({ state: 'ended', recordings: 1 });
+  await pass(9_000);
+  assert.equal(watch.phase.name === 'ended' && watch.phase.recordings.length, 1);
+  watch.close();
+});
+
+test('a short hiccup is not spoken of; a gap with a good network is the teacher', async () => {
+  const { watch, shows, pass } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(3_000);
+  shows(stalled);
+  await pass(1_000);
+  assert.equal(watch.picture, 'buffering');
+  await pass(3_000);
+  assert.equal(watch.picture, 'interrupted');
+  shows(playing);
+  assert.equal(watch.picture, 'playing');
+  watch.close();
+});
+
+test('a gap without any answer is the own network, and it comes back by itself', async () => {
+  const { watch, say, shows, pass } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(3_000);
+  say('no answer');
+  shows(stalled);
+  await pass(6_000);
+  assert.equal(watch.picture, 'offline');
+  assert.equal(watch.phase.name, 'on-air');
+  say({ state: 'live' });
+  await pass(4_000);
+  assert.equal(watch.picture, 'interrupted');
+  watch.close();
+});
+
+test('HLS plays its last seconds although class is over, but not for ever', async () => {
+  const { watch, say, shows, pass } = audience({ state: 'live' });
+  await pass(0);
+  shows({ name: 'playing', protocol: 'hls' });
+  say({ state: 'ended', recordings: 1 });
+  await pass(15_000);
+  assert.equal(watch.phase.name, 'on-air');
+  await pass(15_000);
+  assert.equal(watch.phase.name, 'ended');
+  watch.close();
+});
+
+test('addresses are renewed before they expire', async () => {
+  const { pass, given, shows, watch } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(120_000);
+  assert.ok(new Set(given).size > 1);
+  watch.close();
+});
+
+test('a wrong invitation is refused in words and not asked about again', async () => {
+  const { watch, pass, asked } = audience('ticket-invalid');
+  await pass(60_000);
+  assert.deepEqual(watch.phase, { name: 'refused', code: 'ticket-invalid' });
+  assert.equal(asked(), 1);
+  watch.close();
+});
+
+test('access that is taken away ends the picture', async () => {
+  const { watch, say, shows, pass, stops } = audience({ state: 'live' });
+  await pass(0);
+  shows(playing);
+  await pass(1_000);
+  say('forbidden');
+  shows({ name: 'retrying', failure: { kind: 'refused', status: 403 } });
+  await pass(3_000);
+  assert.equal(watch.phase.name, 'refused');
+  assert.ok(stops() > 0);
+  watch.close();
+});
+
+test('a server that restarts is asked until it is back', async () => {
+  const { watch, say, pass } = audience('no answer');
+  await pass(3_000);
+  assert.deepEqual(watch.phase, { name: 'refused', code: 'service-unavailable' });
+  say({ state: 'open' });
+  await pass(9_000);
+  assert.equal(watch.phase.name, 'waiting');
+  watch.close();
+});
+
+test('a page that is left asks no more', async () => {
+  const { watch, pass, asked } = audience({ state: 'open' });
+  await pass(0);
+  watch.close();
+  const before = asked();
+  await pass(60_000);
+  assert.equal(asked(), before);
+});
