@@ -93,6 +93,11 @@ class FrontDoor implements Door {
       sendError(response, new LecternError('not-found'), options.log, request.url);
     });
     this.#proxy = createProxyServer({ xfwd: false, upgradeTimeout: UPGRADE_LIMIT_MS });
+    this.#proxy.on('proxyRes', ({ headers }) => {
+      // They are about the service's connection to the door (RFC 9110, 7.6.1), not the client's.
+      delete headers.connection;
+      delete headers['keep-alive'];
+    });
     this.#proxy.on('error', (_error, _request, to) => {
       if (to !== undefined) this.#refuse(to, 'service-unavailable');
     });

@@ -11,6 +11,7 @@ const NODE = join(ROOT, 'node_modules/node/bin/node');
 const LOCK = join(ROOT, '.cache/packages.lock');
 const POLL_MS = 250;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const PARENT_POLL_MS = 1_000;
 
 /** Brings the packages, runs bin/<command>.ts with `args`, and ends this process as that ended. */
 export async function bootstrap(command, args) {
@@ -135,6 +136,7 @@ function holderLives() {
 async function outcome(child) {
   const pass = (signal) => child.kill(signal);
   for (const signal of SIGNALS) process.on(signal, pass);
+  const watch = watchNpm(() => child.kill('SIGTERM'));
   const result = await new Promise((resolve) => {
     child.once('error', (error) => {
       console.error(error.message);
@@ -143,7 +145,18 @@ async function outcome(child) {
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
   for (const signal of SIGNALS) process.off(signal, pass);
+  clearInterval(watch);
   return result;
+}
+
+/**
+ * npm passes signals on, but says nothing when it is killed. Started without it, as with nohup, this
+ * process may well outlive its parent.
+ */
+function watchNpm(gone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => process.ppid === parent || gone(), PARENT_POLL_MS);
 }
 
 /** Ends this process as a child ended, a signal by the shells' convention (128 + its number). */
