@@ -1,6 +1,6 @@
 // A person's membership of a class, from the green room to the end: it joins the signalling, the media
 // and the room's state, and brings all of them back when something breaks.
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { LecternError } from '#shared/contract/errors.ts';
 import type {
   BroadcastView,
   FactData,
@@ -15,7 +15,8 @@ import { ChatLog } from './chat.ts';
 import type { Devices } from './devices.ts';
 import { Emitter } from './emitter.ts';
 import { MediaSession } from './media-session.ts';
-import type { CaptureKind, DeviceProblem, NetworkPort } from './ports.ts';
+import type { Notice, Phase } from './phases.ts';
+import type { NetworkPort } from './ports.ts';
 import { Publications } from './publications.ts';
 import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
@@ -27,30 +28,6 @@ import { UplinkMeter, type Uplink } from './uplink.ts';
 const BLOCKED_AFTER = 2;
 /** A join that got no answer on a connection that stands is asked again after this many ms. */
 const JOIN_RETRY_MS = 2_000;
-
-export type Phase =
-  /** Nothing is known yet. */
-  | { readonly name: 'connecting' }
-  /** The server greeted us; everything is prepared, nobody sees us. */
-  | { readonly name: 'lobby' }
-  | { readonly name: 'joining' }
-  | { readonly name: 'joined' }
-  /** We were in and will be again. */
-  | { readonly name: 'reconnecting' }
-  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
-  | { readonly name: 'refused'; readonly code: ErrorCode };
-
-/** Something that happened and is worth a word. */
-export type Notice =
-  | { readonly type: 'peer-joined' | 'peer-left'; readonly name: string }
-  | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
-  | { readonly type: 'muted'; readonly source: Source }
-  | {
-      readonly type: 'blocked';
-      readonly kind: CaptureKind | 'screen';
-      readonly problem: DeviceProblem;
-    }
-  | { readonly type: 'refused'; readonly source: Source; readonly code: ErrorCode };
 
 export interface ClassroomEvents {
   /** Anything changed; told once for all that changed together. */

@@ -98,8 +98,10 @@ export function videoCodec(capabilities: RtpCapabilities): RtpCodecCapability | 
 }
 
 function h264Rank(codec: RtpCodecCapability): number {
-  const profile = String(codec.parameters?.['profile-level-id'] ?? '').toLowerCase();
+  const profile: unknown = codec.parameters?.['profile-level-id'];
   const order = ['42e0', '4200', '4d00', '64'];
-  const found = order.findIndex((prefix) => profile.startsWith(prefix));
+  const found = order.findIndex(
+    (prefix) => typeof profile === 'string' && profile.toLowerCase().startsWith(prefix),
+  );
   return found === -1 ? order.length : found;
 }

@@ -58,7 +58,7 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
           // sender report. Chromium offers it only when asked; others ignore the wish.
           forcedRtpExtensions: { 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time': true },
         });
-        await device.load({ routerRtpCapabilities: routerRtpCapabilities as unknown as RtpCapabilities });
+        await device.load({ routerRtpCapabilities: routerRtpCapabilities });
         if (this.#loadedFor === key) this.#device = device;
       } catch (error) {
         this.#loading = undefined;
@@ -70,7 +70,7 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
 
   /** What this browser can receive; `room:join` sends it. */
   get recvCapabilities(): Media {
-    return this.#loaded().recvRtpCapabilities as unknown as Media;
+    return this.#loaded().recvRtpCapabilities;
   }
 
   /** What this browser can send. */
@@ -118,11 +118,10 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
 
   /** Finds new ways through the network for all transports; after a change of network or a resume. */
   async restartIce(): Promise<void> {
-    await Promise.all(
-      [this.#recv, this.#sendNow].map((transport) =>
-        transport === undefined || transport.connectionState === 'new' ? undefined : this.#restart(transport),
-      ),
-    );
+    const started = [this.#recv, this.#sendNow]
+      .filter((transport) => transport !== undefined)
+      .filter((transport) => transport.connectionState !== 'new');
+    await Promise.all(started.map((transport) => this.#restart(transport)));
   }
 
   /** Closes both transports; the device stays loaded for the next join. */
@@ -158,7 +157,7 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
           transportId: transport.id,
           kind,
           source,
-          rtpParameters: rtpParameters as unknown as Media,
+          rtpParameters: rtpParameters,
           paused: appData.paused === true,
         })
         .then(({ producerId }) => done({ id: producerId }), fail);
@@ -172,7 +171,7 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
       this.#signalling
         .request('transport:connect', {
           transportId: transport.id,
-          dtlsParameters: dtlsParameters as unknown as Media,
+          dtlsParameters: dtlsParameters,
         })
         .then(() => done(), fail);
     });

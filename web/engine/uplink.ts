@@ -145,10 +145,7 @@ export class UplinkMeter {
     }
     const report = await sending.getStats().catch(() => undefined);
     if (report === undefined) return;
-    const { bytesSent, ...sample } = readUplink(
-      report as unknown as Map<string, StatsEntry>,
-      sending.connectionState === 'connected',
-    );
+    const { bytesSent, ...sample } = readUplink(report, sending.connectionState === 'connected');
     const before = this.#last?.transport === sending ? this.#last.bytesSent : undefined;
     this.#last = { transport: sending, bytesSent };
     this.#uplink = {

@@ -68,7 +68,7 @@ export function browserDevices(): MediaDevicesPort {
     async permission(kind) {
       try {
         // Chromium and Safari know these names; the DOM's types do not, Firefox says `TypeError`.
-        const status = await navigator.permissions.query({ name: kind as PermissionName });
+        const status = await navigator.permissions.query({ name: kind });
         return status.state;
       } catch {
         return 'prompt';

@@ -2,15 +2,16 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { Api } from '../engine/api.ts';
-import { Classroom, type Notice, type Phase } from '../engine/classroom.ts';
+import { Classroom } from '../engine/classroom.ts';
 import type { Devices } from '../engine/devices.ts';
+import type { Notice, Phase } from '../engine/phases.ts';
 import type { NetworkPort, StorePort } from '../engine/ports.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import { RoomState } from './room.svelte.ts';
 
-export type { Notice, Phase } from '../engine/classroom.ts';
+export type { Notice, Phase } from '../engine/phases.ts';
 
 /** What the page shows. */
 export type Scene =

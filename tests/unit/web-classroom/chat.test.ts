@@ -108,8 +108,10 @@ describe('what a tab remembers', () => {
     const entries = new Map<string, string>();
     return {
       get: (key: string) => entries.get(key) ?? null,
-      set: (key: string, value: string | null) =>
-        void (value === null ? entries.delete(key) : entries.set(key, value)),
+      set(key: string, value: string | null) {
+        if (value === null) entries.delete(key);
+        else entries.set(key, value);
+      },
     };
   };
   const memory: TabMemory = {

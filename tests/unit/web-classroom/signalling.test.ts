@@ -80,7 +80,9 @@ describe('signalling', () => {
   const arrival = () => new Promise<Socket>((resolve) => io.once('connection', resolve));
 
   async function connected(): Promise<Socket> {
-    const [socket] = await Promise.all([arrival(), reaches('connected'), signalling.open()]);
+    const both = Promise.all([arrival(), reaches('connected')]);
+    signalling.open();
+    const [socket] = await both;
     return socket;
   }
 

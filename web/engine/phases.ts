@@ -1,0 +1,29 @@
+// The phases of a membership, and what happens in it that is worth a word.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { Permission } from '#shared/domain/permissions.ts';
+import type { Source } from '#shared/domain/sources.ts';
+import type { CaptureKind, DeviceProblem } from './ports.ts';
+
+export type Phase =
+  /** Nothing is known yet. */
+  | { readonly name: 'connecting' }
+  /** The server greeted us; everything is prepared, nobody sees us. */
+  | { readonly name: 'lobby' }
+  | { readonly name: 'joining' }
+  | { readonly name: 'joined' }
+  /** We were in and will be again. */
+  | { readonly name: 'reconnecting' }
+  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
+  | { readonly name: 'refused'; readonly code: ErrorCode };
+
+/** Something that happened and is worth a word. */
+export type Notice =
+  | { readonly type: 'peer-joined' | 'peer-left'; readonly name: string }
+  | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
+  | { readonly type: 'muted'; readonly source: Source }
+  | {
+      readonly type: 'blocked';
+      readonly kind: CaptureKind | 'screen';
+      readonly problem: DeviceProblem;
+    }
+  | { readonly type: 'refused'; readonly source: Source; readonly code: ErrorCode };
