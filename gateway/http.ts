@@ -139,7 +139,7 @@ async function serve(
       flv.serve(request, response, target.channel);
       return;
     case 'multivariant':
-      live.sendMultivariant(request, response, target.channel, target.name, query);
+      await live.sendMultivariant(request, response, target.channel, target.name, query);
       return;
     case 'live':
       metrics.sent(

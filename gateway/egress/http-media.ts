@@ -2,8 +2,14 @@
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { gzip, type ZlibOptions } from 'node:zlib';
 import { LecternError } from '#shared/contract/errors.ts';
 
+const zip = promisify<Buffer | string, ZlibOptions, Buffer>(gzip);
+
+/** Playlists longer than this, in characters, are compressed. */
+const COMPRESS_ABOVE = 8_000;
 /** The names of signed parameters; only these are passed on in playlists. */
 const SIGNED = ['expires', 'sign', 'viewer'] as const;
 
@@ -34,19 +40,27 @@ export function signedQuery(query: URLSearchParams): string {
   return kept.toString();
 }
 
-/** Sends a playlist that holds for `maxAgeS`. */
-export function sendPlaylist(
+/**
+ * Sends a playlist that holds for `maxAgeS`. Long ones are compressed: the signature is repeated in every
+ * line, so that two hours of class become a few dozen kB.
+ */
+export async function sendPlaylist(
   request: IncomingMessage,
   response: ServerResponse,
   text: string,
   maxAgeS: number,
-) {
+): Promise<void> {
+  const accepts = /\bgzip\b/.test(request.headers['accept-encoding']?.toString() ?? '');
+  const isZipped = accepts && text.length > COMPRESS_ABOVE;
+  const body = isZipped ? await zip(text, { level: 1 }) : Buffer.from(text);
   response.writeHead(200, {
     'content-type': 'application/vnd.apple.mpegurl',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': maxAgeS === 0 ? 'no-cache' : `max-age=${maxAgeS}`,
+    'content-length': body.length,
+    ...(isZipped ? { 'content-encoding': 'gzip' } : {}),
+    vary: 'accept-encoding',
+    'cache-control': `max-age=${maxAgeS}`,
   });
-  response.end(request.method === 'HEAD' ? undefined : text);
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 /** A body that can be sent in part. */

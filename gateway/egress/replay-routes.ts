@@ -42,7 +42,7 @@ export class ReplayFiles {
     if (name === 'index.m3u8') {
       const uriOf = (rendition: Rendition) => `${renditionName(rendition)}.m3u8`;
       const text = multivariantOf(timeline, view, uriOf, signedQuery(query));
-      sendPlaylist(request, response, text, maxAgeS);
+      await sendPlaylist(request, response, text, maxAgeS);
       return 0;
     }
     const playlist = parsePlaylistName(name);
@@ -55,7 +55,7 @@ export class ReplayFiles {
     if (isDvr || (rendition !== 'audio' && rendition >= timeline.slotCount))
       throw new LecternError('not-found');
     const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query));
-    sendPlaylist(request, response, text, maxAgeS);
+    await sendPlaylist(request, response, text, maxAgeS);
     return 0;
   }
 

@@ -148,6 +148,10 @@ export class Recording {
 
   async #end(): Promise<void> {
     this.#file = { ...this.#file, endedAtMs: Date.now() };
+    if (this.#file.state === 'armed') {
+      this.#file.reason = 'Nothing came to be recorded.';
+      this.#move('fail');
+    }
     if (recordingLifecycle.peek(this.#file.state, 'end') !== undefined) this.#move('end');
     await this.#disk.drained();
     await this.#closeFiles();

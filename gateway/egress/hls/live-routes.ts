@@ -32,13 +32,13 @@ export class LiveHls {
   }
 
   /** Sends the multivariant playlist `name`. Throws LecternError `not-live` or `not-found`. */
-  sendMultivariant(
+  async sendMultivariant(
     request: IncomingMessage,
     response: ServerResponse,
     channel: string,
     name: string,
     query: URLSearchParams,
-  ): void {
+  ): Promise<void> {
     const view = MULTIVARIANT[name];
     if (view === undefined) throw new LecternError('not-found');
     const recording = this.#egress.onAir(channel);
@@ -47,7 +47,7 @@ export class LiveHls {
     const suffix = view === 'live' ? '' : '-dvr';
     const uriOf = (rendition: Rendition) => `${id}/${renditionName(rendition)}${suffix}.m3u8`;
     const text = multivariantOf(recording.timeline, view, uriOf, signedQuery(query));
-    sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
+    await sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
   }
 
   /**
@@ -72,7 +72,7 @@ export class LiveHls {
     this.#egress.hlsViewers.saw(at.channel, viewer);
     const view = playlist.isDvr ? 'event' : 'live';
     const text = renditionPlaylist(timeline, playlist.rendition, view, isOver, signedQuery(query));
-    sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
+    await sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
     return 0;
   }
 }

@@ -69,7 +69,8 @@ export class Fanout {
     // What waits here is in the welcome already.
     this.#flush(smallest);
     smallest.readers.set(reader, { state: 'flowing' });
-    this.#write(reader, welcome);
+    reader.write(welcome);
+    this.#options.events.sent(welcome.length);
   }
 
   remove(reader: Reader): void {
@@ -118,6 +119,7 @@ export class Fanout {
       ]);
       return resumption;
     };
+    let sentBytes = 0;
     for (const [reader, pace] of group.readers) {
       const next = this.#paceOf(reader, pace, entry >= 0);
       if (next === 'closed') {
@@ -125,12 +127,15 @@ export class Fanout {
         this.#options.events.slow('closed');
         reader.close('at-once');
       } else if (next.state === 'flowing') {
-        this.#write(reader, pace.state === 'skipping' ? resumed() : merged);
-        group.readers.set(reader, next);
-      } else {
+        const bytes = pace.state === 'skipping' ? resumed() : merged;
+        reader.write(bytes);
+        sentBytes += bytes.length;
+        if (next !== pace) group.readers.set(reader, next);
+      } else if (next !== pace) {
         group.readers.set(reader, next);
       }
     }
+    this.#options.events.sent(sentBytes);
   }
 
   #paceOf(reader: Reader, pace: Pace, entryComes: boolean): Pace | 'closed' {
@@ -143,10 +148,5 @@ export class Fanout {
     }
     if (backlog < SKIP_ABOVE_BYTES / 2) return entryComes ? { state: 'flowing' } : pace;
     return this.#nowMs() - pace.sinceMs > STALLED_MS ? 'closed' : pace;
-  }
-
-  #write(reader: Reader, bytes: Uint8Array): void {
-    reader.write(bytes);
-    this.#options.events.sent(bytes.length);
   }
 }
