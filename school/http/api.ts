@@ -21,6 +21,9 @@ export type ApiContext = Context<ApiEnv>;
 
 const REFUSAL_BODY = { content: { 'application/json': { schema: ErrorBody } } };
 
+/** The `security` of a route that also serves those who are not signed in. */
+export const ANYONE: Record<string, string[]>[] = [{}, { apiKey: [] }, { session: [] }];
+
 /** Refusals of the framework, by their status. */
 const FRAMEWORK_CODES: Readonly<Record<number, ErrorCode>> = {
   400: 'bad-request',

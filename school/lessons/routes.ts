@@ -12,7 +12,7 @@ import {
   TicketCreate,
   TicketIssued,
 } from '#shared/contract/rest.ts';
-import { refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { page, setNext } from '../http/paging.ts';
 import type { Admission } from '../people/admission.ts';
 import type { Recordings } from '../recordings/service.ts';
@@ -177,13 +177,12 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
 
 /** What an invitation is traded for. */
 function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, limit }: LessonRoutes): void {
-  const security: Record<string, string[]>[] = [{}];
   api.openapi(
     createRoute({
       method: 'post',
       path: '/lessons/{lesson}/tickets',
       tags,
-      security,
+      security: ANYONE,
       middleware: limit,
       summary: 'Trade an invitation for a ticket to the room.',
       request: { params, body: body(TicketCreate) },
@@ -214,7 +213,7 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
       method: 'post',
       path: '/lessons/{lesson}/playback',
       tags,
-      security,
+      security: ANYONE,
       summary: 'Trade an invitation for playback addresses and the finished recordings.',
       request: { params, body: body(PlaybackCreate) },
       responses: {

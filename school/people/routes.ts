@@ -5,7 +5,7 @@ import type { MiddlewareHandler } from 'hono';
 import { LecternError } from '#shared/contract/errors.ts';
 import { Session, SessionCreate } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
-import { refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { SESSION_COOKIE, type Owner } from './owner.ts';
 import { SESSION_TTL_S, type Tokens } from './tokens.ts';
 
@@ -29,7 +29,7 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       path: '/session',
       tags: ['session'],
       summary: 'Sign in with the key of the owner link; the answer sets a cookie.',
-      security: [],
+      security: ANYONE,
       middleware: limit,
       request: { body: { required: true, content: { 'application/json': { schema: SessionCreate } } } },
       responses: {
@@ -53,6 +53,7 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       path: '/session',
       tags: ['session'],
       summary: 'Who you are.',
+      security: ANYONE,
       responses: { 200: { description: 'Who you are.', content: json }, ...refusals('unauthorized') },
     }),
     async (context) => {
@@ -67,6 +68,7 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       path: '/session',
       tags: ['session'],
       summary: 'Sign out.',
+      security: ANYONE,
       responses: { 204: { description: 'Signed out.' }, ...refusals('forbidden') },
     }),
     (context) => {

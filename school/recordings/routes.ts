@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { LessonId, RecordingId } from '#shared/contract/ids.ts';
 import { PlaybackCreate, Recording, ReplayIssued } from '#shared/contract/rest.ts';
-import { refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { page, setNext } from '../http/paging.ts';
 import type { Admission } from '../people/admission.ts';
 import type { Recordings } from './service.ts';
@@ -82,7 +82,7 @@ export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly 
       method: 'post',
       path: '/recordings/{recording}/playback',
       tags,
-      security: [{}],
+      security: ANYONE,
       summary: 'Trade an invitation of its lesson for the replay, with the chat in time.',
       request: {
         params,

@@ -1,0 +1,108 @@
+// What the owner, or a script with the API key, does with lessons.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Attendance, Lesson, Recording } from '#shared/contract/rest.ts';
+import { checkPlayback } from '#server/playback-sign.ts';
+import { codeOf, startTestSchool, type TestSchool } from './support.ts';
+
+describe('lessons', () => {
+  let school: TestSchool;
+  before(async () => {
+    school = await startTestSchool();
+  });
+  after(() => school.close());
+
+  it('makes a lesson with links for people and signed addresses for players', async () => {
+    const answer = await school.owner('POST', '/lessons', { title: '  Photosynthesis  ' });
+    assert.equal(answer.status, 201);
+    const lesson = Lesson.parse(answer.body);
+    assert.equal(lesson.title, 'Photosynthesis');
+    assert.equal(lesson.state, 'scheduled');
+    assert.equal(answer.headers.get('location'), `/api/v1/lessons/${lesson.id}`);
+    assert.match(lesson.links.teacher, /^https:\/\/class\.example\.org\/room\/[a-z0-9]+#invite=/);
+    assert.match(lesson.links.watch, /^https:\/\/class\.example\.org\/watch\/[a-z0-9]+#invite=/);
+    assert.match(lesson.play.wsFlv, /^wss:\/\/class\.example\.org\/live\//);
+    assert.match(lesson.play.rtmp, /^rtmp:\/\/class\.example\.org:1935\/live\//);
+    for (const address of Object.values(lesson.play)) {
+      const query = new URL(address).searchParams;
+      const resource = `/live/${lesson.channel}` as const;
+      assert.equal(checkPlayback(school.secrets.playback, 'play', resource, query, Date.now()), undefined);
+      const expiresInS = Number(query.get('expires')) - Date.now() / 1_000;
+      assert.ok(expiresInS >= 12 * 3_600 - 5, 'it is good for as long as the settings say');
+    }
+  });
+
+  it('gives the same links when asked again', async () => {
+    const made = await school.createLesson();
+    const again = Lesson.parse((await school.owner('GET', `/lessons/${made.id}`)).body);
+    assert.deepEqual(again.links, made.links);
+  });
+
+  it('lists them newest first, page by page', async () => {
+    const made = [];
+    for (const title of ['One', 'Two', 'Three', 'Four', 'Five']) made.push(await school.createLesson(title));
+    const titles: string[] = [];
+    let path = '/lessons?limit=2';
+    for (let pages = 0; pages < 2; pages += 1) {
+      const answer = await school.owner('GET', path);
+      titles.push(...Lesson.array().parse(answer.body).map(({ title }) => title));
+      const next = /^<\/api\/v1(.+)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
+      assert.ok(next !== undefined, 'a full page says where the next one is');
+      path = next;
+    }
+    assert.deepEqual(titles, ['Five', 'Four', 'Three', 'Two']);
+  });
+
+  it('does not lose one of two lessons made in the same millisecond', async () => {
+    const made = await Promise.all(Array.from({ length: 20 }, () => school.createLesson('At once')));
+    const listed = Lesson.array().parse((await school.owner('GET', '/lessons?limit=20')).body);
+    assert.deepEqual(new Set(listed.map(({ id }) => id)), new Set(made.map(({ id }) => id)));
+    assert.equal(new Set(listed.map(({ createdAtMs }) => createdAtMs)).size, 20);
+  });
+
+  it('renames a lesson', async () => {
+    const { id } = await school.createLesson();
+    const answer = await school.owner('PATCH', `/lessons/${id}`, { title: '光合作用' });
+    assert.equal(Lesson.parse(answer.body).title, '光合作用');
+    assert.equal(Lesson.parse((await school.owner('GET', `/lessons/${id}`)).body).title, '光合作用');
+  });
+
+  it('ends a class in the room and on air, and once more without harm', async () => {
+    const { id, channel } = await school.createLesson();
+    const first = await school.owner('POST', `/lessons/${id}/end`);
+    assert.equal(first.status, 200);
+    assert.equal(Lesson.parse(first.body).state, 'ended');
+    assert.ok(school.sfu.asked.includes(`DELETE /internal/rooms/${id}`));
+    assert.ok(school.gateway.asked.includes(`DELETE /internal/channels/${channel}/broadcast`));
+    const told = school.sfu.asked.length;
+    const second = await school.owner('POST', `/lessons/${id}/end`);
+    assert.equal(Lesson.parse(second.body).state, 'ended');
+    assert.equal(school.sfu.asked.length, told);
+  });
+
+  it('deletes a lesson with its room and its media', async () => {
+    const { id, channel } = await school.createLesson();
+    assert.equal((await school.owner('DELETE', `/lessons/${id}`)).status, 204);
+    assert.ok(school.sfu.asked.includes(`DELETE /internal/rooms/${id}`));
+    assert.ok(school.gateway.asked.includes(`DELETE /internal/channels/${channel}`));
+    for (const [method, path] of [
+      ['GET', ''],
+      ['DELETE', ''],
+      ['POST', '/end'],
+      ['GET', '/attendance'],
+    ] as const) {
+      const answer = await school.owner(method, `/lessons/${id}${path}`);
+      assert.equal(codeOf(answer), 'not-found', `${method} ${path}`);
+    }
+    const recordings = await school.owner('GET', `/recordings?lesson=${id}`);
+    assert.equal(codeOf(recordings), 'not-found');
+  });
+
+  it('has no attendance and no recordings before the class', async () => {
+    const { id } = await school.createLesson();
+    const attendance = await school.owner('GET', `/lessons/${id}/attendance`);
+    assert.deepEqual(Attendance.parse(attendance.body), []);
+    const recordings = await school.owner('GET', `/recordings?lesson=${id}`);
+    assert.deepEqual(Recording.array().parse(recordings.body), []);
+  });
+});

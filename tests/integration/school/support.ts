@@ -1,0 +1,192 @@
+// A school for a test, with the two services that it speaks to: small HTTP servers that keep to
+// shared/contract/internal.ts and remember what they were asked.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RecordingInfo, ServiceEvent } from '#shared/contract/internal.ts';
+import { Lesson } from '#shared/contract/rest.ts';
+import { LecternError } from '#shared/contract/errors.ts';
+import { requireBearer, sendError, sendJson } from '#server/http.ts';
+import { createLog } from '#server/log.ts';
+import { loadSecrets, type Secrets } from '#server/secrets.ts';
+import { closeServer, listen } from '#server/service.ts';
+import { readSettings } from '#server/settings.ts';
+import { startSchool } from '../../../school/app.ts';
+
+export const API_KEY = 'a-key-for-the-tests-only';
+const PUBLIC_URL = 'https://class.example.org';
+
+/** A room server and a gateway in one. */
+export interface Neighbour {
+  readonly url: string;
+  /** `METHOD /path` of every request that was answered. */
+  readonly asked: string[];
+  /** What `GET /internal/recordings` tells. */
+  recordings: RecordingInfo[];
+  /** Stops answering; `start` answers at the same address again. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export async function startNeighbour(secret: string): Promise<Neighbour> {
+  const log = createLog({ LECTERN_LOG: 'silent' }, 'neighbour');
+  let port = 0;
+  let server: Server | undefined;
+  const neighbour: Neighbour = {
+    get url() {
+      return `http://127.0.0.1:${port}`;
+    },
+    asked: [],
+    recordings: [],
+    async start() {
+      server = createServer((request, response) => {
+        try {
+          requireBearer(request, secret);
+          const url = new URL(request.url ?? '', 'http://neighbour');
+          neighbour.asked.push(`${request.method} ${url.pathname}`);
+          if (request.method === 'DELETE') {
+            sendJson(response, 200, {});
+          } else if (url.pathname === '/internal/recordings') {
+            const channel = url.searchParams.get('channel');
+            const told = neighbour.recordings.filter((info) => channel === null || info.channel === channel);
+            sendJson(response, 200, told);
+          } else {
+            throw new LecternError('not-found');
+          }
+        } catch (error) {
+          sendError(response, error, log);
+        }
+      });
+      port = await listen(server, port, '127.0.0.1');
+    },
+    async stop() {
+      if (server !== undefined) await closeServer(server);
+      server = undefined;
+    },
+  };
+  await neighbour.start();
+  return neighbour;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** The JSON body; undefined if there was none. */
+  body: unknown;
+}
+
+export interface TestSchool {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly secrets: Secrets;
+  readonly sfu: Neighbour;
+  readonly gateway: Neighbour;
+  /** Every line that was logged. */
+  readonly lines: string[];
+  /** Calls `/api/v1<path>` as anyone; `headers` may say who. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** The same with the API key. */
+  owner(method: string, path: string, body?: unknown): Promise<Answer>;
+  createLesson(title?: string): Promise<Lesson>;
+  /** Delivers events as one batch, ids counting from `firstId`. Returns the status. */
+  deliver(outbox: string, firstId: number, events: ServiceEvent[]): Promise<number>;
+  /** Ends the school and starts it again on the same data. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startTestSchool(env: Record<string, string> = {}): Promise<TestSchool> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
+  const secrets = loadSecrets(dataDir);
+  const sfu = await startNeighbour(secrets.internal);
+  const gateway = await startNeighbour(secrets.internal);
+  const lines: string[] = [];
+  const settings = readSettings({
+    LECTERN_DATA: dataDir,
+    LECTERN_SCHOOL_PORT: '0',
+    LECTERN_SFU_URL: sfu.url,
+    LECTERN_GATEWAY_URL: gateway.url,
+    LECTERN_PUBLIC_URL: PUBLIC_URL,
+    LECTERN_API_KEY: API_KEY,
+    LECTERN_LOG: 'debug',
+    ...env,
+  });
+  const log = createLog(settings, 'school', { write: (line: string) => lines.push(line) });
+  let school = await startSchool(settings, secrets, log);
+  const origin = () => `http://127.0.0.1:${school.port}`;
+
+  const call: TestSchool['call'] = async (method, path, body, headers = {}) => {
+    const json = body === undefined ? {} : { 'content-type': 'application/json' };
+    const response = await fetch(`${origin()}/api/v1${path}`, {
+      method,
+      headers: { ...json, ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+  const owner: TestSchool['owner'] = (method, path, body) =>
+    call(method, path, body, { authorization: `Bearer ${API_KEY}` });
+
+  return {
+    get url() {
+      return origin();
+    },
+    dataDir,
+    secrets,
+    sfu,
+    gateway,
+    lines,
+    call,
+    owner,
+    createLesson: async (title = 'Photosynthesis') =>
+      Lesson.parse((await owner('POST', '/lessons', { title })).body),
+    async deliver(outbox, firstId, events) {
+      const response = await fetch(`${origin()}/internal/events`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secrets.internal}` },
+        body: JSON.stringify({
+          outbox,
+          events: events.map((event, index) => ({ id: firstId + index, event })),
+        }),
+      });
+      await response.text();
+      return response.status;
+    },
+    async restart() {
+      await school.close();
+      school = await startSchool(settings, secrets, log);
+    },
+    async close() {
+      await school.close();
+      await sfu.stop();
+      await gateway.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The invitation in a link's fragment. */
+export function inviteIn(link: string): string {
+  return new URLSearchParams(new URL(link).hash.slice(1)).get('invite') ?? '';
+}
+
+/** The refusal's code in an answer; undefined if it is none. */
+export function codeOf({ body }: Answer): string | undefined {
+  return (body as { error?: { code?: string } } | undefined)?.error?.code;
+}
+
+/** A free port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await listen(server, 0, '127.0.0.1');
+  const { port } = server.address() as AddressInfo;
+  await closeServer(server);
+  return port;
+}
