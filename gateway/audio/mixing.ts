@@ -9,7 +9,7 @@ import type { Answer, Batch, MixerEntry, PacketEntry } from './messages.ts';
 import { SAMPLE_RATE } from './mixer.ts';
 
 /** How often packets go over: often enough for the delay, seldom enough for the cost. */
-const BATCH_MS = 40;
+const BATCH_MS = 50;
 /** Bytes that may wait for a worker that does not answer; the oldest sound is of no use by then. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const RESTART_MIN_MS = 100;

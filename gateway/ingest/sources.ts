@@ -15,7 +15,7 @@ import type {
   TrackSource,
 } from '../channel/sources.ts';
 import { ClockGroup, TrackClock } from './clock.ts';
-import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
+import { createIngestCounts, type IngestCounts } from './metrics.ts';
 import type { CodedPicture } from './rtp/picture.ts';
 import { RtpReceiver, type StreamUnit } from './rtp/receiver.ts';
 import { RtpSocket } from './rtp/socket.ts';
@@ -44,31 +44,25 @@ export interface Ingest extends Sources {
 /** What the tracks of all broadcasts share. */
 interface Ground {
   readonly socket: RtpSocket;
-  readonly metrics: IngestMetrics;
+  readonly counts: IngestCounts;
   readonly ffmpeg: string;
   readonly log: Log;
   readonly nowMs: () => number;
 }
 
 /** Opens the port. Rejects with the system's error, e.g. EADDRINUSE. */
-export async function openIngest({
-  port,
-  ip,
-  ffmpeg,
-  log,
-  metrics: registry,
-}: IngestOptions): Promise<Ingest> {
+export async function openIngest({ port, ip, ffmpeg, log, metrics }: IngestOptions): Promise<Ingest> {
   const nowMs = () => performance.now();
-  const metrics = createIngestMetrics(registry);
+  const counts = createIngestCounts(metrics);
   const socket = await RtpSocket.open({
     port,
     // Only what is on this machine can reach a loopback address; elsewhere any interface will do.
     host: ip.startsWith('127.') ? ip : '0.0.0.0',
-    metrics,
+    counts,
     nowMs,
     onError: (error) => log.error({ err: error }, 'the ingest port failed'),
   });
-  const ground: Ground = { socket, metrics, ffmpeg: ffmpeg ?? findFfmpeg(), log, nowMs };
+  const ground: Ground = { socket, counts, ffmpeg: ffmpeg ?? findFfmpeg(), log, nowMs };
   const groups = new Set<Group>();
   return {
     address: { ip, port: socket.port },
@@ -146,7 +140,7 @@ class Track implements TrackSource {
     this.#receiver = new RtpReceiver({
       track,
       clock: this.#clock,
-      metrics: ground.metrics,
+      counts: ground.counts,
       ownSsrc: randomInt(1, 2 ** 32 - 1),
       onUnit: (unit) => this.#unit(unit),
       send: (packet) => ground.socket.send(packet, from),

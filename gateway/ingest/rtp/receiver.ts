@@ -2,7 +2,7 @@
 import type { FeedTrack } from '#shared/contract/internal.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import type { TrackClock } from '../clock.ts';
-import type { IngestMetrics } from '../metrics.ts';
+import type { IngestCounts } from '../metrics.ts';
 import { H264Depacketiser } from './h264.ts';
 import { parseRtp, type RtpPacket } from './packet.ts';
 import type { CodedPicture, Depacketiser } from './picture.ts';
@@ -24,7 +24,7 @@ export type StreamUnit =
 export interface ReceiverOptions {
   readonly track: FeedTrack;
   readonly clock: TrackClock;
-  readonly metrics: IngestMetrics;
+  readonly counts: IngestCounts;
   /** The SSRC that our reports and requests come from. */
   readonly ownSsrc: number;
   readonly onUnit: (unit: StreamUnit) => void;
@@ -70,7 +70,7 @@ export class RtpReceiver {
         if (this.#depacketiser !== undefined) {
           this.#depacketiser.push({ ticks, marker: packet.marker, payload: packet.payload }, lost);
         } else if (packet.payload.length > 0) {
-          options.metrics.sounds.inc();
+          options.counts.sounds += 1;
           onUnit({ kind: 'opus', ticks, data: packet.payload });
         }
       },
@@ -83,14 +83,14 @@ export class RtpReceiver {
 
   /** Takes a datagram that bears this stream's SSRC. */
   rtp(bytes: Buffer, nowMs: number): void {
-    const { track, clock, metrics } = this.#options;
+    const { track, clock, counts } = this.#options;
     const packet = parseRtp(bytes, track.absCaptureTimeId);
     if (packet?.payloadType !== track.payloadType) {
-      metrics.rubbish.inc();
+      counts.rubbish += 1;
       return;
     }
-    metrics.packets.inc();
-    metrics.bytes.inc(bytes.length);
+    counts.packets += 1;
+    counts.bytes += bytes.length;
     const ticks = clock.arrived(packet.timestamp, packet.capture, nowMs);
     if (this.#received === 0) this.#firstSequence = packet.sequence;
     this.#received += 1;
@@ -122,7 +122,7 @@ export class RtpReceiver {
 
   #picture(unit: Extract<StreamUnit, { kind: 'h264' | 'vp8' }>): void {
     if (unit.picture.key && this.#keyframe === 'sent') this.#keyframe = 'none';
-    this.#options.metrics.pictures.inc();
+    this.#options.counts.pictures += 1;
     this.#options.onUnit(unit);
   }
 
@@ -130,7 +130,7 @@ export class RtpReceiver {
     if (this.#keyframe !== 'wanted' || nowMs - this.#keyframeAtMs < KEYFRAME_INTERVAL_MS) return;
     this.#keyframe = 'sent';
     this.#keyframeAtMs = nowMs;
-    this.#options.metrics.keyframeRequests.inc();
+    this.#options.counts.keyframeRequests += 1;
     this.#options.send(pictureLoss(this.#options.ownSsrc, this.ssrc));
   }
 
@@ -170,11 +170,11 @@ export class RtpReceiver {
   }
 
   #count(): void {
-    const { metrics } = this.#options;
+    const { counts } = this.#options;
     const { lost, late, duplicates } = this.#buffer;
-    metrics.lost.inc(lost - this.#counted.lost);
-    metrics.late.inc(late - this.#counted.late);
-    metrics.duplicates.inc(duplicates - this.#counted.duplicates);
+    counts.lost += lost - this.#counted.lost;
+    counts.late += late - this.#counted.late;
+    counts.duplicates += duplicates - this.#counted.duplicates;
     this.#counted = { lost, late, duplicates };
   }
 }

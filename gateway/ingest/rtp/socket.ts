@@ -3,14 +3,14 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { FeedAddress } from '../../channel/sources.ts';
-import type { IngestMetrics } from '../metrics.ts';
+import type { IngestCounts } from '../metrics.ts';
 import { isRtcp, peekSsrc } from './packet.ts';
 import type { RtpReceiver } from './receiver.ts';
 import { readSenderReports } from './rtcp.ts';
 
 /** A key frame of every layer of a hundred classes at once. The system may grant less. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
-const TICK_MS = 20;
+const TICK_MS = 40;
 
 interface Route {
   readonly from: FeedAddress;
@@ -21,7 +21,7 @@ export interface RtpSocketOptions {
   readonly port: number;
   /** Where to listen. */
   readonly host: string;
-  readonly metrics: IngestMetrics;
+  readonly counts: IngestCounts;
   /** Monotonic, in ms. */
   readonly nowMs: () => number;
   readonly onError: (error: Error) => void;
@@ -96,7 +96,7 @@ export class RtpSocket {
     }
     const ssrc = peekSsrc(bytes);
     const receiver = ssrc === undefined ? undefined : this.#find(ssrc, from);
-    if (receiver === undefined) this.#options.metrics.rubbish.inc();
+    if (receiver === undefined) this.#options.counts.rubbish += 1;
     else receiver.rtp(bytes, nowMs);
   }
 
