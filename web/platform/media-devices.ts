@@ -25,6 +25,7 @@ const KINDS: Readonly<Record<MediaDeviceKind, DeviceKind>> = {
 export function browserDevices(): MediaDevicesPort {
   // Undefined over plain http, whatever the DOM's types say.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
+  const opener = new Opener((constraints) => navigator.mediaDevices.getUserMedia(constraints));
   return {
     canShareScreen: typeof devices?.getDisplayMedia === 'function',
     canChooseSpeaker: 'setSinkId' in HTMLMediaElement.prototype,
@@ -36,20 +37,13 @@ export function browserDevices(): MediaDevicesPort {
         .map((device) => ({ id: device.deviceId, kind: KINDS[device.kind], label: device.label }));
     },
 
-    async open(kind: CaptureKind, deviceId?: string): Promise<MediaStreamTrack> {
-      if (devices === undefined) throw new DeviceError('insecure');
+    open(kind: CaptureKind, deviceId?: string): Promise<MediaStreamTrack> {
+      if (devices === undefined) return Promise.reject(new DeviceError('insecure'));
       const wish = {
         ...(kind === 'camera' ? CAMERA : MICROPHONE),
         ...(deviceId === undefined ? {} : { deviceId: { exact: deviceId } }),
       };
-      try {
-        const stream = await devices.getUserMedia(kind === 'camera' ? { video: wish } : { audio: wish });
-        const [track] = stream.getTracks();
-        if (track === undefined) throw new DeviceError('missing');
-        return track;
-      } catch (error) {
-        throw problemOf(error);
-      }
+      return opener.open(kind, wish);
     },
 
     async openScreen(): Promise<ScreenCapture> {
@@ -96,6 +90,69 @@ export function browserDevices(): MediaDevicesPort {
       };
     },
   };
+}
+
+interface Opening {
+  readonly wish: MediaTrackConstraints;
+  readonly resolve: (track: MediaStreamTrack) => void;
+  readonly reject: (error: DeviceError) => void;
+}
+
+/** Camera and microphone that are wanted in the same moment are one question to the person, not two. */
+class Opener {
+  readonly #capture: (constraints: MediaStreamConstraints) => Promise<MediaStream>;
+  #waiting = new Map<CaptureKind, Opening>();
+
+  constructor(capture: (constraints: MediaStreamConstraints) => Promise<MediaStream>) {
+    this.#capture = capture;
+  }
+
+  /** Rejects with {@link DeviceError}. */
+  open(kind: CaptureKind, wish: MediaTrackConstraints): Promise<MediaStreamTrack> {
+    if (this.#waiting.size === 0) queueMicrotask(() => void this.#ask());
+    // Another device of the same kind, chosen in the same moment: the later one counts.
+    this.#waiting.get(kind)?.reject(new DeviceError('failed'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(kind, { wish, resolve, reject });
+    });
+  }
+
+  async #ask(): Promise<void> {
+    const asked = this.#waiting;
+    this.#waiting = new Map();
+    if (asked.size > 1) {
+      try {
+        await this.#take(asked);
+        return;
+      } catch (error) {
+        // One that is missing or busy must not keep the other away.
+        const problem = problemOf(error);
+        if (problem.problem === 'denied') {
+          for (const opening of asked.values()) opening.reject(problem);
+          return;
+        }
+      }
+    }
+    for (const [kind, opening] of asked) {
+      this.#take(new Map([[kind, opening]])).catch((error: unknown) => opening.reject(problemOf(error)));
+    }
+  }
+
+  async #take(asked: ReadonlyMap<CaptureKind, Opening>): Promise<void> {
+    const camera = asked.get('camera');
+    const microphone = asked.get('microphone');
+    const stream = await this.#capture({
+      ...(camera === undefined ? {} : { video: camera.wish }),
+      ...(microphone === undefined ? {} : { audio: microphone.wish }),
+    });
+    const [video] = stream.getVideoTracks();
+    const [audio] = stream.getAudioTracks();
+    if ((camera !== undefined && video === undefined) || (microphone !== undefined && audio === undefined)) {
+      throw new DeviceError('missing');
+    }
+    if (video !== undefined) camera?.resolve(video);
+    if (audio !== undefined) microphone?.resolve(audio);
+  }
 }
 
 /** Turns what the browser threw into something that a person can act on. */
