@@ -130,6 +130,6 @@ function disposition({ title, info }: Replay, format: string): string {
   const date = new Date(info.startedAtMs).toISOString().slice(0, 10);
   const name = `${title} ${date}.${format}`.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
   const plain = name.replace(/[^\x20-\x7e]/g, '_');
-  const encoded = encodeURIComponent(name).replace(/['()]/g, escape);
+  const encoded = encodeURIComponent(name).replace(/['()]/g, '_');
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }

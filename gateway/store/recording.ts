@@ -8,7 +8,7 @@ import { equalBytes } from '#shared/media/bytes.ts';
 import { initSegment } from '#shared/media/fmp4.ts';
 import { DiskQueue } from './disk-queue.ts';
 import { INDEX, openLine, rowLine, writeRecordingFile, type RecordingFile } from './format.ts';
-import { initFile, segmentFile, Timeline, type InitConfig, type Row } from './timeline.ts';
+import { initFile, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
 
 /** The live window, and one row more for viewers that are about to ask for the oldest. */
 const ROWS_IN_MEMORY = 8;

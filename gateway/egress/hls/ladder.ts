@@ -9,7 +9,7 @@ import { StillPicture } from '../still-picture.ts';
 import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
 import { Lane, type Finished } from './lane.ts';
 import { composeRow, YOUNG_US } from './row.ts';
-import { silence } from './silence.ts';
+import { silence } from '../silence.ts';
 
 /** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
 const LIVING_US = 1_250_000;

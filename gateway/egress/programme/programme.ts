@@ -3,12 +3,15 @@ import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
 import { flvTimestampMs } from '#shared/media/flv.ts';
 import type { ProgrammeSink } from '../../channel/ports.ts';
 import { Fanout, type FanoutEvents, type Reader } from './fanout.ts';
+import { Filler } from './filler.ts';
 import { GopCache } from './gop-cache.ts';
-import { PictureFiller } from './picture-filler.ts';
-import { frameTag, headerTags, Tag, type Wire } from './tag.ts';
+import { frameTag, headerTags, type Tag, type Wire } from './tag.ts';
 
-/** How long the first viewers wait for the second kind of media, so that the file header tells the truth. */
-const PRIME_AFTER_US = 700_000;
+/**
+ * How long the first viewers wait for the second kind of media, so that the header tells the truth. What
+ * is not there by then is filled in.
+ */
+const PRIME_AFTER_US = 1_500_000;
 
 export interface ProgrammeOptions {
   readonly wires: readonly Wire[];
@@ -22,7 +25,7 @@ export class Programme implements ProgrammeSink {
   readonly #options: ProgrammeOptions;
   readonly #fanouts: ReadonlyMap<Wire, Fanout>;
   readonly #cache = new GopCache();
-  readonly #filler = new PictureFiller();
+  readonly #filler = new Filler();
   readonly #waiting = new Map<Reader, Wire>();
   #video: AvcConfig | undefined;
   #audio: AudioConfig | undefined;

@@ -101,7 +101,7 @@ describe('who may watch', () => {
         '-',
       ])
         .then(() => assert.fail('it played'))
-        .catch((error: { stderr: string }) => error.stderr);
+        .catch((error: unknown) => (error as { stderr: string }).stderr);
       assert.match(result, new RegExp(code));
       assert.doesNotMatch(result, /Stream #0/);
     }
@@ -110,7 +110,7 @@ describe('who may watch', () => {
       `${rig.rtmpUrl}${LIVE}?key=abc`,
     ])
       .then(() => assert.fail('it published'))
-      .catch((error: { stderr: string }) => error.stderr);
+      .catch((error: unknown) => (error as { stderr: string }).stderr);
     assert.match(publish, /forbidden/);
   });
 

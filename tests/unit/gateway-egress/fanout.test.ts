@@ -200,3 +200,23 @@ test('a camera that stalls while people talk is asked for a key frame and goes o
   assert.ok(!sizes.includes(777), 'what builds on a forgotten picture is left out');
   assert.equal(sizes.at(-1), 888);
 });
+
+test('a class without a microphone gets silence, and the first word when somebody speaks', () => {
+  const { made } = programme();
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  for (let index = 0; index < 75; index += 1) {
+    made.frame(picture(index * 40_000, index % 50 === 0, configOf(1)));
+  }
+  made.frame(sound(2.96e6));
+  made.end();
+  assert.equal(ear.heard[0]?.[4], 5, 'sound and picture from the start');
+  const sounds = ear.tags().filter((tag) => tag.type === 'audio');
+  const times = sounds.map((tag) => tag.timestampMs);
+  assert.deepEqual(
+    times,
+    [...times].sort((a, b) => a - b),
+  );
+  assert.equal(times.at(-1), 2960);
+  assert.ok(sounds.length > 100);
+});
