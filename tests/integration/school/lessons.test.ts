@@ -45,7 +45,11 @@ describe('lessons', () => {
     let path = '/lessons?limit=2';
     for (let pages = 0; pages < 2; pages += 1) {
       const answer = await school.owner('GET', path);
-      titles.push(...Lesson.array().parse(answer.body).map(({ title }) => title));
+      titles.push(
+        ...Lesson.array()
+          .parse(answer.body)
+          .map(({ title }) => title),
+      );
       const next = /^<\/api\/v1(.+)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
       assert.ok(next !== undefined, 'a full page says where the next one is');
       path = next;

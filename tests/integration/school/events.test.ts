@@ -1,0 +1,312 @@
+// What the room server and the gateway tell the school: applied in order, once, and only from them.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RecordingInfo, ServiceEvent } from '#shared/contract/internal.ts';
+import { Attendance, Lesson, PlaybackIssued, Recording, ReplayIssued } from '#shared/contract/rest.ts';
+import { checkPlayback } from '#server/playback-sign.ts';
+import { codeOf, inviteIn, startTestSchool, API_KEY, type TestSchool } from './support.ts';
+
+const T0 = Date.parse('2026-03-02T09:00:00Z');
+
+describe('the class as the school hears of it', () => {
+  let school: TestSchool;
+  let firstId = 1;
+  before(async () => {
+    school = await startTestSchool();
+  });
+  after(() => school.close());
+
+  /** Tells `events` as the next ones of one outbox. */
+  const tell = async (...events: ServiceEvent[]) => {
+    assert.equal(await school.deliver('sfu-1', firstId, events), 200);
+    firstId += events.length;
+  };
+  const stateOf = async ({ id }: Lesson) =>
+    Lesson.parse((await school.owner('GET', `/lessons/${id}`)).body).state;
+  const attendanceOf = async ({ id }: Lesson) =>
+    Attendance.parse((await school.owner('GET', `/lessons/${id}/attendance`)).body);
+  const joined = (lesson: Lesson, peer: string, name: string, atMs: number): ServiceEvent => ({
+    type: 'peer:joined',
+    atMs,
+    lesson: lesson.id,
+    peer,
+    name,
+    role: 'student',
+  });
+  const broadcast = (
+    lesson: Lesson,
+    state: Extract<ServiceEvent, { type: 'broadcast:changed' }>['state'],
+    atMs = T0,
+  ): ServiceEvent => ({
+    type: 'broadcast:changed',
+    atMs,
+    lesson: lesson.id,
+    channel: lesson.channel,
+    broadcast: 'broadcast1',
+    state,
+  });
+  const chat = (lesson: Lesson, message: string, text: string, atMs: number): ServiceEvent => ({
+    type: 'chat:posted',
+    atMs,
+    lesson: lesson.id,
+    message,
+    peer: 'peer-anna-1',
+    name: 'Anna',
+    role: 'student',
+    text,
+  });
+  const recordingOf = (lesson: Lesson, id: string, more: Partial<RecordingInfo> = {}): RecordingInfo => ({
+    id,
+    lesson: lesson.id,
+    channel: lesson.channel,
+    state: 'writing',
+    startedAtMs: T0,
+    durationMs: 0,
+    bytes: 0,
+    ...more,
+  });
+  const recordingChanged = (recording: RecordingInfo, atMs = T0): ServiceEvent => ({
+    type: 'recording:changed',
+    atMs,
+    recording,
+  });
+
+  it('goes from scheduled over open and live to ended', async () => {
+    const lesson = await school.createLesson();
+    const opened: ServiceEvent = { type: 'room:opened', atMs: T0, lesson: lesson.id };
+    const closed: ServiceEvent = { type: 'room:closed', atMs: T0, lesson: lesson.id };
+    const steps: [ServiceEvent, Lesson['state']][] = [
+      [opened, 'open'],
+      [broadcast(lesson, 'starting'), 'open'],
+      [broadcast(lesson, 'live'), 'live'],
+      [broadcast(lesson, 'interrupted'), 'live'],
+      [broadcast(lesson, 'live'), 'live'],
+      [broadcast(lesson, 'ended'), 'open'],
+      [broadcast(lesson, 'live'), 'live'],
+      [broadcast(lesson, 'failed'), 'open'],
+      [closed, 'ended'],
+      [broadcast(lesson, 'live'), 'ended'],
+      [opened, 'ended'],
+    ];
+    for (const [event, state] of steps) {
+      await tell(event);
+      assert.equal(await stateOf(lesson), state, event.type);
+    }
+  });
+
+  it('takes the news of room and gateway in whichever order they come', async () => {
+    const lesson = await school.createLesson();
+    assert.equal(await school.deliver('gateway-1', 1, [broadcast(lesson, 'live')]), 200);
+    await tell({ type: 'room:opened', atMs: T0, lesson: lesson.id });
+    assert.equal(await stateOf(lesson), 'live');
+  });
+
+  it('knows who was there, and when', async () => {
+    const lesson = await school.createLesson();
+    const left = (peer: string, atMs: number): ServiceEvent => ({
+      type: 'peer:left',
+      atMs,
+      lesson: lesson.id,
+      peer,
+    });
+    await tell(joined(lesson, 'peer-anna-1', 'Anna', T0), joined(lesson, 'peer-ben-22', 'Ben', T0 + 1_000));
+    await tell(left('peer-anna-1', T0 + 5_000), joined(lesson, 'peer-anna-1', 'Anna', T0 + 9_000));
+    // The room server was killed and took Ben in again: he never left.
+    await tell(joined(lesson, 'peer-ben-22', 'Ben B.', T0 + 10_000));
+    await tell({ type: 'room:closed', atMs: T0 + 60_000, lesson: lesson.id });
+    const role = 'student';
+    assert.deepEqual(await attendanceOf(lesson), [
+      { peer: 'peer-anna-1', name: 'Anna', role, joinedAtMs: T0, leftAtMs: T0 + 5_000 },
+      { peer: 'peer-ben-22', name: 'Ben B.', role, joinedAtMs: T0 + 1_000, leftAtMs: T0 + 60_000 },
+      { peer: 'peer-anna-1', name: 'Anna', role, joinedAtMs: T0 + 9_000, leftAtMs: T0 + 60_000 },
+    ]);
+  });
+
+  it('counts what is told twice once, also when a part of it is new', async () => {
+    const lesson = await school.createLesson();
+    const events = [joined(lesson, 'peer-anna-1', 'Anna', T0)];
+    const left: ServiceEvent = { type: 'peer:left', atMs: T0 + 1, lesson: lesson.id, peer: 'peer-anna-1' };
+    assert.equal(await school.deliver('sfu-2', 7, [...events, left]), 200);
+    assert.equal(await school.deliver('sfu-2', 7, [...events, left]), 200);
+    assert.equal((await attendanceOf(lesson)).length, 1);
+    const more = [...events, left, joined(lesson, 'peer-ben-22', 'Ben', T0)];
+    assert.equal(await school.deliver('sfu-2', 7, more), 200);
+    assert.equal((await attendanceOf(lesson)).length, 2);
+    // Another outbox counts for itself.
+    assert.equal(await school.deliver('sfu-3', 7, events), 200);
+    assert.equal((await attendanceOf(lesson)).length, 3);
+    await school.restart();
+    assert.equal(await school.deliver('sfu-2', 7, more), 200);
+    assert.equal((await attendanceOf(lesson)).length, 3, 'it also remembers after a restart');
+  });
+
+  it('counts a batch once that is delivered twice at the same time', async () => {
+    const lesson = await school.createLesson();
+    const events = Array.from({ length: 50 }, (_, n) => joined(lesson, `peer-number-${n}`, `P${n}`, T0 + n));
+    const statuses = await Promise.all(Array.from({ length: 4 }, () => school.deliver('sfu-4', 1, events)));
+    assert.deepEqual(statuses, [200, 200, 200, 200]);
+    assert.equal((await attendanceOf(lesson)).length, 50);
+  });
+
+  it('takes note of nothing for a lesson that it does not have, and says thanks all the same', async () => {
+    const unknown = { ...(await school.createLesson()), id: 'unknownlesson', channel: 'unknownchannel' };
+    await tell(
+      { type: 'room:opened', atMs: T0, lesson: unknown.id },
+      joined(unknown, 'peer-anna-1', 'Anna', T0),
+      chat(unknown, 'm1', 'Hello?', T0),
+      recordingChanged(recordingOf(unknown, 'recording0')),
+    );
+    assert.equal(codeOf(await school.owner('GET', '/recordings/recording0')), 'not-found');
+  });
+
+  it('refuses a stranger, a bad batch and anything else below /internal', async () => {
+    const post = (path: string, body: string, authorization: string, method = 'POST') =>
+      fetch(`${school.url}${path}`, { method, headers: { authorization }, body });
+    const right = `Bearer ${school.secrets.internal}`;
+    const empty = '{"outbox":"x","events":[]}';
+    const cases: [string, Promise<Response>, number][] = [
+      ['no secret', post('/internal/events', empty, ''), 401],
+      ['the API key', post('/internal/events', empty, `Bearer ${API_KEY}`), 401],
+      ['no JSON', post('/internal/events', '{', right), 400],
+      ['no batch', post('/internal/events', '{"outbox":"x"}', right), 400],
+      [
+        'an unknown event',
+        post('/internal/events', '{"outbox":"x","events":[{"id":1,"event":{"type":"x"}}]}', right),
+        400,
+      ],
+      ['too much', post('/internal/events', 'x'.repeat(5 * 1024 * 1024), right), 413],
+      ['another method', post('/internal/events', empty, right, 'PUT'), 405],
+      ['another address', post('/internal/other', empty, right), 404],
+      ['nothing new', post('/internal/events', empty, right), 200],
+    ];
+    for (const [what, answer, status] of cases) {
+      const response = await answer.catch(() => undefined);
+      // A body that is far too large may be cut off rather than answered.
+      if (response === undefined) assert.equal(what, 'too much');
+      else assert.equal(response.status, status, what);
+      await response?.text();
+    }
+  });
+
+  it('takes the largest batch that an outbox can send', async () => {
+    const lesson = await school.createLesson();
+    const events = Array.from({ length: 100 }, (_, n) =>
+      chat(lesson, `long-${n}`, '\u0001'.repeat(2_000), T0 + n),
+    );
+    assert.equal(await school.deliver('sfu-5', 1, events), 200);
+  });
+
+  it('keeps the recording’s story: written, then ready, and no later word changes that', async () => {
+    const lesson = await school.createLesson();
+    const ready = recordingOf(lesson, 'recording1', { state: 'ready', durationMs: 61_000, bytes: 1_000_000 });
+    await tell(recordingChanged(recordingOf(lesson, 'recording1', { state: 'armed' })));
+    await tell(recordingChanged(recordingOf(lesson, 'recording1', { durationMs: 2_000, bytes: 30_000 })));
+    await tell(recordingChanged(ready, T0 + 62_000));
+    await tell(recordingChanged(recordingOf(lesson, 'recording1', { durationMs: 3_000 })));
+    const answer = await school.owner('GET', '/recordings/recording1');
+    const recording = Recording.parse(answer.body);
+    assert.equal(recording.state, 'ready');
+    assert.equal(recording.durationMs, 61_000);
+    assert.equal(recording.bytes, 1_000_000);
+    assert.match(recording.replay, /^https:\/\/class\.example\.org\/replay\/recording1#invite=/);
+    assert.deepEqual(
+      recording.files.map(({ format, durationMs, bytes }) => ({ format, durationMs, bytes })),
+      [
+        { format: 'mp4', durationMs: 61_000, bytes: 1_000_000 },
+        { format: 'flv', durationMs: 61_000, bytes: 1_000_000 },
+      ],
+    );
+    for (const url of [recording.hls, ...recording.files.map((file) => file.url)]) {
+      const query = new URL(url).searchParams;
+      const verdict = checkPlayback(school.secrets.playback, 'play', '/replay/recording1', query, Date.now());
+      assert.equal(verdict, undefined);
+    }
+  });
+
+  it('shows the gateway’s own figures while it runs, and the last known ones while it does not', async () => {
+    const lesson = await school.createLesson();
+    await tell(recordingChanged(recordingOf(lesson, 'recording2', { durationMs: 1_000, bytes: 10 })));
+    school.gateway.recordings = [recordingOf(lesson, 'recording2', { durationMs: 9_000, bytes: 90 })];
+    const list = async () =>
+      Recording.array().parse((await school.owner('GET', `/recordings?lesson=${lesson.id}`)).body)[0];
+    assert.equal((await list())?.durationMs, 9_000);
+    await school.gateway.stop();
+    assert.equal((await list())?.durationMs, 1_000);
+    await school.gateway.start();
+    assert.equal((await list())?.bytes, 90);
+    school.gateway.recordings = [];
+  });
+
+  it('offers a replay that the gateway has though its news is still under way', async () => {
+    const lesson = await school.createLesson();
+    school.gateway.recordings = [recordingOf(lesson, 'recording3', { state: 'ready', durationMs: 5_000 })];
+    const invite = inviteIn(lesson.links.watch);
+    const playback = await school.call('POST', `/lessons/${lesson.id}/playback`, { invite });
+    assert.deepEqual(
+      PlaybackIssued.parse(playback.body).recordings.map(({ id }) => id),
+      ['recording3'],
+    );
+    school.gateway.recordings.push(recordingOf(lesson, 'recording4', { state: 'ready' }));
+    const replay = await school.call('POST', '/recordings/recording4/playback', { invite });
+    assert.equal(ReplayIssued.parse(replay.body).recording.id, 'recording4');
+    school.gateway.recordings = [];
+  });
+
+  it('replays a class with what was written in it, and only then', async () => {
+    const lesson = await school.createLesson('Cells');
+    const other = await school.createLesson('Another');
+    await tell(
+      recordingChanged(recordingOf(lesson, 'recording5')),
+      chat(lesson, 'before', 'Is this on?', T0 - 1),
+      chat(lesson, 'm1', 'Good morning', T0 + 1_000),
+      chat(lesson, 'm1', 'Good morning', T0 + 1_500),
+      chat(lesson, 'rude', 'Not nice', T0 + 2_000),
+      { type: 'chat:deleted', atMs: T0 + 2_500, lesson: lesson.id, message: 'rude' },
+      chat(other, 'm1', 'Elsewhere', T0 + 3_000),
+      chat(lesson, 'm2', 'Thank you', T0 + 59_000),
+      recordingChanged(
+        recordingOf(lesson, 'recording5', { state: 'ready', durationMs: 60_000 }),
+        T0 + 60_000,
+      ),
+      chat(lesson, 'after', 'Still here?', T0 + 61_000),
+    );
+    const replay = (link: string) =>
+      school.call('POST', '/recordings/recording5/playback', { invite: inviteIn(link) });
+    const issued = ReplayIssued.parse((await replay(lesson.links.watch)).body);
+    assert.equal(issued.title, 'Cells');
+    assert.deepEqual(
+      issued.chat.map(({ id, text, sentAtMs }) => ({ id, text, sentAtMs })),
+      [
+        { id: 'm1', text: 'Good morning', sentAtMs: T0 + 1_000 },
+        { id: 'm2', text: 'Thank you', sentAtMs: T0 + 59_000 },
+      ],
+    );
+    const { replay: page } = issued.recording;
+    assert.equal((await replay(page)).status, 200, 'its own link opens it');
+    assert.equal(codeOf(await replay(other.links.teacher)), 'ticket-invalid');
+    const owner = await school.owner('POST', '/recordings/recording5/playback', {});
+    assert.equal(owner.status, 200);
+    const anonymous = await school.call('POST', '/recordings/recording5/playback', {});
+    assert.equal(codeOf(anonymous), 'unauthorized');
+  });
+
+  it('deletes a finished recording for good, and none that is being written', async () => {
+    const lesson = await school.createLesson();
+    const ready = recordingOf(lesson, 'recording6', { state: 'ready' });
+    await tell(recordingChanged(ready), recordingChanged(recordingOf(lesson, 'recording7')));
+    assert.equal(codeOf(await school.owner('DELETE', '/recordings/recording7')), 'conflict');
+    assert.equal((await school.owner('DELETE', '/recordings/recording6')).status, 204);
+    assert.ok(school.gateway.asked.includes('DELETE /internal/recordings/recording6'));
+    // Neither a late word nor a gateway that has not come round to it brings it back.
+    await tell(recordingChanged(ready));
+    school.gateway.recordings = [ready];
+    assert.equal(codeOf(await school.owner('GET', '/recordings/recording6')), 'not-found');
+    const list = Recording.array().parse((await school.owner('GET', `/recordings?lesson=${lesson.id}`)).body);
+    assert.deepEqual(
+      list.map(({ id }) => id),
+      ['recording7'],
+    );
+    assert.equal(codeOf(await school.owner('DELETE', '/recordings/recording6')), 'not-found');
+    school.gateway.recordings = [];
+  });
+});
