@@ -5,10 +5,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createProxyServer, type ProxyServer } from 'httpxy';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { clientOf } from '#server/forwarded.ts';
 import { sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
-import { clientOf, isLoopback, setForwarded } from './door/forwarded.ts';
+import { isLoopback, setForwarded } from './door/forwarded.ts';
 import { allMetrics, readiness } from './door/health.ts';
 import { createPages, type Pages } from './door/pages.ts';
 

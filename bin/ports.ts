@@ -14,6 +14,11 @@ const FREE_FROM = 12_000;
 const FREE_TO = 32_000;
 const FREE_TRIES = 50;
 
+/** Services that only the door and each other talk to listen here. */
+const INNER_HOST = '127.0.0.1';
+/** Others do on LECTERN_HOST. */
+const OUTER: ReadonlySet<string> = new Set(['LECTERN_PORT', 'LECTERN_GATEWAY_PORT', 'LECTERN_RTMP_PORT']);
+
 type PortVariable = Extract<keyof Settings, `${string}_PORT`>;
 type Protocol = 'tcp' | 'udp';
 
@@ -33,7 +38,7 @@ function uses(settings: Settings, workers: number): PortUse[] {
     what,
     protocols: [protocol],
     count: 1,
-    host: variable === 'LECTERN_PORT' ? settings.LECTERN_HOST : '0.0.0.0',
+    host: OUTER.has(variable) ? settings.LECTERN_HOST : INNER_HOST,
   });
   return [
     one('LECTERN_PORT', 'the page and everything behind it'),
@@ -128,12 +133,25 @@ export async function settlePorts(
   for (const use of uses(settings, workers)) {
     if (settled[use.variable] === 0) settled[use.variable] = await findFree(use, taken);
   }
-  const own = (url: string | undefined, port: number) =>
-    url === undefined || url === '' ? `http://127.0.0.1:${port}` : url;
-  settled.LECTERN_SCHOOL_URL = own(given.LECTERN_SCHOOL_URL, settled.LECTERN_SCHOOL_PORT);
-  settled.LECTERN_GATEWAY_URL = own(given.LECTERN_GATEWAY_URL, settled.LECTERN_GATEWAY_PORT);
-  settled.LECTERN_SFU_URL = own(given.LECTERN_SFU_URL, settled.LECTERN_SFU_PORT);
+  const origins = localOrigins(settled);
+  const chosen = (url: string | undefined, origin: string) =>
+    url === undefined || url === '' ? origin : url;
+  settled.LECTERN_SCHOOL_URL = chosen(given.LECTERN_SCHOOL_URL, origins.school);
+  settled.LECTERN_GATEWAY_URL = chosen(given.LECTERN_GATEWAY_URL, origins.gateway);
+  settled.LECTERN_SFU_URL = chosen(given.LECTERN_SFU_URL, origins.sfu);
   return settled;
+}
+
+/** Where this machine's own services are, as origins. */
+export function localOrigins(settings: Settings): Record<'school' | 'gateway' | 'sfu', string> {
+  const { LECTERN_HOST: host } = settings;
+  // One address of the machine alone, if it is not one that stands for all of them.
+  const outer = host === '0.0.0.0' || host === '::' ? INNER_HOST : host;
+  return {
+    school: `http://${INNER_HOST}:${settings.LECTERN_SCHOOL_PORT}`,
+    gateway: `http://${outer.includes(':') ? `[${outer}]` : outer}:${settings.LECTERN_GATEWAY_PORT}`,
+    sfu: `http://${INNER_HOST}:${settings.LECTERN_SFU_PORT}`,
+  };
 }
 
 async function findFree(use: PortUse, taken: Set<number>): Promise<number> {

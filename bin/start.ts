@@ -1,12 +1,13 @@
 // `npm start`: set-up, then one school, gateway and sfu behind one door, until Ctrl-C.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { trustedProxies } from '#server/forwarded.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { publicUrl, readSettings, type Settings } from '#server/settings.ts';
 import { createDoor } from './door.ts';
 import { createLogLines } from './log-lines.ts';
-import { findPortProblems, settlePorts } from './ports.ts';
+import { findPortProblems, localOrigins, settlePorts } from './ports.ts';
 import { ensureFfmpeg } from './setup/ffmpeg.ts';
 import { ensurePage } from './setup/page.ts';
 import { SetupError } from './setup/run.ts';
@@ -98,6 +99,13 @@ function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefin
   return {
     ...process.env,
     ...given,
+    // The door is a proxy to them, whatever else is.
+    LECTERN_TRUSTED_PROXIES: [
+      settings.LECTERN_TRUSTED_PROXIES,
+      '127.0.0.1',
+      '::1',
+      settings.LECTERN_HOST,
+    ].join(),
     MEDIASOUP_WORKER_BIN: worker,
     ...(ffmpeg === undefined ? {} : { LECTERN_FFMPEG: ffmpeg }),
   };
@@ -122,30 +130,22 @@ async function start(): Promise<void> {
   // The supervisor's few lines are always there: scripts and people wait for `ready`.
   const log = createLog({ LECTERN_LOG: 'info' }, 'lectern', sink);
 
+  const origins = localOrigins(settings);
   const door = createDoor({
-    origins: {
-      school: `http://127.0.0.1:${settings.LECTERN_SCHOOL_PORT}`,
-      gateway: `http://127.0.0.1:${settings.LECTERN_GATEWAY_PORT}`,
-      sfu: `http://127.0.0.1:${settings.LECTERN_SFU_PORT}`,
-    },
+    origins,
     pagesDir,
-    trustedProxies: new Set(settings.LECTERN_TRUSTED_PROXIES.split(',').map((address) => address.trim())),
+    trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
     log: createLog(settings, 'door', sink),
   });
   owned.push(door);
   await door.listen(settings.LECTERN_PORT, settings.LECTERN_HOST);
 
-  const service = (name: string, port: number) => ({
-    name,
-    file: join(ROOT, name, 'main.ts'),
-    readyUrl: `http://127.0.0.1:${port}/readyz`,
-  });
   const supervisor = new Supervisor({
-    services: [
-      service('school', settings.LECTERN_SCHOOL_PORT),
-      service('gateway', settings.LECTERN_GATEWAY_PORT),
-      service('sfu', settings.LECTERN_SFU_PORT),
-    ],
+    services: Object.entries(origins).map(([name, origin]) => ({
+      name,
+      file: join(ROOT, name, 'main.ts'),
+      readyUrl: `${origin}/readyz`,
+    })),
     env: serviceEnv(settings, worker, ffmpeg),
     log,
     lines,

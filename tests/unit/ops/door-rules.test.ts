@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
-import { clientOf, isLoopback, setForwarded } from '../../../bin/door/forwarded.ts';
+import { clientOf } from '#server/forwarded.ts';
+import { isLoopback, setForwarded } from '../../../bin/door/forwarded.ts';
 import { mergeMetrics } from '../../../bin/door/health.ts';
 import { placeOf } from '../../../bin/door.ts';
 
