@@ -1,12 +1,12 @@
 // Joins the interactive plane: journal, outbox, workers, rooms, signalling and the internal API.
 import { join } from 'node:path';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import { LessonId } from '#shared/contract/ids.ts';
 import { requireBearer, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { openOutbox } from '#server/outbox.ts';
-import type { Secrets } from '#server/secrets.ts';
+import { isErrno, type Secrets } from '#server/secrets.ts';
 import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
 import type { Settings } from '#server/settings.ts';
 import { gatewayClient } from './gateway.ts';
@@ -23,9 +23,6 @@ export interface RunningSfu extends RunningService {
   /** Process ids of the media workers that run. */
   workerPids(): number[];
 }
-
-/** Services are reached by the door on this machine, or by a private network's own proxy. */
-const HOST = '127.0.0.1';
 
 /** Starts the SFU. Throws an Error of one line that says what a person must do. */
 export async function startSfu(settings: Settings, secrets: Secrets, log: Log): Promise<RunningSfu> {
@@ -68,7 +65,7 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
     });
     const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, log });
     const metrics = sfuMetrics({ rooms, workers, sockets: signalling.size, outbox: outbox.size });
-    const port = await listen(http, settings.LECTERN_SFU_PORT, HOST);
+    const port = await listenForDoor(http, settings);
     owned.push(() => closeServer(http));
     owned.push(() => signalling.close());
     rooms.restore();
@@ -78,6 +75,18 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** On this machine the door comes over loopback; from another one it comes to the outer address. */
+async function listenForDoor(http: Server, settings: Settings): Promise<number> {
+  const { LECTERN_SFU_PORT, LECTERN_SFU_URL, LECTERN_HOST } = settings;
+  const local = ['127.0.0.1', 'localhost'].includes(new URL(LECTERN_SFU_URL).hostname);
+  try {
+    return await listen(http, LECTERN_SFU_PORT, local ? '127.0.0.1' : LECTERN_HOST);
+  } catch (error) {
+    if (!isErrno(error, 'EADDRINUSE')) throw error;
+    throw new Error(`Port ${LECTERN_SFU_PORT} is taken: free it, or set LECTERN_SFU_PORT to another.`);
   }
 }
 

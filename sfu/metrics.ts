@@ -30,7 +30,7 @@ export function sfuMetrics({ rooms, workers, sockets, outbox }: Measured): Regis
   gauge('transports', 'mediasoup transports', () => workers.census.counts.transports);
   gauge('producers', 'mediasoup producers', () => workers.census.counts.producers);
   gauge('consumers', 'mediasoup consumers', () => workers.census.counts.consumers);
-  gauge('worker_deaths_total', 'Media workers that died', () => workers.deaths);
+  gauge('worker_deaths', 'Media workers that died', () => workers.deaths);
   gauge('outbox_events', 'Events that wait for school', outbox);
   const memory = new Gauge({
     name: 'lectern_sfu_worker_memory_bytes',

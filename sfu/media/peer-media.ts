@@ -137,7 +137,13 @@ class MediasoupPeer implements PeerMedia {
       this.#consumers.set(consumer.id, consumer);
       consumer.observer.once('close', () => this.#consumers.delete(consumer.id));
       consumer.on('producerclose', () => events.consumerClosed(consumer.id));
-      consumer.on('layerschange', (layers) => events.layerChanged(consumer.id, layers?.spatialLayer ?? null));
+      let told: number | null | undefined;
+      consumer.on('layerschange', (layers) => {
+        const spatialLayer = layers?.spatialLayer ?? null;
+        // A change of the temporal layer alone is nobody's business.
+        if (spatialLayer !== told) events.layerChanged(consumer.id, spatialLayer);
+        told = spatialLayer;
+      });
       return {
         id: consumer.id,
         kind: consumer.kind,

@@ -58,13 +58,13 @@ export class Broadcast {
   start(run: BroadcastRun): void {
     this.#airing?.loop.close();
     const { lesson, gateway, log } = this.#options;
+    this.#view = IDLE;
     const events = {
       status: (status: BroadcastStatus) => this.#heard(run, status),
       trouble: (reason: string) => this.#move('gap', { reason, recording: false }),
     };
     this.#airing = { run, loop: new Airing({ lesson, run, gateway, log, events }) };
     this.#set({ ...IDLE, id: run.id, state: broadcastLifecycle.next('idle', 'start') });
-    log.info({ lesson, broadcast: run.id }, 'broadcast started');
   }
 
   show(sources: readonly FeedSource[], media: RoomMedia | null): void {
@@ -104,8 +104,6 @@ export class Broadcast {
 
   #over(event: 'stop' | 'fail', reason: string | null): void {
     this.#move(event, { reason, audience: 0, recording: false });
-    const { lesson, log } = this.#options;
-    log.info({ lesson, broadcast: this.#view.id, reason }, `broadcast ${this.#view.state}`);
   }
 
   /** Makes the move if the table has it, else stays: `gap` while interrupted changes nothing. */
@@ -116,9 +114,13 @@ export class Broadcast {
   }
 
   #set(view: BroadcastView): void {
-    const before = JSON.stringify(this.#view);
+    const before = this.#view;
+    if (JSON.stringify(view) === JSON.stringify(before)) return;
     this.#view = view;
-    if (JSON.stringify(view) !== before) this.#options.onChange(view);
+    const { lesson, log, onChange } = this.#options;
+    const { id: broadcast, state, reason } = view;
+    if (state !== before.state) log.info({ lesson, broadcast, reason }, `broadcast ${state}`);
+    onChange(view);
   }
 
   #isOn(): boolean {

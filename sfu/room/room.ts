@@ -335,8 +335,8 @@ export class Room {
 
   /** The worker died: everyone joins again, on the same socket, into new media. */
   #restart(): void {
-    for (const peer of this.#members.all()) peer.endSession();
     this.#stage.clear();
+    for (const peer of this.#members.all()) peer.endSession();
     this.#deps.log.info({ lesson: this.id }, 'room restarts on another worker');
     this.#members.tell('room:restarted', {});
   }

@@ -82,6 +82,9 @@ describe('broadcast', () => {
         (senderReport?.ntpMs ?? 0) + ((last.timestamp - (senderReport?.rtp ?? 0)) | 0) / (clockRate / 1_000);
       assert.ok(Math.abs(last.atMs - byProducer) < 1_000, `layer ${layer}: ${last.atMs - byProducer} ms`);
       const report = reports.at(-1);
+      t.diagnostic(
+        `layer ${layer} of ${clockRate} Hz: captured ${(last.atMs - byProducer).toFixed(0)} ms before it came`,
+      );
       if (report === undefined) continue;
       const byReport = report.ntpMs + ((last.timestamp - report.rtp) | 0) / (clockRate / 1_000);
       assert.ok(Math.abs(last.atMs - byReport) < 1_000, `layer ${layer} by SR: ${last.atMs - byReport} ms`);

@@ -12,9 +12,11 @@ import type { World } from './world.ts';
 
 export interface Classrooms {
   /** Opens a tab, joins, and publishes. */
-  enter(world: World, peer: string, role: Role, publish: Source[], changes?: Partial<Ticket>): Promise<Page>;
+  enter(world: World, peer: string, role: Role, publish: Source[], options?: EnterOptions): Promise<Page>;
   close(): Promise<void>;
 }
+/** What is different in the ticket, and whether the network blocks UDP. */
+type EnterOptions = Partial<Ticket> & { blockUdp?: boolean };
 type Source = 'camera' | 'microphone' | 'screen';
 
 /** Bundles the page, serves it, and starts the browser. */
@@ -39,11 +41,12 @@ export async function openClassrooms(): Promise<Classrooms> {
   }
   const running = browser;
   return {
-    async enter(world, peer, role, publish, changes) {
+    async enter(world, peer, role, publish, { blockUdp = false, ...changes } = {}) {
       const context = await running.newContext();
       const page = await context.newPage();
       await page.goto(address);
       await page.waitForFunction(() => 'classroom' in window);
+      if (blockUdp) await page.evaluate(() => void (window.classroom.protocols = ['tcp']));
       const ticket = await world.ticket(peer, role, changes);
       await page.evaluate(([url, jwt]) => window.classroom.enter(url, jwt), [world.url, ticket] as const);
       for (const source of publish) await page.evaluate((one) => window.classroom.publish(one), source);

@@ -73,6 +73,15 @@ describe('media', () => {
     await student.context().close();
   });
 
+  test('media goes over TCP where UDP is blocked, for both sides', async () => {
+    const there = { room: randomId(), blockUdp: true };
+    const teacher = await classrooms.enter(world, 'teacher', 'teacher', ['camera'], there);
+    const student = await classrooms.enter(world, 'student', 'student', [], there);
+    await moves(student);
+    await teacher.context().close();
+    await student.context().close();
+  });
+
   test('a lost socket interrupts no picture and is resumed', async () => {
     const there = { room: randomId() };
     const teacher = await classrooms.enter(world, 'teacher', 'teacher', ['camera'], there);

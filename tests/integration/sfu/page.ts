@@ -1,7 +1,7 @@
 // Runs in Chromium: the smallest classroom that publishes and receives. Bundled by browser.ts.
 import { Device, type types } from 'mediasoup-client';
 import { io, type Socket } from 'socket.io-client';
-import type { Ack, ConsumerView, Joined, Welcome } from '#shared/contract/signalling.ts';
+import type { Ack, ConsumerView, Joined, TransportView, Welcome } from '#shared/contract/signalling.ts';
 
 type Source = 'camera' | 'microphone' | 'screen';
 const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
@@ -17,6 +17,8 @@ class Classroom {
   readonly #consumers = new Map<string, { consumer: types.Consumer; video: HTMLVideoElement | null }>();
   /** What happened, for the test to read. */
   readonly facts: { name: string; data: unknown; atMs: number }[] = [];
+  /** Leaves out what a network blocks. */
+  protocols = ['udp', 'tcp'];
   joins: { tookMs: number; resumed: boolean; firstFrameMs?: number }[] = [];
 
   /** Connects, joins, and joins again whenever it must. */
@@ -123,7 +125,7 @@ class Classroom {
       this.#send?.close();
       this.#send = undefined;
       this.#consumers.clear();
-      this.#recv = device.createRecvTransport(joined.recvTransport as never);
+      this.#recv = device.createRecvTransport(this.#reachable(joined.recvTransport));
       this.#connects(this.#recv);
     }
     const fresh = joined.consumers.filter(({ id }) => !this.#consumers.has(id));
@@ -182,9 +184,8 @@ class Classroom {
   }
 
   async #createSend(): Promise<types.Transport> {
-    const transport = this.#device?.createSendTransport(
-      await this.ask<never>('transport:create', { direction: 'send' }),
-    );
+    const view = await this.ask<TransportView>('transport:create', { direction: 'send' });
+    const transport = this.#device?.createSendTransport(this.#reachable(view));
     if (transport === undefined) throw new Error('no device');
     this.#connects(transport);
     transport.on('produce', ({ kind, rtpParameters, appData }, resolve, reject) => {
@@ -196,6 +197,13 @@ class Classroom {
       }).then(({ producerId }) => resolve({ id: producerId }), reject);
     });
     return transport;
+  }
+
+  #reachable(view: TransportView): never {
+    const iceCandidates = view.iceCandidates.filter(({ protocol }) =>
+      this.protocols.includes(String(protocol)),
+    );
+    return { ...view, iceCandidates } as never;
   }
 
   #connects(transport: types.Transport): void {

@@ -190,6 +190,23 @@ describe('signalling', () => {
     for (const person of [teacher, stranger, student]) person.leave();
   });
 
+  test('a change of network gets fresh ICE parameters, and connecting twice is connecting once', async () => {
+    const teacher = await Person.join(world, 'teacher', 'teacher', elsewhere());
+    const { recvTransport } = teacher.joined ?? assert.fail();
+    const transportId = recvTransport.id;
+    const { iceParameters } = await teacher.ask('transport:restart', { transportId });
+    assert.notEqual(iceParameters.usernameFragment, recvTransport.iceParameters.usernameFragment);
+    const dtlsParameters = {
+      role: 'client',
+      fingerprints: [{ algorithm: 'sha-256', value: Array.from({ length: 32 }, () => 'AB').join(':') }],
+    };
+    await teacher.ask('transport:connect', { transportId, dtlsParameters });
+    await teacher.ask('transport:connect', { transportId, dtlsParameters });
+    const same = await teacher.ask('transport:create', { direction: 'recv' });
+    assert.equal(same.id, transportId);
+    teacher.leave();
+  });
+
   test('a student publishes only while a teacher lets it', async () => {
     const there = elsewhere();
     const teacher = await Person.join(world, 'teacher', 'teacher', there);

@@ -42,7 +42,7 @@ export interface World {
 }
 
 /** A free port that stays the same over a restart of the SFU. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
