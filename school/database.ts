@@ -65,21 +65,22 @@ export type Database = Kysely<Tables>;
 export async function openDatabase(path: string): Promise<Database> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const sqlite = new DatabaseSync(path);
-  // FULL: what was acknowledged also survives a loss of power; the senders have forgotten it by then.
-  sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
-  const db = new Kysely<Tables>({
-    dialect: new NodeSqliteDialect({ database: glue(sqlite) }),
-    plugins: [new CamelCasePlugin()],
-  });
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) {
-    await db.destroy();
-    throw new Error(`${path} cannot be brought up to date: restore it from a backup, or update Lectern.`, {
-      cause: error,
+  try {
+    // FULL: what was acknowledged also survives a loss of power; the senders have forgotten it by then.
+    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    const db = new Kysely<Tables>({
+      dialect: new NodeSqliteDialect({ database: glue(sqlite) }),
+      plugins: [new CamelCasePlugin()],
     });
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    return db;
+  } catch (error) {
+    sqlite.close();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} cannot be used (${why}): restore it from a backup, or update Lectern.`);
   }
-  return db;
 }
 
 /** Shows node:sqlite to Kysely as the driver that its SQLite dialect was written for. */

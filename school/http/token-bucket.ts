@@ -41,11 +41,9 @@ export class TokenBuckets {
 /** One household or office has a whole /64 of IPv6 (RFC 6177), so that counts as one. */
 function networkOf(ip: string): string {
   if (!isIPv6(ip)) return ip;
-  const [head = '', tail] = ip.split('::', 2);
-  const groups = head.split(':');
-  if (tail !== undefined) {
-    const given = tail === '' ? 0 : tail.split(':').length;
-    while (groups.length + given < 8) groups.push('0');
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
+  const [head = '', tail = ''] = ip.split('::', 2);
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === '' ? [] : tail.split(':');
+  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
+  return `${[...front, ...zeros, ...back].slice(0, 4).join(':')}::/64`;
 }

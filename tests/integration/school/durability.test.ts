@@ -1,0 +1,237 @@
+// What was acknowledged stays, and what was promised is done, whatever ends in between.
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Attendance, Lesson } from '#shared/contract/rest.ts';
+import { loadSecrets, type Secrets } from '#server/secrets.ts';
+import { openDatabase } from '../../../school/database.ts';
+import { API_KEY, codeOf, freePort, startNeighbour, startTestSchool, type Neighbour } from './support.ts';
+
+const MAIN = join(import.meta.dirname, '../../../school/main.ts');
+
+async function eventually(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await probe())) {
+    assert.ok(Date.now() < deadline, what);
+    await sleep(50);
+  }
+}
+
+describe('a school process that is killed', () => {
+  let dataDir: string;
+  let secrets: Secrets;
+  let sfu: Neighbour;
+  let gateway: Neighbour;
+  let child: ChildProcess;
+  let url: string;
+
+  before(async () => {
+    dataDir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
+    secrets = loadSecrets(dataDir);
+    sfu = await startNeighbour(secrets.internal);
+    gateway = await startNeighbour(secrets.internal);
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    await start(port);
+  });
+  after(async () => {
+    child.kill('SIGKILL');
+    await sfu.stop();
+    await gateway.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  async function start(port = Number(new URL(url).port)): Promise<void> {
+    child = spawn(process.execPath, [MAIN], {
+      stdio: 'ignore',
+      env: {
+        ...process.env,
+        LECTERN_DATA: dataDir,
+        LECTERN_SCHOOL_PORT: String(port),
+        LECTERN_SFU_URL: sfu.url,
+        LECTERN_GATEWAY_URL: gateway.url,
+        LECTERN_API_KEY: API_KEY,
+      },
+    });
+    await eventually('the school is ready', async () => {
+      const response = await fetch(`${url}/readyz`).catch(() => undefined);
+      return response?.status === 200;
+    });
+  }
+  async function kill(): Promise<void> {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+  async function owner(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; body: unknown }> {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  it('still has the lesson and the events that it acknowledged', async () => {
+    const lesson = Lesson.parse((await owner('POST', '/lessons', { title: 'Photosynthesis' })).body);
+    const delivery = {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secrets.internal}` },
+      body: JSON.stringify({
+        outbox: 'sfu-1',
+        events: [
+          { id: 1, event: { type: 'room:opened', atMs: 1, lesson: lesson.id } },
+          {
+            id: 2,
+            event: {
+              type: 'peer:joined',
+              atMs: 2,
+              lesson: lesson.id,
+              peer: 'peer-anna-1',
+              name: 'Anna',
+              role: 'student',
+            },
+          },
+        ],
+      }),
+    };
+    assert.equal((await fetch(`${url}/internal/events`, delivery)).status, 200);
+    await kill();
+    await start();
+    const again = Lesson.parse((await owner('GET', `/lessons/${lesson.id}`)).body);
+    assert.deepEqual({ ...again, play: lesson.play }, { ...lesson, state: 'open' });
+    // The sender did not get the answer and tells it once more.
+    assert.equal((await fetch(`${url}/internal/events`, delivery)).status, 200);
+    const attendance = Attendance.parse((await owner('GET', `/lessons/${lesson.id}/attendance`)).body);
+    assert.deepEqual(
+      attendance.map(({ name }) => name),
+      ['Anna'],
+    );
+  });
+
+  it('still deletes what it was told to while the others were down', async () => {
+    const lesson = Lesson.parse((await owner('POST', '/lessons', { title: 'To be deleted' })).body);
+    await Promise.all([gateway.stop(), sfu.stop()]);
+    assert.equal((await owner('DELETE', `/lessons/${lesson.id}`)).status, 204);
+    assert.equal((await owner('GET', `/lessons/${lesson.id}`)).status, 404);
+    await kill();
+    await Promise.all([gateway.start(), sfu.start()]);
+    await start();
+    await eventually('its media is erased', () =>
+      gateway.asked.includes(`DELETE /internal/channels/${lesson.channel}`),
+    );
+    assert.ok(sfu.asked.includes(`DELETE /internal/rooms/${lesson.id}`));
+  });
+
+  it('ends in order when it is asked to', async () => {
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    assert.deepEqual(await gone, [0, null]);
+  });
+});
+
+describe('a service that is down', () => {
+  it('does not keep a lesson from being ended or deleted, and is told when it is back', async () => {
+    const school = await startTestSchool();
+    try {
+      const ended = await school.createLesson('Ended');
+      const deleted = await school.createLesson('Deleted');
+      await school.gateway.stop();
+      const answer = await school.owner('POST', `/lessons/${ended.id}/end`);
+      assert.equal(Lesson.parse(answer.body).state, 'ended');
+      assert.equal((await school.owner('DELETE', `/lessons/${deleted.id}`)).status, 204);
+      assert.equal(codeOf(await school.owner('GET', `/lessons/${deleted.id}`)), 'not-found');
+      // What can be done is done at once.
+      assert.ok(school.sfu.asked.includes(`DELETE /internal/rooms/${deleted.id}`));
+      const pending = async () => /^lectern_school_errands\S* (\d+)$/m.exec(await metrics(school.url))?.[1];
+      assert.equal(await pending(), '2');
+      await school.gateway.start();
+      await eventually('both are done', async () => (await pending()) === '0');
+      assert.ok(school.gateway.asked.includes(`DELETE /internal/channels/${ended.channel}/broadcast`));
+      assert.ok(school.gateway.asked.includes(`DELETE /internal/channels/${deleted.channel}`));
+      // The room may have gone on air again while the gateway was away: it is closed before the last erasure.
+      const times = school.sfu.asked.filter(
+        (asked) => asked === `DELETE /internal/rooms/${deleted.id}`,
+      ).length;
+      assert.ok(times >= 2);
+    } finally {
+      await school.close();
+    }
+  });
+});
+
+describe('the database', () => {
+  let dir: string;
+  let path: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
+    path = join(dir, 'school', 'lectern.db');
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('is made in an empty folder, where only its owner can look, and opens again', async () => {
+    const first = await openDatabase(path);
+    const lesson = {
+      id: 'lesson01',
+      title: 'x',
+      channel: 'channel1',
+      state: 'open',
+      createdAtMs: 1,
+    } as const;
+    await first.insertInto('lesson').values(lesson).execute();
+    await first.destroy();
+    assert.equal(statSync(join(dir, 'school')).mode & 0o077, 0);
+    const second = await openDatabase(path);
+    assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [lesson]);
+    await second.destroy();
+  });
+
+  it('keeps its promises: write-ahead log, synchronised, foreign keys', async () => {
+    const db = await openDatabase(path);
+    const orphan = {
+      lesson: 'nolesson',
+      message: 'm',
+      peer: 'p',
+      name: 'n',
+      role: 'student',
+      text: 't',
+      sentAtMs: 1,
+    } as const;
+    await assert.rejects(db.insertInto('chat').values(orphan).execute(), /FOREIGN KEY/);
+    await db.destroy();
+    const plain = new DatabaseSync(path);
+    assert.deepEqual({ ...plain.prepare('PRAGMA journal_mode').get() }, { journal_mode: 'wal' });
+    plain.close();
+  });
+
+  it('does not touch a file from a newer Lectern', async () => {
+    const plain = new DatabaseSync(path);
+    plain.exec("INSERT INTO kysely_migration VALUES ('9999-later', '2099-01-01T00:00:00.000Z')");
+    plain.close();
+    await assert.rejects(openDatabase(path), /cannot be used \(.*9999-later.*\): .*update Lectern/);
+  });
+
+  it('says so when the file is something else', async () => {
+    const other = join(dir, 'other.db');
+    writeFileSync(other, 'This is not a database, though it is long enough to be taken for one.'.repeat(50));
+    await assert.rejects(
+      openDatabase(other),
+      /other\.db cannot be used \(file is not a database\): restore it/,
+    );
+  });
+});
+
+async function metrics(url: string): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text();
+}
