@@ -87,7 +87,10 @@ export function seesLive(
 export async function goLive({ page }: Person): Promise<void> {
   await page.getByRole('button', { name: 'Go live' }).click();
   await page.getByRole('button', { name: 'Stop broadcast' }).waitFor({ timeout: 20_000 });
-  await page.getByText(/^live/i).locator('visible=true').first().waitFor({ timeout: 20_000 });
+  await page
+    .getByText(/LIVE\s+\d/)
+    .first()
+    .waitFor({ timeout: 20_000 });
 }
 
 /** Teacher: ends the class and confirms. */

@@ -92,6 +92,8 @@ export async function useStudio(context: BrowserContext): Promise<void> {
 export interface Sight {
   /** Milliseconds from the moment the picture was drawn by the teacher to the moment it was seen. */
   ageMs: number;
+  /** When the teacher drew it, in ms since 1970. */
+  drawnAtMs: number;
   width: number;
   height: number;
   /** `currentTime` of the element, in seconds. */
@@ -140,6 +142,7 @@ export async function look(page: Page, selector = 'video'): Promise<Sight | unde
       ).data;
       return {
         ageMs,
+        drawnAtMs: now - ageMs,
         width: video.videoWidth,
         height: video.videoHeight,
         time: video.currentTime,
