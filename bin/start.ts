@@ -158,7 +158,7 @@ async function start(): Promise<void> {
   if (pretty) {
     process.stdout.write(`\nLectern is ready. Open this link to sign in: ${ownerLink}\n\n`);
   } else {
-    log.info({ url, ownerLink, pid: process.pid }, 'ready');
+    log.info({ url, gatewayUrl: settings.LECTERN_GATEWAY_URL, ownerLink, pid: process.pid }, 'ready');
   }
 }
 
