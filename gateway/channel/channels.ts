@@ -1,4 +1,5 @@
 // Every channel of this gateway, and what is on air on it.
+import { LecternError } from '#shared/contract/errors.ts';
 import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
 import { Broadcast, type BroadcastDeps, type LiveState } from './broadcast.ts';
 
@@ -35,12 +36,15 @@ export class Channels {
   /**
    * Takes what should be on air on a channel and answers what is. The same feed may come any number of
    * times; one for another broadcast ends the one before. A broadcast that is over stays so.
+   * Throws LecternError `service-unavailable` once the gateway is closing.
    */
   feed(channel: string, feed: BroadcastFeed): BroadcastStatus {
+    // Not `ended`: the class goes on as soon as the gateway is back.
+    if (this.#state === 'closed') throw new LecternError('service-unavailable');
     const { outputs } = this.#options;
     let current = this.#current.get(channel);
     if (current?.info.broadcast !== feed.broadcast) {
-      if (this.#state === 'closed' || this.#over.has(feed.broadcast) || outputs.isOver(feed.broadcast)) {
+      if (this.#over.has(feed.broadcast) || outputs.isOver(feed.broadcast)) {
         return this.#absent(channel, feed.broadcast, 'ended', null);
       }
       void current?.stop();
@@ -48,7 +52,7 @@ export class Channels {
       if (!(started instanceof Broadcast)) return started;
       current = started;
     }
-    if (this.#state === 'open') current.feed(feed);
+    current.feed(feed);
     return current.status();
   }
 

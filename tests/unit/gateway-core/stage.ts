@@ -1,0 +1,156 @@
+// A broadcast with everything around it in the test's hands: the clock, the sources, the sinks.
+import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
+import type { AudioFrame, AvcConfig } from '#shared/media/frame.ts';
+import { Channels } from '../../../gateway/channel/channels.ts';
+import type { Outputs } from '../../../gateway/channel/ports.ts';
+import type { MixerOptions, SourceFrame, SourceHandlers, Sources } from '../../../gateway/channel/sources.ts';
+
+export const CHANNEL = 'channel12';
+export const RESUME_MS = 60_000;
+const CONFIG = { codec: 'h264', width: 1280, height: 720 } as unknown as AvcConfig;
+export const FROM = { ip: '127.0.0.1', port: 40_000 };
+
+export const camera = (over: Partial<FeedTrack> = {}): FeedTrack => ({
+  id: 'cam',
+  kind: 'video',
+  source: 'camera',
+  codec: 'h264',
+  ssrc: 1,
+  payloadType: 101,
+  clockRate: 90_000,
+  layer: 0,
+  ...over,
+});
+export const microphone = (over: Partial<FeedTrack> = {}): FeedTrack => ({
+  ...camera(),
+  id: 'mic',
+  kind: 'audio',
+  source: 'microphone',
+  codec: 'opus',
+  ssrc: 2,
+  payloadType: 100,
+  clockRate: 48_000,
+  ...over,
+});
+
+export function setStage(options: { resumeAtUs?: number; over?: string[]; ladderFails?: boolean } = {}) {
+  let nowMs = 1_000;
+  let tick: () => void = () => undefined;
+  const log: string[] = [];
+  const events: ServiceEvent[] = [];
+  const open = new Map<string, { track: FeedTrack; handlers: SourceHandlers }>();
+  let mixing: MixerOptions | undefined;
+  let requestKeyframe: () => void = () => undefined;
+  let finalize: () => void = () => undefined;
+
+  const sources: Sources = {
+    address: { ip: '127.0.0.1', port: 8084 },
+    openGroup: () => ({
+      open(track, _from, handlers) {
+        log.push(`open ${track.id}`);
+        open.set(track.id, { track, handlers });
+        return {
+          transcoded: track.codec === 'vp8',
+          update: () => undefined,
+          requestKeyframe: () => log.push(`pli ${track.id}`),
+          close() {
+            log.push(`close ${track.id}`);
+            open.delete(track.id);
+          },
+        };
+      },
+      close() {
+        for (const id of open.keys()) log.push(`close ${id}`);
+        open.clear();
+      },
+    }),
+  };
+  const outputs: Outputs = {
+    openProgramme(_info, ask) {
+      requestKeyframe = ask;
+      return {
+        frame: ({ kind, ptsUs }) => log.push(`programme ${kind} ${Math.round(ptsUs / 1_000)}`),
+        interrupted: () => log.push('programme interrupted'),
+        end: () => log.push('programme end'),
+      };
+    },
+    openLadder() {
+      if (options.ladderFails === true) throw new Error('no space left on device');
+      return {
+        resumeAtUs: options.resumeAtUs ?? 0,
+        tracks: (tracks) => log.push(`ladder tracks [${tracks.map(({ id }) => id).join(' ')}]`),
+        video: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
+        audio: () => log.push('ladder audio'),
+        interrupted: () => log.push('ladder interrupted'),
+        end() {
+          log.push('ladder end');
+          return new Promise((resolve) => (finalize = resolve));
+        },
+      };
+    },
+    viewers: () => ({ flv: 1, hls: 2, rtmp: 3 }),
+    isOver: (broadcast) => options.over?.includes(broadcast) === true,
+  };
+  const channels = new Channels({
+    sources,
+    outputs,
+    mixing: {
+      open(given) {
+        mixing = given;
+        return {
+          packet: (source, ptsUs) => log.push(`sound ${source} ${Math.round(ptsUs / 1_000)}`),
+          remove: (source) => log.push(`silence ${source}`),
+          close: () => log.push('mixer closed'),
+        };
+      },
+    },
+    clock: {
+      nowMs: () => nowMs,
+      wallMs: () => nowMs + 1_700_000_000_000,
+      every(_intervalMs, call) {
+        tick = call;
+        return () => (tick = () => undefined);
+      },
+    },
+    resumeMs: RESUME_MS,
+    log: { info: () => undefined, error: (_what, message) => log.push(`error ${message}`) },
+    onEvent: (event) => events.push(event),
+  });
+
+  const frame = (id: string, made: SourceFrame) => open.get(id)?.handlers.frame(made);
+  return {
+    channels,
+    log,
+    events,
+    openTracks: () => [...open.keys()],
+    states: () => events.flatMap((event) => (event.type === 'broadcast:changed' ? [event.state] : [])),
+    state: () => channels.status(CHANNEL)?.state,
+    feed: (tracks: FeedTrack[], over: Partial<BroadcastFeed> = {}) =>
+      channels.feed(CHANNEL, {
+        broadcast: 'broadcast1',
+        lesson: 'lesson123',
+        title: 'A class',
+        from: tracks.length > 0 ? FROM : null,
+        tracks,
+        ...over,
+      }),
+    /** A picture captured now, or `agoMs` ago. */
+    picture: (id: string, key = false, agoMs = 0) =>
+      frame(id, { kind: 'video', captureMs: nowMs - agoMs, key, data: new Uint8Array(4), config: CONFIG }),
+    sound: (id: string, agoMs = 0) =>
+      frame(id, { kind: 'audio', captureMs: nowMs - agoMs, data: Uint8Array.of(0xf8) }),
+    fail: (id: string, reason: string) => open.get(id)?.handlers.failed(reason),
+    aac: (made: AudioFrame) => mixing?.onFrame(made),
+    positionUs: () => mixing?.positionUs(),
+    askKeyframe: () => requestKeyframe(),
+    finalize: () => finalize(),
+    /** Lets time pass in steps of 100 ms; `each` happens in each. */
+    pass(forMs: number, each: () => void = () => undefined) {
+      for (let passed = 0; passed < forMs; passed += 100) {
+        nowMs += 100;
+        each();
+        tick();
+      }
+    },
+  };
+}
