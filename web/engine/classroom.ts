@@ -12,6 +12,7 @@ import type {
 import type { Permission } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import { ChatLog } from './chat.ts';
+import { Comings } from './comings.ts';
 import type { Devices } from './devices.ts';
 import { Emitter } from './emitter.ts';
 import { MediaSession } from './media-session.ts';
@@ -55,6 +56,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
   readonly #publications: Publications;
   readonly #renewTicket: () => Promise<string>;
   readonly #offs: (() => void)[] = [];
+  readonly #comings = new Comings((type, names) => this.emit('notice', { type, names }));
   #meter: UplinkMeter | undefined;
   #phase: Phase = { name: 'connecting' };
   #welcome: Welcome | undefined;
@@ -170,6 +172,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
 
   close(): void {
     clearTimeout(this.#again);
+    this.#comings.close();
     this.#meter?.close();
     for (const off of this.#offs.splice(0)) off();
     this.#signalling.close();
@@ -195,7 +198,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
       this.#signalling.on('room:closed', ({ reason }) => this.#closedByRoom(reason)),
     );
     on('peer:joined', (peer) => {
-      if (this.room.peer(peer)) this.emit('notice', { type: 'peer-joined', name: peer.name });
+      if (this.room.peer(peer)) this.#comings.add('peer-joined', peer.name);
     });
     on('peer:updated', (peer) => {
       const before = this.room.you;
@@ -207,7 +210,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     });
     on('peer:left', ({ peerId }) => {
       const peer = this.room.peerLeft(peerId);
-      if (peer !== undefined) this.emit('notice', { type: 'peer-left', name: peer.name });
+      if (peer !== undefined) this.#comings.add('peer-left', peer.name);
     });
     on('producer:created', (producer) => this.room.producer(producer));
     on('producer:updated', (producer) => {

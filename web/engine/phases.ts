@@ -18,7 +18,7 @@ export type Phase =
 
 /** Something that happened and is worth a word. */
 export type Notice =
-  | { readonly type: 'peer-joined' | 'peer-left'; readonly name: string }
+  | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
   | { readonly type: 'muted'; readonly source: Source }
   | {

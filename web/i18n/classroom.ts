@@ -174,6 +174,8 @@ export const classroom = defineMessages({
     // Notices
     joinedRoom: '{name} joined',
     leftRoom: '{name} left',
+    manyJoined: '{count} people joined',
+    manyLeft: '{count} people left',
     grantedMicrophone: 'The teacher allows you to speak. Press Unmute when you are ready.',
     grantedCamera: 'The teacher allows you to show yourself. Press Start camera when you are ready.',
     grantedScreen: 'The teacher allows you to share your screen.',
@@ -352,6 +354,8 @@ export const classroom = defineMessages({
 
     joinedRoom: '{name} 加入了',
     leftRoom: '{name} 离开了',
+    manyJoined: '{count} 人加入了',
+    manyLeft: '{count} 人离开了',
     grantedMicrophone: '老师允许你发言。准备好后请点击“取消静音”。',
     grantedCamera: '老师允许你打开摄像头。准备好后请点击“打开摄像头”。',
     grantedScreen: '老师允许你共享屏幕。',

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { ChatMessage } from '#shared/contract/signalling.ts';
 import { ChatLog } from '../../../web/engine/chat.ts';
+import { Comings } from '../../../web/engine/comings.ts';
 import { readTicket, recall, remember, type TabMemory } from '../../../web/engine/tab-memory.ts';
 
 /** The room's end of the conversation. */
@@ -100,6 +101,22 @@ describe('the chat', () => {
     log.deleted('old');
     assert.deepEqual(texts(log), ['from another', 'from me']);
     assert.deepEqual(heard, ['from another']);
+  });
+});
+
+describe('comings and goings', () => {
+  it('are told in one word when a whole class comes at once, and not at all once it is over', async () => {
+    const told: string[] = [];
+    const comings = new Comings((type, names) => told.push(`${type} ${names.join(' ')}`));
+    comings.add('peer-joined', 'Ada');
+    comings.add('peer-joined', 'Blaise');
+    comings.add('peer-left', 'Emmy');
+    await sleep(900);
+    assert.deepEqual(told, ['peer-joined Ada Blaise', 'peer-left Emmy']);
+    comings.add('peer-left', 'Ada');
+    comings.close();
+    await sleep(900);
+    assert.equal(told.length, 2);
   });
 });
 

@@ -18,9 +18,8 @@ interface Words {
 export function noticeToast(notice: Notice): Words | null {
   switch (notice.type) {
     case 'peer-joined':
-      return { text: classroom('joinedRoom', { name: notice.name }), tone: 'info' };
     case 'peer-left':
-      return { text: classroom('leftRoom', { name: notice.name }), tone: 'info' };
+      return { text: comingText(notice.type, notice.names), tone: 'info' };
     case 'granted': {
       const has = (permission: string) => notice.permissions.some((one) => one === permission);
       if (has('publish:microphone')) return { text: classroom('grantedMicrophone'), tone: 'success' };
@@ -46,6 +45,12 @@ export function noticeToast(notice: Notice): Words | null {
     case 'refused':
       return { text: classroom('publishRefused', { reason: explain(notice.code).title }), tone: 'danger' };
   }
+}
+
+function comingText(type: 'peer-joined' | 'peer-left', [name = '', ...others]: readonly string[]): string {
+  const joined = type === 'peer-joined';
+  if (others.length === 0) return classroom(joined ? 'joinedRoom' : 'leftRoom', { name });
+  return classroom(joined ? 'manyJoined' : 'manyLeft', { count: others.length + 1 });
 }
 
 function mutedText(source: Extract<Notice, { type: 'muted' }>['source']): string {
