@@ -14,7 +14,7 @@ export type { Delivery, LevelChoice, PlaybackStats, Recording };
 /** Asking whether class began: the first pause, its growth, and its limit, in ms. */
 const WAIT_MIN_MS = 2_000;
 const WAIT_GROWTH = 1.3;
-const WAIT_MAX_MS = 8_000;
+const WAIT_MAX_MS = 6_000;
 /** While the picture is away, in ms. */
 const TROUBLE_ASK_MS = 2_500;
 /** After the end of a stream, within about this many ms: all viewers ask at once. */

@@ -7,9 +7,10 @@ export type Delivery = 'auto' | 'flv' | 'hls';
 /** Another protocol is tried at once. */
 const FAILOVER_MS = 0;
 /** What worked before is likely to come back (a service restarts): it is tried so often before another. */
-const PATIENCE = 3;
-/** The first of these pauses, in ms; each is twice the one before. */
+const PATIENCE = 6;
+/** The first of these pauses, in ms; each is twice the one before, up to the last. */
 const RESUME_MS = 300;
+const RESUME_MAX_MS = 1_000;
 /** A source that ended in order is over, or is restarted: there is time to ask which, in ms. */
 const ENDED_MS = 4_000;
 /** When all failed: the first pause, doubled with every round up to the last. */
@@ -61,7 +62,7 @@ export class Chooser {
   failed(failure: Failure): Attempt {
     if (failure.kind === 'ended') return { protocol: this.protocol, delayMs: this.#jitter(ENDED_MS) };
     if (this.#patience > 0 && failure.kind !== 'media') {
-      const delayMs = RESUME_MS * 2 ** (PATIENCE - this.#patience);
+      const delayMs = Math.min(RESUME_MAX_MS, RESUME_MS * 2 ** (PATIENCE - this.#patience));
       this.#patience -= 1;
       return { protocol: this.protocol, delayMs: this.#jitter(delayMs) };
     }

@@ -52,10 +52,10 @@ const holds = (range: Range, positionS: number) => range.startS <= positionS && 
 const TARGET_MIN_S = 0.4;
 const TARGET_MAX_S = 2.5;
 /** What each stall adds, in s: a network that starves us needs a larger store. */
-const STALL_ADDS_S = 0.3;
-/** What a quiet minute takes away again, in s. */
-const QUIET_TAKES_S = 0.15;
-const QUIET_MS = 60_000;
+const STALL_ADDS_S = 0.25;
+/** What each quiet while takes away again, in s. */
+const QUIET_TAKES_S = 0.1;
+const QUIET_MS = 20_000;
 
 /** The distance to keep, learned from this viewer's network. */
 export class LatencyTarget {

@@ -343,7 +343,9 @@ export class LivePlayer {
     const source = this.#source;
     const edge = this.#options.screen.ranges.at(-1);
     const bufferedMs =
-      edge === undefined ? null : Math.round((edge.endS - this.#options.screen.positionS) * 1_000);
+      edge === undefined
+        ? null
+        : Math.max(0, Math.round((edge.endS - this.#options.screen.positionS) * 1_000));
     this.#options.events.stats({
       ...this.#metrics.at(this.#now),
       latencyMs: source?.driver.latencyMs() ?? bufferedMs,
