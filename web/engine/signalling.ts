@@ -20,7 +20,10 @@ const ACK_TIMEOUT_MS = 8_000;
 /** How long one attempt to connect may take, in ms. */
 const CONNECT_TIMEOUT_MS = 6_000;
 const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 2_500;
+/** A service that restarts is back within seconds: so long is tried swiftly, then with patience. */
+const SWIFT_RETRIES = 20;
+const SWIFT_RETRY_MS = 1_000;
+const PATIENT_RETRY_MS = 5_000;
 
 export type SignalState =
   | { readonly name: 'idle' }
@@ -57,11 +60,12 @@ const Answer = z.union([
 ]);
 
 /**
- * How long to wait before attempt number `attempt` (from 1), in ms: doubling up to a bound, of which a
- * random half is taken off so that a whole class does not come back in the same instant.
+ * How long to wait before attempt number `attempt` (from 1), in ms: doubling up to a bound, of which up
+ * to a random half is taken off so that a whole class does not come back in the same instant.
  */
 export function retryDelayMs(attempt: number, random: () => number): number {
-  const full = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1));
+  const bound = attempt <= SWIFT_RETRIES ? SWIFT_RETRY_MS : PATIENT_RETRY_MS;
+  const full = Math.min(bound, FIRST_RETRY_MS * 2 ** (attempt - 1));
   return full / 2 + (full / 2) * random();
 }
 
