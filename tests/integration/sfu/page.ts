@@ -44,7 +44,7 @@ class Classroom {
           if (this.#device === undefined) {
             const forcedRtpExtensions = { [ABS_CAPTURE_TIME]: true };
             this.#device = await Device.factory({ forcedRtpExtensions });
-            await this.#device.load({ routerRtpCapabilities: welcome.routerRtpCapabilities as never });
+            await this.#device.load({ routerRtpCapabilities: welcome.routerRtpCapabilities });
           }
           await this.#join();
           resolve();

@@ -7,7 +7,9 @@ import { ROOM, settle, TestClass, TestLink, ticketFor } from './class.ts';
 
 const refuses = (code: string, call: () => unknown) =>
   assert.rejects(
-    async () => void (await call()),
+    async () => {
+      await call();
+    },
     (error: { code?: string }) => error.code === code,
   );
 
