@@ -74,7 +74,7 @@ export async function openDatabase(path: string): Promise<Database> {
     });
     const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
     const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw error as Error;
     return db;
   } catch (error) {
     sqlite.close();

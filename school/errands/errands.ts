@@ -111,14 +111,14 @@ export class Errands {
       );
       if (errand.type === 'erase-lesson') steps.push(() => eraseChannel(errand.channel));
     }
-    let failure: unknown;
+    const failures: unknown[] = [];
     for (const step of steps) {
       try {
         await step();
       } catch (error) {
-        failure ??= error;
+        failures.push(error);
       }
     }
-    if (failure !== undefined) throw failure;
+    if (failures.length > 0) throw new AggregateError(failures, 'a service did not do its part');
   }
 }

@@ -111,7 +111,7 @@ export function limitRate(
 }
 
 /** What a route's description says of its refusals: a response for each status. */
-export function refusals(...codes: ErrorCode[]): Record<never, never> {
+export function refusals(...codes: ErrorCode[]): object {
   const byStatus = new Map<number, string[]>();
   for (const code of codes) {
     const { status } = ERRORS[code];

@@ -70,5 +70,6 @@ function nameSchemas<D extends { components?: object }>(document: D): object {
     return { $ref: `#/components/schemas/${id}` };
   };
   const { components, ...rest } = document;
-  return { ...Object(walk(rest)), components: { ...components, schemas } };
+  const parts = Object.entries(rest).map(([key, part]): [string, unknown] => [key, walk(part)]);
+  return { ...Object.fromEntries(parts), components: { ...components, schemas } };
 }

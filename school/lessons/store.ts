@@ -18,7 +18,7 @@ export async function insertLesson(db: Database, lesson: LessonRow): Promise<Les
       .selectFrom('lesson')
       .select(({ fn }) => fn.max('createdAtMs').as('atMs'))
       .executeTakeFirst();
-    const createdAtMs = Math.max(lesson.createdAtMs, Number(newest?.atMs ?? 0) + 1);
+    const createdAtMs = Math.max(lesson.createdAtMs, (newest?.atMs ?? 0) + 1);
     const row = { ...lesson, createdAtMs };
     await transaction.insertInto('lesson').values(row).execute();
     return row;

@@ -16,9 +16,11 @@ function stat(pid: number): { parent: number; cpuS: number } | undefined {
 
 /** `pid` and all that it started. */
 export function family(pid: number): number[] {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   const members = new Set([pid]);
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false;
     for (const one of all) {
       const parent = stat(one)?.parent;
@@ -49,7 +51,10 @@ export function memoryMb(pids: readonly number[]): number {
 }
 
 /** How much of one core these processes use while `during` runs, in per cent. */
-export async function cpuPercent(pids: () => readonly number[], during: () => Promise<unknown>): Promise<number> {
+export async function cpuPercent(
+  pids: () => readonly number[],
+  during: () => Promise<unknown>,
+): Promise<number> {
   const before = cpuSeconds(pids());
   const started = performance.now();
   await during();

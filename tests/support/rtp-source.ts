@@ -14,7 +14,8 @@ export const AUDIO = { ssrc: 0x2222, payloadType: 100, clockRate: 48_000 } as co
 export function classFile(): string {
   const file = join(tmpdir(), 'lectern-bench-class-720p30.mkv');
   if (existsSync(file)) return file;
-  const video = '-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -g 60 -b:v 1800k -maxrate 1800k -bufsize 900k';
+  const video =
+    '-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -g 60 -b:v 1800k -maxrate 1800k -bufsize 900k';
   const args =
     `-v error -y -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 60 ` +
     `${video} -pix_fmt yuv420p -c:a libopus -ac 2 -b:a 64k ${file}`;

@@ -9,6 +9,7 @@ import {
 } from '../../../gateway/egress/programme/fanout.ts';
 import { Programme } from '../../../gateway/egress/programme/programme.ts';
 import { flvWire, frameTag, headerTags } from '../../../gateway/egress/programme/tag.ts';
+import { NAL, nalType, readAvcc, writeAvcc } from '#shared/media/avc.ts';
 import { FlvDemuxer, parseVideoBody, type FlvTag } from '#shared/media/flv.ts';
 import { configOf, picture, sound } from './hand.ts';
 
@@ -158,7 +159,8 @@ test('a change of resolution brings a new sequence header before its key frame',
   made.frame(picture(0, true, configOf(1)));
   const ear = new Ear();
   made.join(flvWire, ear);
-  made.frame(picture(40_000, true, configOf(2)));
+  const data = writeAvcc([Uint8Array.of(0x65, 1, 2, 3)]);
+  made.frame({ ...picture(40_000, true, configOf(2)), data });
   made.end();
   const pictures = ear
     .tags()
@@ -166,6 +168,11 @@ test('a change of resolution brings a new sequence header before its key frame',
     .map((tag) => parseVideoBody(tag.body));
   const configs = pictures.filter((body) => body.type === 'config').map((body) => body.config.width);
   assert.deepEqual(configs, [640, 1280]);
+  // What a player held back from before must not be a key frame that the new configuration cannot decode.
+  const kinds = pictures
+    .slice(-4)
+    .map((body) => (body.type === 'frame' ? nalType(readAvcc(body.data)[0]!) : body.type));
+  assert.deepEqual(kinds, [NAL.sps, NAL.sps, 'config', NAL.idr]);
 });
 
 test('sound alone gets a black picture, so that players do not stand still', () => {

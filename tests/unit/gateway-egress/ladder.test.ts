@@ -26,6 +26,11 @@ function assertSound(rows: readonly Row[]): void {
     }
     assert.equal(row.slots.length, rows[0]?.slots.length, 'renditions do not come or go');
     const before = rows[index - 1];
+    const shown = before?.segments[before.slots.at(-1) ?? ''];
+    if (shown !== undefined && row.epochMs === before?.epochMs) {
+      const holeUs = row.segments[row.slots.at(-1)!]!.startUs - shown.startUs - shown.durationUs;
+      assert.ok(Math.abs(holeUs) < 100_000, `row ${row.n}: the picture has a hole of ${holeUs} µs`);
+    }
     const sound = before?.segments[AUDIO];
     if (sound === undefined || row.epochMs !== before?.epochMs) return;
     const holeUs = row.segments[AUDIO]!.startUs - sound.startUs - sound.durationUs;
