@@ -81,7 +81,7 @@ export function defineMessages<const E extends Readonly<Record<string, Text>>>(m
       return value === undefined ? whole : typeof value === 'number' ? formatNumber(value) : value;
     });
   };
-  return Object.assign(translate, { messages }) as Translate<E>;
+  return Object.assign(translate, { messages });
 }
 
 function pluralForm(text: Plural, count: string | number | undefined): string {

@@ -19,7 +19,10 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
         const { default: mpegts } = await load();
         if (closed) return;
         mpegts.LoggingControl.applyConfig({ enableAll: false });
-        if (!mpegts.isSupported()) return events.failed({ kind: 'media' });
+        if (!mpegts.isSupported()) {
+          events.failed({ kind: 'media' });
+          return;
+        }
         const player = mpegts.createPlayer(
           { type: 'flv', isLive: true, url: address() },
           {

@@ -25,7 +25,10 @@ export function hlsDriver(video: HTMLVideoElement): DriverKind {
       const begin = async () => {
         const { default: Player } = await load();
         if (closed) return;
-        if (!Player.isSupported()) return events.failed({ kind: 'media' });
+        if (!Player.isSupported()) {
+          events.failed({ kind: 'media' });
+          return;
+        }
         hls = new Player(settings(start));
         connect(hls, Player.Events, start, events);
         hls.attachMedia(video);
