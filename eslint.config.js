@@ -61,6 +61,8 @@ export default defineConfig(
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       // Libraries compare their enums with strings in their own examples.
       '@typescript-eslint/no-unsafe-enum-comparison': 'off',
+      // `String(error)` is how anything that was thrown becomes a text.
+      '@typescript-eslint/no-base-to-string': 'off',
       // Splitting a name into its characters is meant.
       '@typescript-eslint/no-misused-spread': 'off',
       // It does not see that a state may change while a function awaits.

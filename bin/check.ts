@@ -50,7 +50,7 @@ const CHECKS: readonly Check[] = [
   tool('formatting', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'),
   tool(
     'import boundaries',
-    'dependency-cruiser/bin/dependency-cruise.mjs',
+    'dependency-cruiser/bin/dependency-cruiser.mjs',
     '--config',
     '.dependency-cruiser.cjs',
     ...IMPORTING,

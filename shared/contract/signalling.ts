@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { Permission, Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
-import { ErrorCode } from './errors.ts';
+import type { ErrorCode } from './errors.ts';
 import { BroadcastId, DisplayName, MediaId, MessageId, PeerId } from './ids.ts';
 
 /** The largest message a client may send, in bytes; socket.io's `maxHttpBufferSize`. */
