@@ -99,8 +99,9 @@ export class Ladder implements LadderSink {
     if (frame.ptsUs - this.#audioLane.endUs > SOUND_HOLE_US) this.#fillSound(frame.ptsUs);
     this.#audioConfig = frame.config;
     this.#sound(frame);
-    for (const still of this.#still.due(this.#headUs)) this.#showStill(still);
+    // First, so that a still at a boundary goes into the row that begins there.
     this.#advance();
+    for (const still of this.#still.due(this.#headUs)) this.#showStill(still);
   }
 
   interrupted(): void {
@@ -148,7 +149,8 @@ export class Ladder implements LadderSink {
     }
     const young = frame.dtsUs - row.startUs < YOUNG_US || row.n === 1;
     const alone = this.#leader() === undefined;
-    if (row.isOpenToCut || (alone && !young) || this.#isTaken(lane.label, row.n)) {
+    const takesOver = alone && (!young || this.#hasPicture(row.n));
+    if (row.isOpenToCut || takesOver || this.#isTaken(lane.label, row.n)) {
       // Nothing else shows a picture: it does not wait for the row to end by itself.
       if (alone) row.end(frame.dtsUs, 'key');
       if (this.#isTaken(lane.label, row.n + 1)) return;
@@ -204,8 +206,11 @@ export class Ladder implements LadderSink {
     const { segment } = this.#stillLane;
     // The next row begins with a still of its own.
     if (row.boundary !== undefined && frame.ptsUs >= row.boundary.atUs) return;
-    if (segment === undefined) this.#stillLane.begin(row.n, frame, this.#epochMs);
-    else if (segment.config === frame.config) this.#stillLane.add(frame);
+    if (segment === undefined) {
+      const first = this.#hasPicture(row.n) ? frame : this.#still.at(row.startUs);
+      this.#stillLane.begin(row.n, first, this.#epochMs);
+      if (first.ptsUs < frame.ptsUs && first.config === frame.config) this.#stillLane.add(frame);
+    } else if (segment.config === frame.config) this.#stillLane.add(frame);
     else row.end(frame.ptsUs, 'clock');
   }
 
@@ -217,6 +222,12 @@ export class Ladder implements LadderSink {
       if (best === undefined || lane.layer > best.layer) best = lane;
     }
     return best;
+  }
+
+  /** True if a camera or a screen gave anything to row `n`. */
+  #hasPicture(n: number): boolean {
+    if ([...this.#done.keys()].some((label) => label !== AUDIO)) return true;
+    return [...this.#video.values()].some(({ lane }) => lane.segment?.n === n);
   }
 
   #isTaken(label: string, n: number): boolean {
@@ -292,9 +303,8 @@ export class Ladder implements LadderSink {
 
   /** A row in which nothing moved shows the still picture. */
   #completeStill(row: RowClock, atUs: number): void {
-    const hasPicture = [...this.#done.keys()].some((label) => label !== AUDIO);
     const lane = this.#stillLane;
-    if (lane.segment === undefined && !hasPicture) {
+    if (lane.segment === undefined && !this.#hasPicture(row.n)) {
       lane.begin(row.n, this.#still.at(row.startUs), this.#epochMs);
     }
     if (lane.segment !== undefined) this.#done.set(STILL, lane.finish(atUs));

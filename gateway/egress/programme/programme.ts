@@ -1,5 +1,7 @@
 // The one picture and sound of a broadcast, as FLV and RTMP viewers get them.
-import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
+import { writeAvcc } from '#shared/media/avc.ts';
+import { concatBytes } from '#shared/media/bytes.ts';
+import type { AudioConfig, AvcConfig, Frame, VideoFrame } from '#shared/media/frame.ts';
 import { flvTimestampMs } from '#shared/media/flv.ts';
 import type { ProgrammeSink } from '../../channel/ports.ts';
 import { Fanout, type FanoutEvents, type Reader } from './fanout.ts';
@@ -31,6 +33,8 @@ export class Programme implements ProgrammeSink {
   #audio: AudioConfig | undefined;
   #firstUs: number | undefined;
   #timestampMs = 0;
+  /** When the newest picture is decoded. */
+  #pictureUs = 0;
   #state: 'priming' | 'flowing' | 'ended' = 'priming';
 
   constructor(options: ProgrammeOptions) {
@@ -92,18 +96,36 @@ export class Programme implements ProgrammeSink {
     this.#timestampMs = flvTimestampMs(timeUs);
     this.#firstUs ??= timeUs;
     if (frame.kind === 'video' && frame.config !== this.#video) {
+      if (this.#video !== undefined) this.#bridge(frame);
       this.#video = frame.config;
       this.#announce();
     } else if (frame.kind === 'audio' && frame.config !== this.#audio) {
       this.#audio = frame.config;
       this.#announce();
     }
+    if (frame.kind === 'video') this.#pictureUs = frame.dtsUs;
     // Without a picture every sound is as good a place to begin as another.
     const entry = frame.kind === 'video' ? frame.key : this.#video === undefined;
     this.#push(frameTag(frame, entry));
     if (this.#state !== 'priming') return;
     const complete = this.#video !== undefined && this.#audio !== undefined;
     if (complete || timeUs - this.#firstUs > PRIME_AFTER_US) this.#prime();
+  }
+
+  /**
+   * Sends the key frame of a new configuration twice before it, with its parameter sets inside. mpegts.js
+   * and flv.js hold the newest frame back until the next tells its length, and then hand it to the decoder
+   * under the new configuration: if that is a key frame of the old one, Chromium gives up. Twice, because
+   * they hold back one more where a piece of the stream has a single frame.
+   */
+  #bridge(frame: VideoFrame): void {
+    const { sps, pps } = frame.config;
+    const data = concatBytes([writeAvcc([sps, pps]), frame.data]);
+    const stepUs = Math.min(1_000, (frame.dtsUs - this.#pictureUs) / 3);
+    for (const step of [1, 2]) {
+      const dtsUs = this.#pictureUs + step * stepUs;
+      this.#push(frameTag({ ...frame, data, dtsUs, ptsUs: dtsUs }, false));
+    }
   }
 
   /** Tells everyone the configurations, after one of them changed. */
