@@ -18,6 +18,8 @@ interface Voice {
 
 const port = parentPort;
 if (port === null) throw new Error('this runs as a worker thread');
+// The decoder prints every packet that it cannot decode; here they are counted.
+console.error = () => undefined;
 const aac = await loadAacModule();
 const voices = new Map<number, Voice>();
 const block = new Float32Array(BLOCK_SAMPLES * 2);
