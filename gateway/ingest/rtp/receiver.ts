@@ -38,14 +38,15 @@ interface Queued {
   readonly packet: RtpPacket;
 }
 
-type KeyframeRequest = 'none' | 'wanted' | 'sent';
-
 export class RtpReceiver {
   readonly #options: ReceiverOptions;
   readonly #buffer: ReorderBuffer<Queued>;
   readonly #depacketiser: Depacketiser | undefined;
-  #keyframe: KeyframeRequest = 'none';
+  /** Somebody wants a key frame that has not been asked for yet. */
+  #keyframeWanted = false;
   #keyframeAtMs = -Infinity;
+  /** How many packets had come when the last request was sent. */
+  #receivedAtRequest = -1;
   #reportedAtMs = -Infinity;
   #received = 0;
   #receivedBefore = 0;
@@ -96,7 +97,7 @@ export class RtpReceiver {
     this.#received += 1;
     this.#measureJitter(ticks, nowMs);
     this.#buffer.push({ sequence: packet.sequence, ticks, packet }, nowMs);
-    if (this.#depacketiser?.needsKey === true && this.#keyframe === 'none') this.requestKeyframe(nowMs);
+    if (this.#depacketiser?.needsKey === true) this.#sendKeyframeRequest(nowMs);
   }
 
   senderReport(report: SenderReport, nowMs: number): void {
@@ -104,31 +105,36 @@ export class RtpReceiver {
     this.#options.clock.relayReport(report.rtpTimestamp, report.ntpMs, nowMs);
   }
 
-  /** Asks for a key frame, at once or as soon as the last request is 500 ms old. */
+  /**
+   * Asks for a key frame, at once or as soon as the last request is 500 ms old. A stream that sends
+   * nothing is asked only once: at the SFU every request for a sleeping layer is one for all layers.
+   */
   requestKeyframe(nowMs: number): void {
     if (this.#depacketiser === undefined) return;
-    this.#keyframe = 'wanted';
+    this.#keyframeWanted = true;
     this.#sendKeyframeRequest(nowMs);
   }
 
   /** Call every few tens of ms. */
   tick(nowMs: number): void {
     this.#buffer.tick(nowMs);
-    // A request may get lost, or the key frame that answers it.
-    if (this.#keyframe === 'sent' && this.#depacketiser?.needsKey === true) this.#keyframe = 'wanted';
     this.#sendKeyframeRequest(nowMs);
     if (this.#received > 0 && nowMs - this.#reportedAtMs >= REPORT_INTERVAL_MS) this.#report(nowMs);
   }
 
   #picture(unit: Extract<StreamUnit, { kind: 'h264' | 'vp8' }>): void {
-    if (unit.picture.key && this.#keyframe === 'sent') this.#keyframe = 'none';
+    if (unit.picture.key) this.#keyframeWanted = false;
     this.#options.counts.pictures += 1;
     this.#options.onUnit(unit);
   }
 
   #sendKeyframeRequest(nowMs: number): void {
-    if (this.#keyframe !== 'wanted' || nowMs - this.#keyframeAtMs < KEYFRAME_INTERVAL_MS) return;
-    this.#keyframe = 'sent';
+    // As long as one is needed it is asked for again: a request may get lost, or what answers it.
+    if (!this.#keyframeWanted && this.#depacketiser?.needsKey !== true) return;
+    if (nowMs - this.#keyframeAtMs < KEYFRAME_INTERVAL_MS) return;
+    if (this.#received === this.#receivedAtRequest) return;
+    this.#receivedAtRequest = this.#received;
+    this.#keyframeWanted = false;
     this.#keyframeAtMs = nowMs;
     this.#options.counts.keyframeRequests += 1;
     this.#options.send(pictureLoss(this.#options.ownSsrc, this.ssrc));
