@@ -14,7 +14,6 @@ const TabMemory = z.object({
   joined: z.boolean(),
   camera: z.boolean(),
   microphone: z.boolean(),
-  screen: z.boolean(),
 });
 export type TabMemory = z.infer<typeof TabMemory>;
 

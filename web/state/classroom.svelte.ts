@@ -162,7 +162,6 @@ export class ClassroomState {
       joined: false,
       camera: true,
       microphone: true,
-      screen: false,
       ...before,
       invite: this.#invite,
       ticket: issued.ticket,
@@ -207,10 +206,9 @@ export class ClassroomState {
       // Replaced: the same person is in another tab; this one must not take it back by a reload alone.
       this.#remember({ joined: false });
     } else if (name === 'joined' && before === 'joined') {
-      const { camera, microphone, screen } = engine.publishing;
-      const now = { camera: camera !== 'off', microphone: microphone !== 'off', screen: screen !== 'off' };
-      const was = this.#memory;
-      if (was?.camera !== now.camera || was.microphone !== now.microphone || was.screen !== now.screen) {
+      const { camera, microphone } = engine.publishing;
+      const now = { camera: camera !== 'off', microphone: microphone !== 'off' };
+      if (this.#memory?.camera !== now.camera || this.#memory.microphone !== now.microphone) {
         this.#remember(now);
       }
     }
