@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readSettings } from '#server/settings.ts';
 import type { Figure, Report } from '../tests/bench/report.ts';
-import { ensureChromium } from './setup/chromium.ts';
-import { ensureFfmpeg, ffmpegHint } from './setup/ffmpeg.ts';
-import { ensurePage } from './setup/page.ts';
+import { prepareForTests } from './setup/for-tests.ts';
 import { SetupError } from './setup/run.ts';
-import { ensureWorker } from './setup/worker.ts';
 import { onStop } from './signals.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -20,16 +17,8 @@ const Bench = z.object({
   run: z.custom<(report: Report) => Promise<void>>((value) => typeof value === 'function'),
 });
 
-// Benchmarks close what they start; a person who will not wait for that ends the process group.
+// What a benchmark started ends with this process (bin/signals.ts).
 onStop(() => process.exit(130));
-
-async function prepare(): Promise<void> {
-  process.env.MEDIASOUP_WORKER_BIN = await ensureWorker();
-  const { LECTERN_FFMPEG } = readSettings();
-  if ((await ensureFfmpeg(LECTERN_FFMPEG)) === undefined) throw new SetupError(ffmpegHint());
-  process.env.LECTERN_CHROMIUM = await ensureChromium();
-  await ensurePage();
-}
 
 function machine(): string {
   const model = cpus()[0]?.model ?? 'unknown processor';
@@ -47,7 +36,7 @@ function table(figures: readonly Figure[]): string {
 async function bench(filters: readonly string[]): Promise<number> {
   const figures: Figure[] = [];
   let failed = 0;
-  await prepare();
+  await prepareForTests(readSettings().LECTERN_FFMPEG);
   const files = globSync('tests/bench/*.bench.ts', { cwd: ROOT })
     .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
     .sort();

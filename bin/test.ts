@@ -4,12 +4,9 @@ import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { readSettings } from '#server/settings.ts';
-import { ensureChromium } from './setup/chromium.ts';
-import { ensureFfmpeg, ffmpegHint } from './setup/ffmpeg.ts';
-import { ensurePage } from './setup/page.ts';
+import { prepareForTests } from './setup/for-tests.ts';
 import { duration } from './setup/progress.ts';
 import { SetupError } from './setup/run.ts';
-import { ensureWorker } from './setup/worker.ts';
 import { onStop } from './signals.ts';
 import { addResults, noResults, runFile, type Results } from './test/run-file.ts';
 
@@ -25,15 +22,6 @@ const GROUPS = [
 
 const stopping = new AbortController();
 onStop(() => stopping.abort(new Error('stopped')));
-
-/** Brings what tests need and tells them where it is. Throws SetupError. */
-async function prepare(signal: AbortSignal): Promise<void> {
-  process.env.MEDIASOUP_WORKER_BIN = await ensureWorker(signal);
-  const { LECTERN_FFMPEG } = readSettings();
-  if ((await ensureFfmpeg(LECTERN_FFMPEG, signal)) === undefined) throw new SetupError(ffmpegHint());
-  process.env.LECTERN_CHROMIUM = await ensureChromium(signal);
-  await ensurePage(signal);
-}
 
 async function runGroup(group: (typeof GROUPS)[number], filters: readonly string[]): Promise<Results> {
   const files = globSync(`${group.dir}/**/*.test.ts`, { cwd: ROOT })
@@ -73,7 +61,7 @@ async function test(filters: readonly string[]): Promise<number> {
   const startedMs = Date.now();
   let results = noResults();
   try {
-    await prepare(stopping.signal);
+    await prepareForTests(readSettings().LECTERN_FFMPEG, stopping.signal);
     for (const group of GROUPS) results = addResults(results, await runGroup(group, filters));
   } catch (error) {
     const why = error instanceof SetupError ? error.message : String(error);

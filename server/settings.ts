@@ -3,6 +3,11 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+/** An address of ours: links and calls put their own path behind it. */
+const origin = z
+  .url({ protocol: /^https?$/, error: 'must be an address such as https://class.example.org' })
+  .refine((url) => /^https?:\/\/[^/?#@]+\/?$/.test(url), 'must have no path, query or password')
+  .transform((url) => url.replace(/\/$/, ''));
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
 
 const Settings = z.object({
@@ -11,15 +16,15 @@ const Settings = z.object({
   /** Where the door listens. */
   LECTERN_HOST: z.string().default('0.0.0.0'),
   /** The address people use, e.g. https://class.example.org; by default the door's own. */
-  LECTERN_PUBLIC_URL: z.url().optional(),
+  LECTERN_PUBLIC_URL: origin.optional(),
   /** The gateway's own HTTP port, for CDNs. */
   LECTERN_GATEWAY_PORT: port(8081),
-  /** Where CDNs reach the gateway if not through the door. */
-  LECTERN_GATEWAY_URL: z.url().default('http://127.0.0.1:8081'),
+  /** Where the other services reach the gateway. */
+  LECTERN_GATEWAY_URL: origin.default('http://127.0.0.1:8081'),
   LECTERN_SCHOOL_PORT: port(8082),
-  LECTERN_SCHOOL_URL: z.url().default('http://127.0.0.1:8082'),
+  LECTERN_SCHOOL_URL: origin.default('http://127.0.0.1:8082'),
   LECTERN_SFU_PORT: port(8083),
-  LECTERN_SFU_URL: z.url().default('http://127.0.0.1:8083'),
+  LECTERN_SFU_URL: origin.default('http://127.0.0.1:8083'),
   LECTERN_RTMP_PORT: port(1935),
   /** UDP port on which the gateway takes RTP from the SFU. */
   LECTERN_INGEST_PORT: port(8084),
@@ -66,5 +71,5 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 
 /** The origin that links to people are made with, without a trailing slash. */
 export function publicUrl(settings: Settings): string {
-  return (settings.LECTERN_PUBLIC_URL ?? `http://localhost:${settings.LECTERN_PORT}`).replace(/\/$/, '');
+  return settings.LECTERN_PUBLIC_URL ?? `http://localhost:${settings.LECTERN_PORT}`;
 }

@@ -42,7 +42,8 @@ export async function startLectern(env: Record<string, string> = {}): Promise<Le
   const apiKey = 'a-key-for-the-tests-only';
   const child = spawn(process.execPath, [join(ROOT, 'bin/start.ts')], {
     cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Over the channel it notices if this process is killed (bin/signals.ts): nothing is left behind.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...process.env,
       ...Object.fromEntries(
@@ -61,6 +62,7 @@ export async function startLectern(env: Record<string, string> = {}): Promise<Le
   const log: LogLine[] = [];
   const watchers = new Set<(line: LogLine) => void>();
   for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
     createInterface({ input: stream }).on('line', (text) => {
       let line: LogLine;
       try {
