@@ -13,6 +13,8 @@ import { silence } from '../silence.ts';
 
 /** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
 const LIVING_US = 1_250_000;
+/** A step of the clock beyond this, in which neither sound nor picture came, is an interruption. */
+const JUMP_US = 1_500_000;
 /** A hole in the sound above this is filled. */
 const SOUND_HOLE_US = 60_000;
 /** Sound that is this late is not coming. */
@@ -121,6 +123,8 @@ export class Ladder implements LadderSink {
 
   /** The row in which time now is. */
   #enter(frame: Frame, wallMs: number): RowClock {
+    // Nothing at all came for a while: what was begun then is not continued now.
+    if (this.#row !== undefined && frame.ptsUs - this.#headUs > JUMP_US) this.interrupted();
     this.#headUs = this.#row === undefined ? frame.ptsUs : Math.max(this.#headUs, frame.ptsUs);
     if (this.#row === undefined) {
       this.#epochMs = wallMs - frame.ptsUs / 1_000;

@@ -90,6 +90,8 @@ export class Hand {
   nowUs = 0;
   source: Camera | undefined;
   hasSound = true;
+  /** For how long anything came. */
+  flowedUs = 0;
   #audioUs = 0;
 
   constructor(source: Camera | undefined, timeline = new Timeline()) {
@@ -132,6 +134,7 @@ export class Hand {
         if (this.hasSound) this.ladder.audio(sound(this.#audioUs), 1e12 + this.#audioUs / 1_000);
       }
       const source = this.source;
+      if (this.hasSound || (source?.alive.size ?? 0) > 0) this.flowedUs += FRAME_US;
       if (source === undefined) continue;
       source.atUs = this.nowUs;
       for (const track of source.tracks) {
