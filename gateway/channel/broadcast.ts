@@ -150,27 +150,27 @@ export class Broadcast {
   #open(): OnAir {
     const { outputs, mixing, sources, clock } = this.#deps;
     // The sinks may ask before the tracks are there; every track asks for itself when it is opened.
-    let intake: Intake | undefined;
-    const shown = (): VideoTrack | undefined => pictures?.current;
-    let pictures: Pictures | undefined;
-    const programme = outputs.openProgramme(this.info, () => intake?.requestKeyframe(shown()));
-    const ladder = this.#openLadder(programme, () => intake?.requestKeyframe(undefined));
+    const later: { intake?: Intake; pictures?: Pictures } = {};
+    const shown = (): VideoTrack | undefined => later.pictures?.current;
+    const programme = outputs.openProgramme(this.info, () => later.intake?.requestKeyframe(shown()));
+    const ladder = this.#openLadder(programme, () => later.intake?.requestKeyframe(undefined));
     const timeline = new Timeline({
       startUs: ladder.resumeAtUs + LEAD_IN_US,
       wallOffsetMs: () => clock.wallMs() - clock.nowMs(),
       onFrame: (placed) => this.#placed(placed),
     });
     this.#endUs = ladder.resumeAtUs;
-    pictures = new Pictures({
+    const pictures = new Pictures({
       programme,
       ladder,
-      requestKeyframe: (track) => intake?.requestKeyframe(track),
+      requestKeyframe: (track) => later.intake?.requestKeyframe(track),
     });
+    later.pictures = pictures;
     const mixer = mixing.open({
       onFrame: (frame) => this.#sound(frame),
       positionUs: () => timeline.positionUs(clock.nowMs()),
     });
-    intake = new Intake({
+    const intake = new Intake({
       group: sources.openGroup(),
       onFrame: (track, frame) => timeline.push(track, frame, clock.nowMs()),
       onVideoTracks: (tracks) => pictures.want(tracks),
@@ -180,6 +180,7 @@ export class Broadcast {
       onFailed: (reason) => this.#fail(reason),
       shown,
     });
+    later.intake = intake;
     return { intake, timeline, pictures, mixer, programme, ladder };
   }
 
@@ -206,7 +207,8 @@ export class Broadcast {
     const nowMs = this.#deps.clock.nowMs();
     this.#frameAtMs = nowMs;
     if (run.state !== 'live') {
-      this.#startedAtMs ??= Math.round(placed.wallMs);
+      // After a restart of the gateway what was on air before counts too.
+      this.#startedAtMs ??= Math.round(placed.wallMs - this.#endUs / 1_000);
       this.#move('media', { state: 'live', air: run.air });
     }
     this.#endUs = run.air.timeline.endUs;
