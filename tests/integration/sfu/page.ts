@@ -10,7 +10,7 @@ class Classroom {
   #socket: Socket | undefined;
   #device: Device | undefined;
   #joined: Joined | undefined;
-  #send: types.Transport | undefined;
+  #send: Promise<types.Transport> | undefined;
   #recv: types.Transport | undefined;
   readonly #wanted: Source[] = [];
   readonly #producers: types.Producer[] = [];
@@ -122,7 +122,7 @@ class Classroom {
     this.joins.push(join);
     if (!joined.resumed) {
       this.#recv?.close();
-      this.#send?.close();
+      void this.#send?.then((send) => send.close());
       this.#send = undefined;
       this.#consumers.clear();
       this.#recv = device.createRecvTransport(this.#reachable(joined.recvTransport));
@@ -158,7 +158,8 @@ class Classroom {
   }
 
   async #produce(source: Source): Promise<void> {
-    this.#send ??= await this.#createSend();
+    this.#send ??= this.#createSend();
+    const send = await this.#send;
     const audio = source === 'microphone';
     const stream = await navigator.mediaDevices.getUserMedia(
       audio ? { audio: true } : { video: { width: 1280, height: 720, frameRate: 30 } },
@@ -166,13 +167,15 @@ class Classroom {
     const [track] = stream.getTracks();
     const codecs = this.#device?.sendRtpCapabilities.codecs ?? [];
     const h264 = codecs.find(({ mimeType }) => mimeType === 'video/H264');
-    const producer = await this.#send.produce({
+    const producer = await send.produce({
       ...(track && { track }),
       appData: { source },
       ...(audio
         ? { codecOptions: { opusDtx: true, opusFec: true } }
         : {
             ...(h264 && { codec: h264 }),
+            // Chromium starts at 300 kbps and takes its time to find out that there is more.
+            codecOptions: { videoGoogleStartBitrate: 2_500 },
             encodings: [
               { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
               { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
