@@ -38,7 +38,7 @@ async function worker(): Promise<Finding> {
   const how = 'The mediasoup worker is not there yet: "npm start" downloads it';
   if (!hasApt()) return lacking(`${how}; without internet, set MEDIASOUP_WORKER_BIN to one.`);
   return lacking(
-    `${how}, or builds it in about five minutes${mayInstall() ? '' : ', for which it needs root once'}.`,
+    `${how}, or builds it in about five minutes${mayInstall() ? '' : ', for which it may need root once'}.`,
   );
 }
 
@@ -62,7 +62,7 @@ async function ports(settings: Settings): Promise<Finding[]> {
   const workers = settings.LECTERN_WORKERS ?? availableParallelism();
   const problems = await findPortProblems(settings, workers);
   if (problems.length === 0) return [good('All ports are free.')];
-  return problems.map(({ message }) => wrong(`${message} (Is Lectern running already?)`));
+  return problems.map(({ message }) => wrong(message));
 }
 
 async function dataFolder({ LECTERN_DATA: dir }: Settings): Promise<Finding[]> {

@@ -18,7 +18,7 @@ export async function bootstrap(command, args) {
   try {
     await ensurePackages();
   } catch (error) {
-    console.error(error.message);
+    console.error(error.code === undefined ? error.message : advice(error.message));
     process.exit(1);
   }
   // Over the channel the command notices when this process is gone (bin/signals.ts).
@@ -98,7 +98,7 @@ function advice(output) {
     return "The packages could not be fetched: connect to the internet (or set npm's registry), then try again.";
   }
   if (/EACCES|EPERM|EROFS/.test(output))
-    return 'npm may not write here: give yourself this folder, then try again.';
+    return 'Packages cannot be written here: give this folder to yourself, then try again.';
   if (/ENOSPC/.test(output)) return 'The disk is full: free some space, then try again.';
   if (/ENOENT/.test(output)) return 'There is no npm on the PATH: install it beside Node, then try again.';
   return 'The packages could not be installed: the lines above say why; then try again.';

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SetupError } from './run.ts';
 
 const POLL_MS = 250;
 
@@ -13,14 +14,13 @@ export interface LockOptions {
   onWait?: () => void;
 }
 
-/** Runs `work` while holding the lock on `path`. Rejects with what `work` rejects with, or if aborted. */
+/** Runs `work` while holding the lock on `path`. Rejects with what `work` rejects with, if aborted, or with SetupError. */
 export async function withLock<T>(
   path: string,
   work: () => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  mkdirSync(dirname(path), { recursive: true });
-  const db = new DatabaseSync(path, { timeout: 0 });
+  const db = openLock(path);
   try {
     for (let waited = false; !tryLock(db);) {
       if (!waited) options.onWait?.();
@@ -32,6 +32,17 @@ export async function withLock<T>(
     return await work();
   } finally {
     db.close();
+  }
+}
+
+function openLock(path: string): DatabaseSync {
+  const dir = dirname(path);
+  try {
+    mkdirSync(dir, { recursive: true });
+    return new DatabaseSync(path, { timeout: 0 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SetupError(`${dir} cannot be written (${why}): give it to the user that runs Lectern.`);
   }
 }
 

@@ -37,8 +37,8 @@ test('a port that is taken is named in one line, with the setting that moves it'
     });
     const messages = (await findPortProblems(settings, 1)).map(({ message }) => message);
     assert.deepEqual(messages, [
-      `TCP port ${port} (RTMP) is in use: stop what uses it, or set LECTERN_RTMP_PORT to a free port.`,
-      `UDP port ${udp.address().port} (RTP from the sfu) is in use: stop what uses it, or set LECTERN_INGEST_PORT to a free port.`,
+      `TCP port ${port} (RTMP) is in use: stop what uses it (another Lectern?), or set LECTERN_RTMP_PORT to a free port.`,
+      `UDP port ${udp.address().port} (RTP from the sfu) is in use: stop what uses it (another Lectern?), or set LECTERN_INGEST_PORT to a free port.`,
     ]);
   } finally {
     server.close();
@@ -71,7 +71,7 @@ test('start says so and does nothing else', async () => {
   assert.equal(status, 1);
   assert.equal(
     said,
-    `TCP port ${port} (the page and everything behind it) is in use: stop what uses it, or set LECTERN_PORT to a free port.\n`,
+    `TCP port ${port} (the page and everything behind it) is in use: stop what uses it (another Lectern?), or set LECTERN_PORT to a free port.\n`,
   );
 });
 
