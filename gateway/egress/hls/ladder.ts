@@ -15,6 +15,7 @@ import { silence } from '../silence.ts';
 const LIVING_US = 1_250_000;
 /** A step of the clock beyond this, in which neither sound nor picture came, is an interruption. */
 const JUMP_US = 1_500_000;
+const STEP_US = 100_000;
 /** A hole in the sound above this is filled. */
 const SOUND_HOLE_US = 60_000;
 /** Sound that is this late is not coming. */
@@ -125,6 +126,11 @@ export class Ladder implements LadderSink {
   #enter(frame: Frame, wallMs: number): RowClock {
     // Nothing at all came for a while: what was begun then is not continued now.
     if (this.#row !== undefined && frame.ptsUs - this.#headUs > JUMP_US) this.interrupted();
+    // Time passes in small steps, so that rows end where they should though no frame came then.
+    while (this.#row !== undefined && frame.ptsUs - this.#headUs > STEP_US) {
+      this.#headUs += STEP_US;
+      this.#advance();
+    }
     this.#headUs = this.#row === undefined ? frame.ptsUs : Math.max(this.#headUs, frame.ptsUs);
     if (this.#row === undefined) {
       this.#epochMs = wallMs - frame.ptsUs / 1_000;
@@ -144,8 +150,8 @@ export class Ladder implements LadderSink {
   /** A lane that has no segment begins one, at a key frame and not in the middle of a row. */
   #start(lane: Lane, frame: VideoFrame, row: RowClock): void {
     if (this.#continuing.delete(lane)) {
-      const isBeyond = row.mustCut(frame.dtsUs, row.startUs) || (frame.key && row.isOpenToCut);
-      return lane.begin(isBeyond ? row.n + 1 : row.n, frame, this.#epochMs);
+      if (frame.key && row.isOpenToCut) return lane.begin(row.n + 1, frame, this.#epochMs);
+      return lane.begin(row.n, shownFrom(frame, row.startUs), this.#epochMs);
     }
     if (!frame.key) {
       if (this.#headUs - this.#askedUs > ASK_EVERY_US) this.#ask();
@@ -178,8 +184,9 @@ export class Ladder implements LadderSink {
     const mustCut = row.mustCut(frame.dtsUs, segment.startUs);
     if (!changed && !mustCut && !(frame.key && row.isOpenToCut)) return lane.add(frame);
     if (changed || frame.dtsUs - segment.startUs >= LONGEST_US) row.end(frame.dtsUs, 'key');
-    this.#done.set(lane.label, lane.finish(frame.dtsUs));
-    lane.begin(row.n + 1, frame, this.#epochMs);
+    const cutUs = Math.min(frame.dtsUs, segment.startUs + LONGEST_US);
+    this.#done.set(lane.label, lane.finish(cutUs));
+    lane.begin(row.n + 1, shownFrom(frame, cutUs), this.#epochMs);
   }
 
   #sound(frame: AudioFrame): void {
@@ -339,4 +346,12 @@ export class Ladder implements LadderSink {
     this.#video.clear();
     this.#continuing.clear();
   }
+}
+
+/**
+ * A picture that stood still where a segment had to end: the next one is shown from there, a moment early,
+ * rather than leave a hole at which players stop.
+ */
+function shownFrom(frame: VideoFrame, startUs: number): VideoFrame {
+  return startUs < frame.dtsUs ? { ...frame, ptsUs: startUs, dtsUs: startUs } : frame;
 }
