@@ -1,5 +1,7 @@
 // The broadcast's timeline: it begins at 0, never goes back, and leaves interruptions out. Within an
 // epoch (from one interruption to the next) it passes as the senders' clock does.
+import { MalformedError } from '#shared/media/bytes.ts';
+import { opusPacketInfo } from '#shared/media/opus.ts';
 import type { SourceFrame } from './sources.ts';
 
 /** How long the start of an epoch waits for the other kind, so that nothing of it is lost. */
@@ -10,7 +12,6 @@ const MAX_HELD = 1_000;
 const EARLY_US = 20_000;
 const DEFAULT_PICTURE_US = 33_333;
 const LONGEST_PICTURE_US = 100_000;
-const SOUND_US = 20_000;
 
 /** A frame with its place on the timeline. */
 export interface Placed<F extends SourceFrame = SourceFrame> {
@@ -69,10 +70,14 @@ export class Timeline {
     this.#expected = kinds;
   }
 
-  /** Where the timeline is now, in µs; undefined while it stands still. */
+  /**
+   * Where the timeline is now, in µs; undefined while it stands still. It is never ahead of what was
+   * placed: if that is the end of an epoch, the next one begins there.
+   */
   positionUs(nowMs: number): number | undefined {
     const epoch = this.#epoch;
-    return epoch.state === 'running' ? this.#startUs + (nowMs - epoch.originMs) * 1_000 : undefined;
+    if (epoch.state !== 'running') return undefined;
+    return Math.min(this.#startUs + (nowMs - epoch.originMs) * 1_000, this.#endUs);
   }
 
   /** The real time of a place on the timeline, in ms since 1970. */
@@ -119,8 +124,9 @@ export class Timeline {
   #place(track: string, frame: SourceFrame, epoch: Extract<Epoch, { state: 'running' }>): void {
     let ptsUs = Math.round(this.#startUs + (frame.captureMs - epoch.originMs) * 1_000);
     const lastUs = this.#lastPtsUs.get(track);
-    let lengthUs = SOUND_US;
+    let lengthUs: number;
     if (frame.kind === 'audio') {
+      lengthUs = soundUs(frame.data);
       if (ptsUs < this.#startUs - EARLY_US) return;
     } else {
       // Leaving a picture out would break those that build on it: it is shown in quick motion instead.
@@ -130,5 +136,15 @@ export class Timeline {
     this.#lastPtsUs.set(track, ptsUs);
     this.#endUs = Math.max(this.#endUs, ptsUs + lengthUs);
     this.#options.onFrame({ track, frame, ptsUs, wallMs: this.wallMs(ptsUs) });
+  }
+}
+
+/** How long an Opus packet sounds, in µs; 0 if it is none. */
+function soundUs(packet: Uint8Array): number {
+  try {
+    return opusPacketInfo(packet).durationUs;
+  } catch (error) {
+    if (error instanceof MalformedError) return 0;
+    throw error;
   }
 }

@@ -11,6 +11,8 @@ const ARRIVAL_AFTER_MS = 1_000;
 const ARRIVAL_WINDOW_MS = 5_000;
 /** Tracks on one clock differ in their way to us by less than this; else it is another clock. */
 const SAME_CLOCK_MS = 2_000;
+/** A clock that nobody reported for this long is gone: the teacher is back on another machine. */
+const FORGOTTEN_MS = 6_000;
 
 /** The two clocks that timestamps come from: that of who captured, and that of the SFU. */
 export type ClockName = 'sender' | 'relay';
@@ -20,17 +22,22 @@ export type ClockName = 'sender' | 'relay';
  * taken to be, it is the same for sound and picture, and so they stay together.
  */
 export class ClockGroup {
-  readonly #offsets = new Map<ClockName, number>();
+  readonly #offsets = new Map<ClockName, { offsetMs: number; agreedAtMs: number }>();
 
   /**
    * Our time minus that clock's, in ms. `apartMs` is the same as measured by the track that asks: it
-   * sets the difference if it is the first, and is turned down (undefined) if it is far from it.
+   * sets the difference if it is the first, or if nobody has agreed with the old one for long; else, if
+   * it is far from it, it is turned down (undefined).
    */
-  offsetMs(clock: ClockName, apartMs: number): number | undefined {
+  offsetMs(clock: ClockName, apartMs: number, nowMs: number): number | undefined {
     const known = this.#offsets.get(clock);
-    if (known === undefined) this.#offsets.set(clock, apartMs);
-    else if (Math.abs(known - apartMs) > SAME_CLOCK_MS) return undefined;
-    return known ?? apartMs;
+    if (known !== undefined && Math.abs(known.offsetMs - apartMs) <= SAME_CLOCK_MS) {
+      known.agreedAtMs = nowMs;
+      return known.offsetMs;
+    }
+    if (known !== undefined && nowMs - known.agreedAtMs < FORGOTTEN_MS) return undefined;
+    this.#offsets.set(clock, { offsetMs: apartMs, agreedAtMs: nowMs });
+    return apartMs;
   }
 }
 
@@ -127,7 +134,7 @@ export class TrackClock {
   #take(basis: Basis, clock: ClockName, ticks: number, ntpMs: number, nowMs: number): boolean {
     if (RANK[basis] < RANK[this.#basis]) return true;
     const apartMs = this.#leastTransitMs() + ticks / this.#ticksPerMs - ntpMs;
-    const offsetMs = this.#group.offsetMs(clock, apartMs);
+    const offsetMs = this.#group.offsetMs(clock, apartMs, nowMs);
     if (offsetMs === undefined) return false;
     this.#basis = basis;
     this.#clock.report(ticks, ntpMs + offsetMs, nowMs);

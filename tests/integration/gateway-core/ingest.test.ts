@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AudioFrame } from '#shared/media/frame.ts';
-import { decodeErrors, probe, skewsMs } from '../../support/av.ts';
+import { decodeErrors, flashTimes, probe, skewsMs } from '../../support/av.ts';
 import {
   audioOf,
   audioTrack,
@@ -133,7 +133,7 @@ test('of a stream that loses packets only whole pictures come out, and key frame
 
 test('a teacher who reloads the page is back on the same broadcast, right behind the last picture', async () => {
   const gateway = await startGateway();
-  const before = await startSender({ file: movingClass(), port: gateway.port });
+  const before = await startSender({ file: flashAndBeep(), port: gateway.port });
   const feeding = keepFeeding(gateway, feedOf(before.from, [videoTrack(), audioTrack()]));
   await until('two seconds', () => (gateway.channels.status(CHANNEL)?.durationMs ?? 0) > 2_000, 15_000);
   await before.close();
@@ -142,7 +142,7 @@ test('a teacher who reloads the page is back on the same broadcast, right behind
   const stoodAtMs = gateway.channels.status(CHANNEL)?.durationMs ?? 0;
   assert.equal(gateway.kept.interruptions, 1);
   const fresh = { video: { ssrc: 0x3003, payloadType: 96 }, audio: { ssrc: 0x4004, payloadType: 97 } };
-  const later = await startSender({ file: movingClass(), port: gateway.port, ...fresh });
+  const later = await startSender({ file: flashAndBeep(), port: gateway.port, ...fresh });
   try {
     feeding.set(
       feedOf(later.from, [
@@ -167,6 +167,11 @@ test('a teacher who reloads the page is back on the same broadcast, right behind
     const file = writeFlv('reload', gateway.kept.programme);
     files.push(file);
     assert.equal(await decodeErrors(file), '');
+    // Each flash has its beep, on both sides of the gap.
+    const flashes = await flashTimes(file);
+    const skews = await skewsMs(file);
+    assert.ok(flashes.length >= 3 && skews.length === flashes.length, `${skews.length} of ${flashes.length}`);
+    for (const skew of skews) assert.ok(Math.abs(skew) <= 40, `flash and beep are ${skew} ms apart`);
     const states = gateway.events.map((event) =>
       event.type === 'broadcast:changed' ? event.state : event.type,
     );

@@ -140,6 +140,16 @@ test('an interruption is left out of the timeline, which goes on right behind th
   assert.deepEqual(stage.states(), ['starting', 'live', 'interrupted', 'live']);
 });
 
+test('the timeline’s clock never runs ahead of what came, so that no silence takes the place of sound', () => {
+  const stage = setStage();
+  REACH.live?.(stage);
+  stage.pass(400, () => stage.sound('mic'));
+  const endUs = stage.positionUs() ?? 0;
+  stage.pass(1_000);
+  assert.equal(stage.state(), 'live');
+  assert.ok((stage.positionUs() ?? 0) - endUs <= 20_000);
+});
+
 test('a broadcast that is interrupted for too long ends, and its recording with it', () => {
   const stage = setStage();
   REACH.interrupted?.(stage);

@@ -84,7 +84,7 @@ test('a better source of time is gone over to gently', () => {
   for (let atMs = 0; atMs <= 1_000; atMs += 40) video.packet(atMs, false);
   let before = video.packet(1_040, false) ?? Number.NaN;
   // The report says that all this was 100 ms earlier than its arrival.
-  group.offsetMs('relay', 0);
+  group.offsetMs('relay', 0, 1_090);
   video.clock.relayReport(video.rtp(1_040), 1_040 - 50, 1_090);
   for (let atMs = 1_080; atMs < 20_000; atMs += 40) {
     const now = video.packet(atMs, false) ?? Number.NaN;
@@ -107,4 +107,17 @@ test('a track on a clock of its own is not put on the first one’s', () => {
     first !== undefined && second !== undefined && Math.abs(first - second) < 20,
     `${first} ${second}`,
   );
+});
+
+test('a teacher who is back on another machine brings another clock, and that is taken', () => {
+  const group = new ClockGroup();
+  const before = track(group, VIDEO_HZ, 0, 50);
+  before.packet(0, true);
+  const nowMs = 20_000;
+  const video = new TrackClock(VIDEO_HZ, group);
+  const audio = new TrackClock(AUDIO_HZ, group);
+  const capture = { ntpMs: SENDER_MS + 9_000_000, offsetMs: undefined };
+  const picture = video.localMs(video.arrived(5, capture, nowMs + 60), nowMs + 60);
+  const sound = audio.localMs(audio.arrived(7, capture, nowMs), nowMs);
+  assert.ok(picture !== undefined && sound !== undefined && Math.abs(picture - sound) < 1);
 });
