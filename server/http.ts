@@ -43,10 +43,17 @@ export async function readJson<T extends z.ZodType>(
 ): Promise<z.output<T>> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Stopping early must not destroy the request: the caller could not be told why.
+  const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+  for await (const chunk of body) {
     size += chunk.length;
-    if (size > limit) throw new LecternError('too-large');
+    if (size > limit) break;
     chunks.push(chunk);
+  }
+  if (size > limit) {
+    // The rest is discarded, or the connection would be stuck for what comes next on it.
+    request.resume();
+    throw new LecternError('too-large');
   }
   let value: unknown;
   try {

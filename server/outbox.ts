@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { LecternError } from '#shared/contract/errors.ts';
 import { ServiceEvent, type EventBatch } from '#shared/contract/internal.ts';
 import { callInternal } from './internal-client.ts';
 import type { Log } from './log.ts';
@@ -37,6 +38,12 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
   db.exec('CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)');
   db.exec('CREATE TABLE IF NOT EXISTS name (value TEXT NOT NULL)');
+  // A loss of power may take back events that `school` has already: their ids must not come again, or
+  // it would take what comes next for a repetition. The time, in µs, is ahead of every id before it.
+  db.exec(`INSERT INTO sqlite_sequence (name, seq) SELECT 'event', 0
+    WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event')`);
+  const ahead = db.prepare("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'event'");
+  ahead.run(Date.now() * 1_000);
   const named = db.prepare('SELECT value FROM name').get() as { value: string } | undefined;
   const outbox = named?.value ?? `${service}-${randomBytes(9).toString('base64url')}`;
   if (named === undefined) db.prepare('INSERT INTO name VALUES (?)').run(outbox);
@@ -74,7 +81,9 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
         delayMs = RETRY_MIN_MS;
       }
     } catch (error) {
-      log.debug({ err: error, waiting: delayMs }, 'school does not take events now');
+      // A restart of the school is nothing to report; a refusal would last, and someone should know.
+      const isAway = error instanceof LecternError && error.code === 'service-unavailable';
+      log[isAway ? 'debug' : 'warn']({ err: error, retryMs: delayMs }, 'school does not take events now');
       schedule(delayMs);
       delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
     } finally {

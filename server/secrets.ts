@@ -34,8 +34,8 @@ export function loadSecrets(dataDir: string): Secrets {
   const fresh = Object.fromEntries(
     Object.keys(Secrets.shape).map((name) => [name, randomBytes(32).toString('base64url')]),
   );
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(fresh, null, 2), { mode: 0o600 });
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(draft, JSON.stringify(fresh, null, 2), { mode: 0o600, flush: true });
   try {
     // link() fails if another process was first, and then its secrets are the ones.
     linkSync(draft, path);
@@ -48,9 +48,13 @@ export function loadSecrets(dataDir: string): Secrets {
 }
 
 function parse(path: string): Secrets {
-  const result = Secrets.safeParse(JSON.parse(readFileSync(path, 'utf8')));
-  if (!result.success) throw new Error(`${path} is damaged: restore it from a backup, or remove it.`);
-  return result.data;
+  const text = readFileSync(path, 'utf8');
+  try {
+    return Secrets.parse(JSON.parse(text));
+  } catch {
+    // The error itself would quote the file.
+    throw new Error(`${path} is damaged: restore it from a backup, or remove it.`);
+  }
 }
 
 /** True if `error` is a system error with this code. */

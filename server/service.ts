@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { LecternError } from '#shared/contract/errors.ts';
 import { sendJson } from './http.ts';
 import type { Log } from './log.ts';
 
@@ -30,10 +31,13 @@ export function serveHealth(
     const ok = ready();
     sendJson(response, ok ? 200 : 503, { ok });
   } else if (path === '/metrics') {
-    void metrics.metrics().then((text) => {
-      response.writeHead(200, { 'content-type': metrics.contentType });
-      response.end(text);
-    });
+    metrics.metrics().then(
+      (text) => {
+        response.writeHead(200, { 'content-type': metrics.contentType });
+        response.end(text);
+      },
+      () => sendJson(response, 500, new LecternError('internal-error').toBody()),
+    );
   } else {
     return false;
   }

@@ -3,10 +3,9 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
-/** An address of ours: links and calls put their own path behind it. */
-const origin = z
+/** An address that paths are put behind. */
+const address = z
   .url({ protocol: /^https?$/, error: 'must be an address such as https://class.example.org' })
-  .refine((url) => /^https?:\/\/[^/?#@]+\/?$/.test(url), 'must have no path, query or password')
   .transform((url) => url.replace(/\/$/, ''));
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
 
@@ -16,15 +15,17 @@ const Settings = z.object({
   /** Where the door listens. */
   LECTERN_HOST: z.string().default('0.0.0.0'),
   /** The address people use, e.g. https://class.example.org; by default the door's own. */
-  LECTERN_PUBLIC_URL: origin.optional(),
+  LECTERN_PUBLIC_URL: address
+    .refine((url) => /^https?:\/\/[^/?#@]+$/i.test(url), 'must have no path, query or password')
+    .optional(),
   /** The gateway's own HTTP port, for CDNs. */
   LECTERN_GATEWAY_PORT: port(8081),
   /** Where the other services reach the gateway. */
-  LECTERN_GATEWAY_URL: origin.default('http://127.0.0.1:8081'),
+  LECTERN_GATEWAY_URL: address.default('http://127.0.0.1:8081'),
   LECTERN_SCHOOL_PORT: port(8082),
-  LECTERN_SCHOOL_URL: origin.default('http://127.0.0.1:8082'),
+  LECTERN_SCHOOL_URL: address.default('http://127.0.0.1:8082'),
   LECTERN_SFU_PORT: port(8083),
-  LECTERN_SFU_URL: origin.default('http://127.0.0.1:8083'),
+  LECTERN_SFU_URL: address.default('http://127.0.0.1:8083'),
   LECTERN_RTMP_PORT: port(1935),
   /** UDP port on which the gateway takes RTP from the SFU. */
   LECTERN_INGEST_PORT: port(8084),

@@ -16,15 +16,17 @@ export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
 /** An id that mediasoup hands out. */
 export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
+/** Control characters, and halves of a character that UTF-8 cannot carry. */
+const UNWRITABLE = /[\p{Cc}\p{Cs}]/gu;
 export const DisplayName = z
   .string()
-  .transform((name) => name.replace(/\p{Cc}/gu, '').trim())
+  .transform((name) => name.replace(UNWRITABLE, '').trim())
   .pipe(z.string().min(1).max(60));
 export const LessonTitle = z
   .string()
   .min(1)
   .max(200)
-  .transform((title) => title.replace(/\p{Cc}/gu, '').trim())
+  .transform((title) => title.replace(UNWRITABLE, '').trim())
   .pipe(z.string().min(1));
 
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';

@@ -107,6 +107,16 @@ describe('a bad request', () => {
     assert.equal(ErrorBody.parse(await response.json()).error.code, 'too-large');
   });
 
+  it('that is far too large leaves its connection fit for the next', async () => {
+    const startedMs = Date.now();
+    for (let times = 0; times < 3; times += 1) {
+      const answer = await school.owner('POST', '/lessons', { title: 'x'.repeat(5_000_000) });
+      assert.equal(codeOf(answer), 'too-large');
+      assert.equal((await school.owner('GET', '/lessons')).status, 200);
+    }
+    assert.ok(Date.now() - startedMs < 5_000, 'no connection had to time out');
+  });
+
   it('names the field that is wrong', async () => {
     const answer = await school.owner('POST', '/lessons', { title: '' });
     assert.match(ErrorBody.parse(answer.body).error.message, /^title: /);
