@@ -1,7 +1,7 @@
 // A class is cut into rows of segments, whatever its source does.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AUDIO, type Row } from '../../../gateway/store/timeline.ts';
+import { AUDIO, type Row, type Segment } from '../../../gateway/store/timeline.ts';
 import { camera, Hand } from './hand.ts';
 
 async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
@@ -38,8 +38,8 @@ function assertSound(rows: readonly Row[]): void {
       ['sound', AUDIO, AUDIO],
       ['picture', row.slots.at(-1)!, before.slots.at(-1)!],
     ] as const) {
-      const last = before.segments[then]!;
-      const holeUs = row.segments[now]!.startUs - last.startUs - last.durationUs;
+      const last: Segment = before.segments[then]!;
+      const holeUs: number = row.segments[now]!.startUs - last.startUs - last.durationUs;
       assert.ok(Math.abs(holeUs) < 100_000, `row ${row.n}: the ${what} has a hole of ${holeUs} µs`);
     }
   });
