@@ -100,7 +100,8 @@ export class SampleTable {
 
   /**
    * Adds a sample to the chunk. Its duration lasts to the next one's decoding time, so a gap between
-   * fragments stays; a sample whose decoding time goes back is moved to the latest.
+   * fragments stays; a sample whose decoding time does not go on is moved behind the one before:
+   * demuxers complain of two at one time.
    */
   add(sample: {
     readonly dtsTicks: number;
@@ -110,7 +111,7 @@ export class SampleTable {
     readonly sizeBytes: number;
   }): void {
     const { ctsTicks } = sample;
-    const dtsTicks = this.#count === 0 ? sample.dtsTicks : Math.max(sample.dtsTicks, this.#lastDtsTicks);
+    const dtsTicks = this.#count === 0 ? sample.dtsTicks : Math.max(sample.dtsTicks, this.#lastDtsTicks + 1);
     if (this.#count === 0) {
       this.#firstDtsTicks = dtsTicks;
       this.#firstShownTicks = dtsTicks + ctsTicks;
