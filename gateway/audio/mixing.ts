@@ -9,7 +9,9 @@ import type { Answer, Batch, MixerEntry, PacketEntry } from './messages.ts';
 import { SAMPLE_RATE } from './mixer.ts';
 
 /** How often packets go over: often enough for the delay, seldom enough for the cost. */
-const BATCH_MS = 50;
+const BATCH_MS = 60;
+/** Arriving packets set batches off; where none come, a timer does. */
+const QUIET_BATCH_MS = 120;
 /** Bytes that may wait for a worker that does not answer; the oldest sound is of no use by then. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const RESTART_MIN_MS = 100;
@@ -61,6 +63,7 @@ class WorkerMixing implements MixingService {
   #closedDesks: number[] = [];
   #lastId = 0;
   #waitingBytes = 0;
+  #flushedAtMs = 0;
   #state: 'open' | 'closed' = 'open';
 
   constructor(log: Log, registry: Registry) {
@@ -82,7 +85,7 @@ class WorkerMixing implements MixingService {
       registers,
     });
     this.#start();
-    this.#timer = setInterval(() => this.#flush(), BATCH_MS);
+    this.#timer = setInterval(() => this.#flushIfDue(), QUIET_BATCH_MS);
   }
 
   open(options: MixerOptions): Mixer {
@@ -101,6 +104,7 @@ class WorkerMixing implements MixingService {
         if (!this.#desks.has(desk.id) || this.#waitingBytes > MAX_WAITING_BYTES) return;
         desk.packets.push({ source, position: (ptsUs * SAMPLE_RATE) / 1_000_000, data });
         this.#waitingBytes += data.length;
+        this.#flushIfDue();
       },
       remove: (source) => desk.removed.push(source),
       close: () => {
@@ -133,6 +137,13 @@ class WorkerMixing implements MixingService {
       this.#restart = setTimeout(() => this.#start(), this.#restartMs);
       this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS);
     });
+  }
+
+  #flushIfDue(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#flushedAtMs < BATCH_MS) return;
+    this.#flushedAtMs = nowMs;
+    this.#flush();
   }
 
   #flush(): void {

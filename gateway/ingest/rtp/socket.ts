@@ -10,7 +10,9 @@ import { readSenderReports } from './rtcp.ts';
 
 /** A key frame of every layer of a hundred classes at once. The system may grant less. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/** Waking up costs more than looking: arriving packets drive the clock, a timer only where none come. */
 const TICK_MS = 40;
+const QUIET_TICK_MS = 160;
 
 interface Route {
   readonly from: FeedAddress;
@@ -33,6 +35,7 @@ export class RtpSocket {
   /** By SSRC; two SFUs may choose the same. */
   readonly #routes = new Map<number, Route[]>();
   readonly #timer: NodeJS.Timeout;
+  #tickedAtMs = 0;
   #closed = false;
 
   private constructor(socket: Socket, options: RtpSocketOptions) {
@@ -40,7 +43,7 @@ export class RtpSocket {
     this.#options = options;
     socket.on('message', (bytes, from) => this.#datagram(bytes, from));
     socket.on('error', options.onError);
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#tick(options.nowMs()), QUIET_TICK_MS);
   }
 
   /** Binds the port (0 picks a free one). Rejects with the system's error, e.g. EADDRINUSE. */
@@ -88,6 +91,11 @@ export class RtpSocket {
 
   #datagram(bytes: Buffer, from: RemoteInfo): void {
     const nowMs = this.#options.nowMs();
+    this.#take(bytes, from, nowMs);
+    this.#tick(nowMs);
+  }
+
+  #take(bytes: Buffer, from: RemoteInfo, nowMs: number): void {
     if (isRtcp(bytes)) {
       for (const report of readSenderReports(bytes)) {
         this.#find(report.ssrc, from)?.senderReport(report, nowMs);
@@ -105,8 +113,9 @@ export class RtpSocket {
     return routes?.find((route) => route.from.port === from.port && route.from.ip === from.address)?.receiver;
   }
 
-  #tick(): void {
-    const nowMs = this.#options.nowMs();
+  #tick(nowMs: number): void {
+    if (nowMs - this.#tickedAtMs < TICK_MS) return;
+    this.#tickedAtMs = nowMs;
     for (const routes of this.#routes.values()) {
       for (const { receiver } of routes) receiver.tick(nowMs);
     }
