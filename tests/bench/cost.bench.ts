@@ -18,7 +18,7 @@ import type { Report } from './report.ts';
 const MEASURE_MS = 30_000;
 const SETTLE_MS = 6_000;
 
-/** Free TCP ports. */
+/** Free ports; what they are for takes one or two in a row. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
@@ -166,7 +166,8 @@ async function measurePeer(source: RtpSource): Promise<{ cpu: number; mb: number
     await sleep(6_000);
     viewers.push(...watch(`http://127.0.0.1:${httpPort}/live/class.flv`, rtmp, join(dir, 'index.m3u8')));
     await sleep(SETTLE_MS);
-    if (parts.some((child) => child.exitCode !== null)) throw new Error('a part of the peer ended');
+    const ended = parts.find((child) => child.exitCode !== null);
+    if (ended !== undefined) throw new Error(`a part of the peer ended: ${ended.spawnargs.join(' ')}`);
     const pids = () => parts.flatMap((child) => (child.pid === undefined ? [] : [child.pid]));
     const cpu = await cpuPercent(pids, () => sleep(MEASURE_MS));
     return { cpu, mb: memoryMb(pids()) };

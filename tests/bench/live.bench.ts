@@ -74,7 +74,8 @@ async function firstFrameMs(address: string): Promise<number> {
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       for (const tag of demuxer.push(chunk)) {
         // A key frame (1) of AVC (7), and not the sequence header.
-        if (tag.type === 'video' && tag.body[0] === 0x17 && tag.body[1] === 1) return performance.now() - started;
+        if (tag.type === 'video' && tag.body[0] === 0x17 && tag.body[1] === 1)
+          return performance.now() - started;
       }
     }
     throw new Error('the stream ended without a picture');
