@@ -76,6 +76,11 @@ export function isAmfObject(value: AmfValue): value is AmfObject {
   );
 }
 
+/** `instanceof` alone would make it a Map of anything. */
+function isMap(value: object): value is ReadonlyMap<string, AmfValue> {
+  return value instanceof Map;
+}
+
 function writeValue(writer: ByteWriter, value: AmfValue, depth: number): void {
   if (depth > DEFAULT_LIMITS.depth) throw new RangeError('AMF0 value nested too deep');
   if (typeof value === 'number') writer.u8(MARKER.number).f64(value);
@@ -87,7 +92,7 @@ function writeValue(writer: ByteWriter, value: AmfValue, depth: number): void {
   else if (Array.isArray(value)) {
     writer.u8(MARKER.strictArray).u32(value.length);
     for (const item of value) writeValue(writer, item, depth + 1);
-  } else if (value instanceof Map) {
+  } else if (isMap(value)) {
     writer.u8(MARKER.ecmaArray).u32(value.size);
     writeProperties(writer, [...value], depth);
   } else {

@@ -47,7 +47,7 @@ test('an ECMA array whose count lies or whose end is missing is still read', () 
 });
 
 test('no key reaches a prototype', () => {
-  const [value] = decodeAmf0(encodeAmf0({ ['__proto__']: { polluted: true } } as AmfValue));
+  const [value] = decodeAmf0(encodeAmf0({ ['__proto__']: { polluted: true } }));
   assert.ok(isAmfObject(value));
   assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
   assert.deepEqual(Object.keys(value), ['__proto__']);

@@ -107,7 +107,7 @@ test('metadata tells players what to prepare for', async () => {
   const audio = frames.find((frame) => frame.kind === 'audio')!.config;
   const [name, values] = decodeAmf0(metadataBody({ video, audio, durationS: 12.5, frameRate: 30 }));
   assert.equal(name, 'onMetaData');
-  assert.ok(isAmfObject(values!));
+  assert.ok(isAmfObject(values));
   assert.deepEqual(
     { ...values },
     {

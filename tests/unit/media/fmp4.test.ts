@@ -137,7 +137,7 @@ test('what is read of a fragment is what was written', () => {
       { dtsTicks: base + 3_000, durationTicks: 3_003, ctsTicks: -3_000, key: false },
     ],
   );
-  for (const [i, { offset, sizeBytes }] of found!.samples.entries()) {
+  for (const [i, { offset, sizeBytes }] of found.samples.entries()) {
     assert.ok(equalBytes(bytes.subarray(offset, offset + sizeBytes), samples[i]!.data));
   }
 });
