@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { z } from 'zod';
+import type { ChannelCount } from './mixer.ts';
 
 /** The encoder's C interface (src/bridge.c of the package). Pointers are numbers. */
 interface AacModule {
@@ -66,12 +67,12 @@ export class AacEncoder {
   readonly #bytesPerBlock: number;
   #context: number;
 
-  /** AAC-LC, stereo, 48 kHz; `bitrate` in bit/s. Throws if the encoder cannot be opened. */
-  constructor(module: AacModule, bitrate: number) {
+  /** AAC-LC, 48 kHz; `bitrate` in bit/s. Throws if the encoder cannot be opened. */
+  constructor(module: AacModule, channels: ChannelCount, bitrate: number) {
     this.#module = module;
-    this.#context = module._init_encoder(2, 48_000, bitrate);
+    this.#context = module._init_encoder(channels, 48_000, bitrate);
     if (this.#context === 0) throw new Error('the AAC encoder cannot be opened');
-    this.#bytesPerBlock = module._get_encoder_frame_size(this.#context) * 2 * 4;
+    this.#bytesPerBlock = module._get_encoder_frame_size(this.#context) * channels * 4;
   }
 
   /** Encodes one block of 1024 interleaved samples. Throws if the encoder refuses it. */

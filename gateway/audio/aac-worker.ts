@@ -3,14 +3,17 @@ import { parentPort } from 'node:worker_threads';
 import { OpusDecoder } from 'opus-decoder';
 import { AacEncoder, loadAacModule } from './aac-encoder.ts';
 import type { Answer, Batch, MixerEntry, PacketEntry, UnitEntry } from './messages.ts';
-import { BLOCK_SAMPLES, TimelineMixer } from './mixer.ts';
+import { BLOCK_SAMPLES, TimelineMixer, type ChannelCount } from './mixer.ts';
 
-const BITRATE = 128_000;
+/** In bit/s, by the number of channels. */
+const BITRATE = { 1: 96_000, 2: 128_000 } as const;
 /** The largest packet that the decoder has room for, in bytes. */
 const MAX_OPUS_BYTES = 4_000;
 
 /** One broadcast's sound. */
 interface Voice {
+  readonly channels: ChannelCount;
+  readonly block: Float32Array;
   readonly mixer: TimelineMixer;
   readonly encoder: AacEncoder;
   readonly decoders: Map<string, OpusDecoder>;
@@ -22,21 +25,31 @@ if (port === null) throw new Error('this runs as a worker thread');
 console.error = () => undefined;
 const aac = await loadAacModule();
 const voices = new Map<number, Voice>();
-const block = new Float32Array(BLOCK_SAMPLES * 2);
 /** Decoders that are ready: making one takes a moment that a first packet must not wait for. */
-const spare: OpusDecoder[] = [];
+const spare: Record<ChannelCount, OpusDecoder[]> = { 1: [], 2: [] };
 let damaged = 0;
 
-async function makeDecoder(): Promise<OpusDecoder> {
-  const decoder = new OpusDecoder({ channels: 2 });
+/** Makes a decoder that gives so many channels, whatever a packet holds (RFC 6716 §3.1). */
+async function makeDecoder(channels: ChannelCount): Promise<OpusDecoder> {
+  const layout = { streamCount: 1, coupledStreamCount: channels - 1, preSkip: 0 };
+  const decoder =
+    channels === 1
+      ? new OpusDecoder({ ...layout, channels, channelMappingTable: [0] })
+      : new OpusDecoder({ ...layout, channels, channelMappingTable: [0, 1] });
   await decoder.ready;
   return decoder;
 }
 
-function voiceOf(id: number): Voice {
+function voiceOf({ mixer: id, channels }: MixerEntry): Voice {
   const known = voices.get(id);
   if (known !== undefined) return known;
-  const voice = { mixer: new TimelineMixer(), encoder: new AacEncoder(aac, BITRATE), decoders: new Map() };
+  const voice = {
+    channels,
+    block: new Float32Array(BLOCK_SAMPLES * channels),
+    mixer: new TimelineMixer(channels),
+    encoder: new AacEncoder(aac, channels, BITRATE[channels]),
+    decoders: new Map(),
+  };
   voices.set(id, voice);
   return voice;
 }
@@ -51,9 +64,10 @@ function closeVoice(id: number): void {
 async function decoderOf(voice: Voice, source: string): Promise<OpusDecoder> {
   const known = voice.decoders.get(source);
   if (known !== undefined) return known;
-  const decoder = spare.pop() ?? (await makeDecoder());
+  const { channels } = voice;
+  const decoder = spare[channels].pop() ?? (await makeDecoder(channels));
   voice.decoders.set(source, decoder);
-  void makeDecoder().then((made) => spare.push(made));
+  void makeDecoder(channels).then((made) => spare[channels].push(made));
   return decoder;
 }
 
@@ -75,7 +89,7 @@ async function run(
   bytes: Uint8Array,
   onUnit: (unit: UnitEntry, data: Uint8Array) => void,
 ) {
-  const voice = voiceOf(entry.mixer);
+  const voice = voiceOf(entry);
   for (const packet of entry.packets) await decode(voice, packet, bytes);
   for (const source of entry.removed) {
     voice.mixer.remove(source);
@@ -83,9 +97,9 @@ async function run(
     voice.decoders.delete(source);
   }
   for (;;) {
-    const position = voice.mixer.take(entry.now, block);
+    const position = voice.mixer.take(entry.now, voice.block);
     if (position === undefined) break;
-    voice.encoder.encode(block, position, (unit) =>
+    voice.encoder.encode(voice.block, position, (unit) =>
       onUnit({ mixer: entry.mixer, position: unit.position, offset: 0, length: unit.data.length }, unit.data),
     );
   }
@@ -113,7 +127,9 @@ async function answer(batch: Batch): Promise<Answer> {
   return { sentAtMs: batch.sentAtMs, units, bytes, damaged };
 }
 
-spare.push(await makeDecoder(), await makeDecoder());
+// A browser's microphone is mono; stereo comes from what a teacher plays.
+spare[1].push(await makeDecoder(1), await makeDecoder(1));
+spare[2].push(await makeDecoder(2));
 // Batches are worked on one after another, in their order.
 let before: Promise<void> = Promise.resolve();
 port.on('message', (batch: Batch) => {

@@ -1,4 +1,5 @@
 // What the AAC worker is told and tells, in batches. Bytes of a batch lie in one buffer, moved, not copied.
+import type { ChannelCount } from './mixer.ts';
 
 /** One Opus packet: which source, where on the timeline in samples, where in the buffer. */
 export interface PacketEntry {
@@ -11,6 +12,7 @@ export interface PacketEntry {
 /** What happened to one mixer since the last batch. */
 export interface MixerEntry {
   readonly mixer: number;
+  readonly channels: ChannelCount;
   /** Where its timeline is, in samples; undefined while it stands still. */
   readonly now: number | undefined;
   readonly packets: readonly PacketEntry[];

@@ -2,6 +2,8 @@
 // timeline. Positions are in samples at 48 kHz. Pure: time comes in with each call.
 
 export const SAMPLE_RATE = 48_000;
+/** A broadcast's sound is mono or stereo from its first packet to its end. */
+export type ChannelCount = 1 | 2;
 export const BLOCK_SAMPLES = 1_024;
 const MS = SAMPLE_RATE / 1_000;
 
@@ -30,15 +32,21 @@ interface Source {
 }
 
 export class TimelineMixer {
-  /** Interleaved stereo. */
-  readonly #ring = new Float32Array(RING_SAMPLES * 2);
+  readonly #channels: ChannelCount;
+  /** Interleaved. */
+  readonly #ring: Float32Array;
   readonly #sources = new Map<string, Source>();
   /** The position that is taken next; undefined before the first sound. */
   #next: number | undefined;
 
+  constructor(channels: ChannelCount = 2) {
+    this.#channels = channels;
+    this.#ring = new Float32Array(RING_SAMPLES * channels);
+  }
+
   /**
    * Adds a packet's samples at `position`. `left` and `right` hold `count` samples each and may be the
-   * same. What comes too late for its place is left out.
+   * same; a mono mixer takes `left`. What comes too late for its place is left out.
    */
   add(id: string, position: number, left: Float32Array, right: Float32Array, count: number): void {
     const start = Math.round(position);
@@ -75,15 +83,15 @@ export class TimelineMixer {
   }
 
   /**
-   * Takes the next block into `out` (interleaved, 2 × BLOCK_SAMPLES) if it is due: every source has
+   * Takes the next block into `out` (interleaved, BLOCK_SAMPLES for each channel) if it is due: every source has
    * sound up to its end, or it is overdue at `now`; gaps are silence. `now` is undefined while the
    * timeline stands still. Returns the position of the block, or undefined if none is due.
    */
   take(now: number | undefined, out: Float32Array): number | undefined {
     const position = this.#next;
     if (position === undefined || !this.#due(position + BLOCK_SAMPLES, now)) return undefined;
-    const from = (modulo(position, RING_SAMPLES) * 2) >>> 0;
-    const size = BLOCK_SAMPLES * 2;
+    const from = (modulo(position, RING_SAMPLES) * this.#channels) >>> 0;
+    const size = BLOCK_SAMPLES * this.#channels;
     const first = Math.min(size, this.#ring.length - from);
     out.set(this.#ring.subarray(from, from + first));
     this.#ring.fill(0, from, from + first);
@@ -134,7 +142,8 @@ export class TimelineMixer {
     const available = count - skip;
     const scale = length > 1 && length !== available ? (available - 1) / (length - 1) : 1;
     const ring = this.#ring;
-    let at = modulo(position + late, RING_SAMPLES) * 2;
+    const channels = this.#channels;
+    let at = modulo(position + late, RING_SAMPLES) * channels;
     for (let i = late; i < length; i += 1) {
       const gain = fade && i < FADE_SAMPLES ? i / FADE_SAMPLES : 1;
       const exact = skip + i * scale;
@@ -142,10 +151,12 @@ export class TimelineMixer {
       const part = scale === 1 ? 0 : exact - index;
       const after = Math.min(index + 1, count - 1);
       const l = (left[index] ?? 0) * (1 - part) + (left[after] ?? 0) * part;
-      const r = (right[index] ?? 0) * (1 - part) + (right[after] ?? 0) * part;
       ring[at] = (ring[at] ?? 0) + l * gain;
-      ring[at + 1] = (ring[at + 1] ?? 0) + r * gain;
-      at += 2;
+      if (channels === 2) {
+        const r = (right[index] ?? 0) * (1 - part) + (right[after] ?? 0) * part;
+        ring[at + 1] = (ring[at + 1] ?? 0) + r * gain;
+      }
+      at += channels;
       if (at === ring.length) at = 0;
     }
   }

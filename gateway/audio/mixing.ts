@@ -6,7 +6,7 @@ import { aacConfig, AAC_FRAME_SAMPLES } from '#shared/media/aac.ts';
 import type { Log } from '#server/log.ts';
 import type { Mixer, MixerOptions, Mixing } from '../channel/sources.ts';
 import type { Answer, Batch, MixerEntry, PacketEntry } from './messages.ts';
-import { SAMPLE_RATE } from './mixer.ts';
+import { SAMPLE_RATE, type ChannelCount } from './mixer.ts';
 
 /** How often packets go over: often enough for the delay, seldom enough for the cost. */
 const BATCH_MS = 60;
@@ -16,7 +16,9 @@ const QUIET_BATCH_MS = 120;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 5_000;
-const CONFIG = aacConfig(SAMPLE_RATE, 2);
+const CONFIG = { 1: aacConfig(SAMPLE_RATE, 1), 2: aacConfig(SAMPLE_RATE, 2) } as const;
+/** The bit of a packet's first byte that says stereo (RFC 6716 §3.1). */
+const OPUS_STEREO = 0x04;
 const UNIT_US = (AAC_FRAME_SAMPLES * 1_000_000) / SAMPLE_RATE;
 
 interface Waiting {
@@ -33,7 +35,11 @@ interface Desk {
   removed: string[];
   /** Where the last access unit ended, in samples: a new worker must not go back behind it. */
   end: number;
-  started: boolean;
+  /**
+   * Undefined before the first packet, which decides: mono costs half of stereo, and a change in the
+   * middle would be a new configuration for every player.
+   */
+  channels: ChannelCount | undefined;
 }
 
 export interface MixingService extends Mixing {
@@ -96,12 +102,13 @@ class WorkerMixing implements MixingService {
       packets: [],
       removed: [],
       end: -Infinity,
-      started: false,
+      channels: undefined,
     };
     this.#desks.set(desk.id, desk);
     return {
       packet: (source, ptsUs, data) => {
         if (!this.#desks.has(desk.id) || this.#waitingBytes > MAX_WAITING_BYTES) return;
+        desk.channels ??= ((data[0] ?? 0) & OPUS_STEREO) === 0 ? 1 : 2;
         desk.packets.push({ source, position: (ptsUs * SAMPLE_RATE) / 1_000_000, data });
         this.#waitingBytes += data.length;
         this.#flushIfDue();
@@ -153,8 +160,8 @@ class WorkerMixing implements MixingService {
     const bytes = new Uint8Array(this.#waitingBytes);
     let offset = 0;
     for (const desk of this.#desks.values()) {
-      if (!desk.started && desk.packets.length === 0) continue;
-      desk.started = true;
+      const { channels } = desk;
+      if (channels === undefined) continue;
       const packets: PacketEntry[] = desk.packets.map(({ source, position, data }) => {
         bytes.set(data, offset);
         const entry = { source, position, offset, length: data.length };
@@ -163,7 +170,7 @@ class WorkerMixing implements MixingService {
       });
       const nowUs = desk.options.positionUs();
       const now = nowUs === undefined ? undefined : (nowUs * SAMPLE_RATE) / 1_000_000;
-      mixers.push({ mixer: desk.id, now, packets, removed: desk.removed });
+      mixers.push({ mixer: desk.id, channels, now, packets, removed: desk.removed });
       desk.packets = [];
       desk.removed = [];
     }
@@ -180,14 +187,14 @@ class WorkerMixing implements MixingService {
     for (const { mixer, position, offset, length } of units) {
       const desk = this.#desks.get(mixer);
       // A fresh encoder begins with its priming, which would go back behind what was given out.
-      if (desk === undefined || position < desk.end) continue;
+      if (desk?.channels === undefined || position < desk.end) continue;
       desk.end = position + AAC_FRAME_SAMPLES;
       desk.options.onFrame({
         kind: 'audio',
         ptsUs: Math.round((position * 1_000_000) / SAMPLE_RATE),
         durationUs: UNIT_US,
         data: bytes.subarray(offset, offset + length),
-        config: CONFIG,
+        config: CONFIG[desk.channels],
       });
     }
   }

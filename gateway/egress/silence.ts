@@ -2,7 +2,8 @@
 import { AAC_FRAME_SAMPLES, aacConfig } from '#shared/media/aac.ts';
 import type { AudioConfig, AudioFrame } from '#shared/media/frame.ts';
 
-const DEFAULT = aacConfig(48_000, 2);
+/** As a browser's microphone will be, so that its first sound changes nothing. */
+const DEFAULT = aacConfig(48_000, 1);
 
 /** AAC-LC access units that decode to silence, by number of channels. */
 const SILENT: Readonly<Record<number, Uint8Array>> = {
@@ -12,7 +13,7 @@ const SILENT: Readonly<Record<number, Uint8Array>> = {
 
 /**
  * Silent frames from `fromUs` for as long as they fit before `untilUs`, as `config` says (AAC, one or two
- * channels; anything else, or nothing, gives 48 kHz stereo).
+ * channels; anything else, or nothing, gives 48 kHz mono).
  */
 export function silence(fromUs: number, untilUs: number, config: AudioConfig | undefined): AudioFrame[] {
   const usable = config?.codec === 'aac' && SILENT[config.channels] !== undefined ? config : DEFAULT;
