@@ -83,6 +83,8 @@ async function answer(options: GatewayHttpOptions, request: IncomingMessage, res
   try {
     if (url.length > MAX_URL_LENGTH) throw new LecternError('too-large', 'The address is too long.');
     const [path = '', query = ''] = url.split('?', 2);
+    // This port is open to the world, its figures are not.
+    if (path === '/metrics' && !isOurs(options, request)) throw new LecternError('not-found');
     if (serveHealth(request, response, options.registry, options.ready)) return;
     if (path.startsWith('/internal/')) {
       await options.internal(request, response);
@@ -190,6 +192,10 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
     socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
   }
 }
+
+/** True if the request comes from this machine or a proxy of ours by itself, for nobody else. */
+const isOurs = ({ trustedProxies }: GatewayHttpOptions, request: IncomingMessage): boolean =>
+  trustedProxies.includes(clientIp(request, trustedProxies));
 
 /** Tells HLS viewers apart: by whom the address was made for, else by where and with what they watch. */
 function viewerKey({ trustedProxies }: GatewayHttpOptions, request: IncomingMessage, query: URLSearchParams) {

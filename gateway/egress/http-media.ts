@@ -115,6 +115,15 @@ export function parseRange(header: string | undefined, size: number): Range | un
   return { start, end };
 }
 
+/**
+ * True if one of the tags of an `If-None-Match` header is `etag`. The comparison is weak (RFC 9110
+ * §13.1.2): a proxy that compresses makes our tags weak.
+ */
+export function isKnown(header: string | undefined, etag: string): boolean {
+  const tags = (header ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes(etag) || tags.includes('*');
+}
+
 /** Sends `body`, or the part of it that was asked for. Rejects with what the disk or the socket says. */
 export async function sendRanged(
   request: IncomingMessage,
@@ -125,7 +134,7 @@ export async function sendRanged(
   const { size, etag } = body;
   response.setHeader('accept-ranges', 'bytes');
   if (etag !== undefined) response.setHeader('etag', etag);
-  if (etag !== undefined && request.headers['if-none-match'] === etag) {
+  if (etag !== undefined && isKnown(request.headers['if-none-match'], etag)) {
     response.writeHead(304).end();
     return;
   }

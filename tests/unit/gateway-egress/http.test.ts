@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
-import { parseRange } from '../../../gateway/egress/http-media.ts';
+import { isKnown, parseRange } from '../../../gateway/egress/http-media.ts';
 import { HlsViewers } from '../../../gateway/egress/hls/viewers.ts';
 import { clientIp, parseTarget } from '../../../gateway/http.ts';
 
@@ -65,6 +65,13 @@ test('byte ranges', () => {
   for (const header of ['bytes=1000-', 'bytes=20-10', 'bytes=-0']) {
     assert.throws(() => parseRange(header, 1000), new LecternError('range-not-satisfiable'), header);
   }
+});
+
+test('a player that has the file already is told so, also through a proxy that made the tag weak', () => {
+  for (const header of ['"a"', 'W/"a"', '"b", "a"', '"b",W/"a"', '*'])
+    assert.ok(isKnown(header, '"a"'), header);
+  for (const header of [undefined, '', '"b"', 'a', '"a', '"b", "c"'])
+    assert.ok(!isKnown(header, '"a"'), header);
 });
 
 test('the address of a viewer behind proxies is the last that is not a proxy of ours', () => {
