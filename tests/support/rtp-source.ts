@@ -1,26 +1,22 @@
 // A steady 720p30 class as RTP, for measuring: ffmpeg plays a file it made, and one socket passes its
 // packets on, as the SFU's plain transport would (RTP and RTCP from one address).
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mediaFile } from './media-file.ts';
 
 export const VIDEO = { ssrc: 0x1111, payloadType: 101, clockRate: 90_000 } as const;
 export const AUDIO = { ssrc: 0x2222, payloadType: 100, clockRate: 48_000 } as const;
 
 /** One minute of 1280×720 at 30 fps, 1.8 Mbps constrained baseline, key frame with its parameter sets each 2 s; Opus, mono as a microphone is. */
 export function classFile(): string {
-  const file = join(tmpdir(), 'lectern-bench-class-720p30-mono.mkv');
-  if (existsSync(file)) return file;
   const video =
     '-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -x264-params repeat-headers=1 -g 60 -b:v 1800k -maxrate 1800k -bufsize 900k';
-  const args =
-    `-v error -y -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 60 ` +
-    `${video} -pix_fmt yuv420p -c:a libopus -ac 1 -b:a 48k ${file}`;
-  execFileSync('ffmpeg', args.split(/\s+/));
-  return file;
+  return mediaFile(
+    'class-720p30',
+    `-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 60 ` +
+      `${video} -pix_fmt yuv420p -c:a libopus -ac 1 -b:a 48k`,
+  );
 }
 
 export interface Destination {

@@ -1,11 +1,12 @@
 // The way in of the gateway as it is, with sinks that keep what they are given; and classes sent to it by
 // ffmpeg over a small relay, which gives RTP and RTCP one address, as the SFU does, and can be unkind.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
@@ -25,8 +26,12 @@ import { Channels } from '../../../gateway/channel/channels.ts';
 import type { LadderSink, Outputs, ProgrammeSink, VideoTrack } from '../../../gateway/channel/ports.ts';
 import type { Clock } from '../../../gateway/channel/sources.ts';
 import { openIngest } from '../../../gateway/ingest/sources.ts';
+import { mediaFile } from '../../support/media-file.ts';
 
 export const CHANNEL = 'testchannel';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'lectern-gateway-core-'));
+after(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 export const realClock: Clock = {
   nowMs: () => performance.now(),
@@ -127,22 +132,13 @@ export async function startGateway(options: { ffmpeg?: string; resumeMs?: number
   };
 }
 
-const FOLDER = join(tmpdir(), 'lectern-gateway-core');
-
-function makeOnce(name: string, args: string): string {
-  mkdirSync(FOLDER, { recursive: true });
-  const file = join(FOLDER, name);
-  if (!existsSync(file)) execFileSync('ffmpeg', ['-v', 'error', '-y', ...args.split(/\s+/), file]);
-  return file;
-}
-
 const H264 =
   '-c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -x264-params slices=1 -pix_fmt yuv420p';
 
 /** Each second a white picture and a beep for 0.1 s, together; key frame each half second. */
 export function flashAndBeep(): string {
-  return makeOnce(
-    'flash-and-beep.mkv',
+  return mediaFile(
+    'flash-and-beep',
     `-f lavfi -i color=black:size=320x180:rate=30,drawbox=w=iw:h=ih:color=white:t=fill:enable='lt(mod(t,1),0.1)' ` +
       `-f lavfi -i aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000 -t 20 ${H264} -g 15 -c:a libopus -b:a 64k -ac 2`,
   );
@@ -150,8 +146,8 @@ export function flashAndBeep(): string {
 
 /** Moving pictures with a tone, 640×360. */
 export function movingClass(): string {
-  return makeOnce(
-    'moving.mkv',
+  return mediaFile(
+    'moving',
     `-f lavfi -i testsrc2=size=640x360:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 20 ` +
       `${H264} -g 30 -b:v 1200k -c:a libopus -b:a 64k -ac 2`,
   );
@@ -159,8 +155,8 @@ export function movingClass(): string {
 
 /** VP8, as from a browser that has no H.264. */
 export function vp8Class(): string {
-  return makeOnce(
-    'vp8.mkv',
+  return mediaFile(
+    'vp8',
     `-f lavfi -i testsrc2=size=320x180:rate=15 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 20 ` +
       `-c:v libvpx -deadline realtime -cpu-used 8 -g 30 -b:v 400k -c:a libopus -b:a 64k -ac 2`,
   );
@@ -253,7 +249,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
     ...['-f', 'rtp', `rtp://127.0.0.1:${rtp}?rtcpport=${rtcp}&pkt_size=1200`],
   ];
   // Parameter sets travel with the key frames, as browsers send them.
-  const inBand = file.endsWith('vp8.mkv') ? [] : ['-bsf:v', 'h264_mp4toannexb'];
+  const inBand = file === vp8Class() ? [] : ['-bsf:v', 'h264_mp4toannexb'];
   const child = spawn(
     'ffmpeg',
     [
@@ -344,9 +340,8 @@ export async function until(what: string, test: () => boolean, limitMs = 10_000)
   }
 }
 
-/** Writes frames as an FLV file and returns its path. */
+/** Writes frames as an FLV file, which is there until the tests end, and returns its path. */
 export function writeFlv(name: string, frames: readonly Frame[]): string {
-  mkdirSync(FOLDER, { recursive: true });
   const timeUs = (frame: Frame) => (frame.kind === 'video' ? frame.dtsUs : frame.ptsUs);
   const sorted = [...frames].sort((a, b) => timeUs(a) - timeUs(b));
   const parts: Uint8Array[] = [flvHeader({ audio: true, video: true })];
@@ -364,7 +359,7 @@ export function writeFlv(name: string, frames: readonly Frame[]): string {
       parts.push(flvTag('audio', ms, audioBody(frame)));
     }
   }
-  const file = join(FOLDER, `${process.pid}-${name}.flv`);
+  const file = join(FOLDER, `${name}.flv`);
   writeFileSync(file, Buffer.concat(parts));
   return file;
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeErrors, probe } from '../../support/av.ts';
+import { eventually } from '../../support/lectern.ts';
 import { shoot, shots } from './film.ts';
 import { info, startRig } from './rig.ts';
 
@@ -90,8 +91,7 @@ test('a class that does not come back is finalized after the time it may take', 
   const rig = await startRig(other, 150);
   try {
     assert.equal(rig.store.list()[0]?.state, 'writing');
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    assert.equal(rig.store.list()[0]?.state, 'ready');
+    await eventually('it is final', () => rig.store.list()[0]?.state === 'ready');
     assert.equal(rig.recordings.at(-1)?.state, 'ready');
     assert.equal(rig.store.isOver(info.broadcast), true);
   } finally {

@@ -15,6 +15,7 @@ import { createMetrics } from '#server/service.ts';
 import { createDecide } from '../../../gateway/access/decide.ts';
 import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
 import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
+import { eventually } from '../../support/lectern.ts';
 import { shoot, shots, type Film } from './film.ts';
 import { info, looped, startRig, type OnAir, type Rig } from './rig.ts';
 
@@ -224,10 +225,9 @@ test('readers that stall grow no memory and disturb nobody', async () => {
       if (shot.frame.kind === 'video' && shot.frame.key)
         await new Promise((resolve) => setTimeout(resolve, 7));
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await eventually('the quick reader has everything', () => got > sent);
     const after = process.memoryUsage();
     const grownMb = (after.arrayBuffers + after.external - before.arrayBuffers - before.external) / 1e6;
-    assert.ok(got > sent, 'the quick reader has everything');
     assert.ok(sent > 15e6, `${sent} bytes were sent`);
     // What one stalled reader may hold back is bounded, and readers share most of it.
     assert.ok(grownMb < 60, `${grownMb} MB for 20 stalled readers`);
@@ -273,8 +273,7 @@ describe('a full disk', () => {
         air.send(all.slice(at, at + 50));
         await new Promise((resolve) => setImmediate(resolve));
       }
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      assert.equal(rig.failures.length, 1, 'told once');
+      await eventually('the failure is told', () => rig.failures.length > 0);
       assert.match(rig.failures[0]?.message ?? '', /ENOSPC/);
       assert.equal(rig.store.list()[0]?.state, 'failed');
       const playlist = await (await fetch(rig.signed(`${PART}/v2.m3u8`))).text();
@@ -286,6 +285,7 @@ describe('a full disk', () => {
       air.programme.end();
       await air.ladder.end();
       assert.equal(rig.store.isOver(info.broadcast), true);
+      assert.equal(rig.failures.length, 1, 'told once');
     } finally {
       await rig.close();
     }
