@@ -39,8 +39,8 @@ async function bind(port = 0): Promise<Socket> {
   return socket;
 }
 
-/** Starts the class; nothing is sent until `sendTo`. */
-export async function startRtpSource(): Promise<RtpSource> {
+/** Starts the class of `file`; nothing is sent until `sendTo`. */
+export async function startRtpSource(file = classFile()): Promise<RtpSource> {
   const out = await bind();
   const names = ['video', 'videoRtcp', 'audio', 'audioRtcp'] as const;
   const inputs = await Promise.all(names.map(() => bind()));
@@ -56,7 +56,7 @@ export async function startRtpSource(): Promise<RtpSource> {
   const [video = 0, videoRtcp = 0, audio = 0, audioRtcp = 0] = inputs.map((socket) => socket.address().port);
   const child = spawn(
     'ffmpeg',
-    ['-v', 'error', '-re', '-stream_loop', '-1', '-i', classFile()].concat(
+    ['-v', 'error', '-re', '-stream_loop', '-1', '-i', file].concat(
       ['-map', '0:v', '-c', 'copy', '-ssrc', String(VIDEO.ssrc), '-payload_type', String(VIDEO.payloadType)],
       ['-f', 'rtp', `rtp://127.0.0.1:${video}?rtcpport=${videoRtcp}&pkt_size=1200`],
       ['-map', '0:a', '-c', 'copy', '-ssrc', String(AUDIO.ssrc), '-payload_type', String(AUDIO.payloadType)],
