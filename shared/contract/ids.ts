@@ -16,18 +16,18 @@ export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
 /** An id that mediasoup hands out. */
 export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
-/** Control characters, and halves of a character that UTF-8 cannot carry. */
-const UNWRITABLE = /[\p{Cc}\p{Cs}]/gu;
-export const DisplayName = z
-  .string()
-  .transform((name) => name.replace(UNWRITABLE, '').trim())
-  .pipe(z.string().min(1).max(60));
-export const LessonTitle = z
-  .string()
-  .min(1)
-  .max(200)
-  .transform((title) => title.replace(UNWRITABLE, '').trim())
-  .pipe(z.string().min(1));
+/** Control characters, halves of a character that UTF-8 cannot carry, and what turns the text around it. */
+const UNWRITABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
+/** A character that leaves a mark on the page: no space, and nothing of no width. */
+const VISIBLE = /[^\p{Z}\p{Cc}\p{Default_Ignorable_Code_Point}]/u;
+const clean = (text: string) => text.replace(UNWRITABLE, '').trim();
+
+/** Text of at most `max` characters of which something can be seen. */
+export const visibleText = (max: number) =>
+  z.string().min(1).max(max).regex(VISIBLE, { error: 'there is nothing in it that can be seen' });
+
+export const DisplayName = z.string().transform(clean).pipe(visibleText(60));
+export const LessonTitle = z.string().min(1).max(200).transform(clean).pipe(visibleText(200));
 
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
 

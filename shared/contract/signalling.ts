@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Permission, Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
 import type { ErrorCode } from './errors.ts';
-import { BroadcastId, DisplayName, MediaId, MessageId, PeerId } from './ids.ts';
+import { BroadcastId, DisplayName, MediaId, MessageId, PeerId, visibleText } from './ids.ts';
 
 /** The largest message a client may send, in bytes; socket.io's `maxHttpBufferSize`. */
 export const MAX_SIGNAL_BYTES = 64 * 1024;
@@ -77,6 +77,11 @@ export const ChatMessage = z.object({
 export type ChatMessage = z.infer<typeof ChatMessage>;
 /** The longest chat message, in characters. */
 export const MAX_CHAT_LENGTH = 2_000;
+/** Lines and tabs stay, other control characters and halves of characters go. */
+const ChatText = z
+  .string()
+  .transform((text) => text.replace(/[^\P{Cc}\n\t]|\p{Cs}/gu, '').trim())
+  .pipe(visibleText(MAX_CHAT_LENGTH));
 /** How many messages a newcomer is given. */
 export const CHAT_HISTORY = 200;
 
@@ -166,7 +171,7 @@ export const REQUESTS = {
     in: z.object({
       /** Chosen by the sender; the same id sent again is acknowledged, not posted twice. */
       id: MessageId,
-      text: z.string().trim().min(1).max(MAX_CHAT_LENGTH),
+      text: ChatText,
     }),
     out: z.object({ message: ChatMessage }),
   },

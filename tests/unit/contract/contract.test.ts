@@ -15,6 +15,12 @@ describe('a name', () => {
     assert.equal(DisplayName.parse('  A\u0000nna\u001b[31m \n'), 'Anna[31m');
     assert.equal(DisplayName.parse('李老师 👩🏽‍🏫'), '李老师 👩🏽‍🏫');
     assert.equal(LessonTitle.parse(' Cells\ud83d '), 'Cells');
+    assert.equal(DisplayName.parse('Ada\u202e\u2066'), 'Ada');
+    assert.equal(DisplayName.parse('\u200fمريم'), '\u200fمريم');
+    for (const nothing of ['\u200b\u200d', '\u00a0', '\ufeff', '\u202e']) {
+      assert.ok(!DisplayName.safeParse(nothing).success);
+      assert.ok(!LessonTitle.safeParse(nothing).success);
+    }
   });
 
   it('is refused when nothing or too much is left', () => {
@@ -161,7 +167,8 @@ describe('a message between services or over a socket', () => {
   it('of chat is trimmed, and neither empty nor endless', () => {
     const { in: input } = REQUESTS['chat:send'];
     assert.equal(input.parse({ id: 'm1', text: '  Hello  ' }).text, 'Hello');
-    for (const text of ['', '   ', 'x'.repeat(2_001)])
+    assert.equal(input.parse({ id: 'm1', text: 'a\u0000\n\tb\ud83d 👩‍🏫' }).text, 'a\n\tb 👩‍🏫');
+    for (const text of ['', '   ', '\u200b\u2060', 'x'.repeat(2_001)])
       assert.ok(!input.safeParse({ id: 'm1', text }).success);
     assert.ok(!input.safeParse({ id: 'no spaces', text: 'x' }).success);
   });
