@@ -118,10 +118,14 @@ export class Recordings {
   async #view(row: RecordingRow): Promise<Recording> {
     const { id, lesson, state, startedAtMs, durationMs, bytes } = row;
     const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id);
-    const files: Recording['files'] = [
-      { format: 'mp4', url: mp4, durationMs, bytes },
-      { format: 'flv', url: flv, durationMs, bytes },
-    ];
+    // Of a broadcast to which nothing ever came there is nothing to download.
+    const files: Recording['files'] =
+      bytes === 0
+        ? []
+        : [
+            { format: 'mp4', url: mp4, durationMs, bytes },
+            { format: 'flv', url: flv, durationMs, bytes },
+          ];
     return { id, lesson, state, startedAtMs, durationMs, bytes, files, replay: page, hls };
   }
 }
