@@ -1,0 +1,68 @@
+// A class on air without a browser: what the SFU would state to the gateway is stated here, and an
+// RtpSource sends the media.
+import { BroadcastStatus, type BroadcastFeed } from '#shared/contract/internal.ts';
+import type { Lesson } from '#shared/contract/rest.ts';
+import { callInternal } from '#server/internal-client.ts';
+import { loadSecrets } from '#server/secrets.ts';
+import { eventually, type Lectern } from './lectern.ts';
+import { AUDIO, VIDEO, type RtpSource } from './rtp-source.ts';
+
+/** How often the feed is stated; the gateway misses it after five seconds. */
+const STATE_EVERY_MS = 1_000;
+
+export interface OnAir {
+  /** What the gateway says now. */
+  status(): Promise<BroadcastStatus>;
+  /** The teacher goes away without a word: no media, and nobody states a feed. */
+  vanish(): void;
+}
+
+/** Where the gateway of this Lectern listens. */
+export const gatewayOf = (lectern: Lectern): string =>
+  String(lectern.log.findLast((line) => line.msg === 'ready')?.gatewayUrl);
+
+/** Puts `lesson` on air from `source` as `broadcast`, and resolves when it is live and plays over HLS. */
+export async function putOnAir(
+  lectern: Lectern,
+  lesson: Lesson,
+  source: RtpSource,
+  broadcast: string,
+): Promise<OnAir> {
+  const secret = loadSecrets(lectern.dataDir).internal;
+  const feed: BroadcastFeed = {
+    broadcast,
+    lesson: lesson.id,
+    title: lesson.title,
+    from: source.from,
+    tracks: [
+      { id: `${broadcast}:v`, kind: 'video', source: 'camera', codec: 'h264', layer: 0, ...VIDEO },
+      {
+        id: `${broadcast}:a`,
+        kind: 'audio',
+        source: 'microphone',
+        codec: 'opus',
+        layer: 0,
+        channels: 2,
+        ...AUDIO,
+      },
+    ],
+  };
+  const address = `${gatewayOf(lectern)}/internal/channels/${lesson.channel}/broadcast`;
+  const put = () => callInternal(secret, 'PUT', address, BroadcastStatus, feed);
+  const { ingest } = await put();
+  source.sendTo({ ip: ingest.ip, ports: ingest.port });
+  const timer = setInterval(() => void put().catch(() => undefined), STATE_EVERY_MS);
+  timer.unref();
+  const vanish = () => {
+    clearInterval(timer);
+    source.sendTo(undefined);
+  };
+  try {
+    await eventually('the class is live', async () => (await put()).state === 'live');
+    await eventually('it plays over HLS', async () => (await fetch(lesson.play.hls)).ok);
+  } catch (error) {
+    vanish();
+    throw error;
+  }
+  return { status: put, vanish };
+}
