@@ -65,16 +65,17 @@ async function* writeTags(
   put(flvTag('script', 0, metadataBody({ durationS, ...(video && { video }), ...(audio && { audio }) })));
 
   const configs: { video?: AvcConfig; audio?: AudioConfig } = {};
-  let lastVideoMs = 0;
+  const lastMs = { video: -1, audio: -1 };
   while (heads.length > 0) {
     const head = heads.reduce((a, b) => (decodeUs(b.frame) < decodeUs(a.frame) ? b : a));
     const { frame } = head;
-    const timestampMs = flvTimestampMs(decodeUs(frame) - originUs);
+    // Two frames of a kind at one time are one too many for demuxers.
+    const timestampMs = Math.max(flvTimestampMs(decodeUs(frame) - originUs), lastMs[frame.kind] + 1);
+    lastMs[frame.kind] = timestampMs;
     if (frame.kind === 'video') {
       if (configs.video !== frame.config) put(flvTag('video', timestampMs, videoConfigBody(frame.config)));
       configs.video = frame.config;
       put(flvTag('video', timestampMs, videoBody(frame)));
-      lastVideoMs = timestampMs;
     } else {
       if (configs.audio !== frame.config) put(flvTag('audio', timestampMs, audioConfigBody(frame.config)));
       configs.audio = frame.config;
@@ -85,7 +86,7 @@ async function* writeTags(
     if (next.done) heads.splice(heads.indexOf(head), 1);
     else head.frame = next.value;
   }
-  if (configs.video) put(flvTag('video', lastVideoMs, videoEndBody()));
+  if (configs.video) put(flvTag('video', Math.max(0, lastMs.video), videoEndBody()));
   yield flush();
 }
 

@@ -4,6 +4,7 @@
 import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
 import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.ts';
 import type { Recording } from '../../store/recording.ts';
+import { equalBytes } from '#shared/media/bytes.ts';
 import { AUDIO, STILL } from '../../store/timeline.ts';
 import { StillPicture } from '../still-picture.ts';
 import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
@@ -100,8 +101,8 @@ export class Ladder implements LadderSink {
     // Sound that comes after its place was filled with silence has no place any more.
     if (frame.ptsUs < this.#audioLane.endUs - SOUND_HOLE_US / 2) return;
     if (frame.ptsUs - this.#audioLane.endUs > SOUND_HOLE_US) this.#fillSound(frame.ptsUs);
-    this.#audioConfig = frame.config;
-    this.#sound(frame);
+    this.#audioConfig = this.#known(frame.config);
+    this.#sound(frame.config === this.#audioConfig ? frame : { ...frame, config: this.#audioConfig });
     // First, so that a still at a boundary goes into the row that begins there.
     this.#advance();
     for (const still of this.#still.due(this.#headUs)) this.#showStill(still);
@@ -200,16 +201,36 @@ export class Ladder implements LadderSink {
       this.#complete(row, segment.startUs);
       return this.#sound(frame);
     }
-    if (changed || frame.ptsUs - segment.startUs >= LONGEST_US) row.end(frame.ptsUs, 'clock');
+    // What the picture shows already belongs to this row: sound of another kind begins behind it.
+    if (changed) row.end(Math.max(frame.ptsUs, this.#headUs), 'clock');
+    else if (frame.ptsUs - segment.startUs >= LONGEST_US) row.end(frame.ptsUs, 'clock');
     // Half a millisecond, for boundaries that are the start of this very frame but for rounding.
     const isBeyond = row.boundary !== undefined && frame.ptsUs >= row.boundary.atUs - 500;
-    if (!isBeyond && !changed) return lane.add(frame);
+    if (!isBeyond) {
+      if (!changed) lane.add(frame);
+      return;
+    }
     this.#done.set(lane.label, lane.finish(frame.ptsUs));
     lane.begin(row.n + 1, frame, this.#epochMs);
   }
 
   #fillSound(untilUs: number): void {
-    for (const frame of silence(this.#audioLane.endUs, untilUs, this.#audioConfig)) this.#sound(frame);
+    for (const frame of this.#silence(untilUs)) this.#sound(frame);
+  }
+
+  /** Silence from where the sound ends; if it is the first sound, what comes is compared with it. */
+  #silence(untilUs: number): AudioFrame[] {
+    const frames = silence(this.#audioLane.endUs, untilUs, this.#audioConfig);
+    this.#audioConfig ??= frames[0]?.config;
+    return frames;
+  }
+
+  /** The configuration in use, if `config` says the same: another object alone is no change. */
+  #known(config: AudioFrame['config']): AudioFrame['config'] {
+    const known = this.#audioConfig;
+    return known?.codec === config.codec && equalBytes(known.description, config.description)
+      ? known
+      : config;
   }
 
   #showStill(frame: VideoFrame): void {
@@ -305,7 +326,7 @@ export class Ladder implements LadderSink {
     const lane = this.#audioLane;
     // However short the row, it has sound.
     const leastUs = lane.segment === undefined ? lane.endUs + SOUND_HOLE_US : 0;
-    for (const frame of silence(lane.endUs, Math.max(atUs, leastUs), this.#audioConfig)) {
+    for (const frame of this.#silence(Math.max(atUs, leastUs))) {
       if (lane.segment === undefined) lane.begin(row.n, frame, this.#epochMs);
       else lane.add(frame);
     }
