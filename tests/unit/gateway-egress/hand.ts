@@ -12,7 +12,7 @@ import { Timeline, type Row } from '../../../gateway/store/timeline.ts';
 
 export const FRAME_US = 40_000;
 const AUDIO = aacConfig(48_000, 2);
-const AUDIO_US = (1024 * 1e6) / 48_000;
+export const AUDIO_US = (1024 * 1e6) / 48_000;
 
 const sizes = [
   [320, 180],
@@ -37,8 +37,8 @@ export function picture(ptsUs: number, key: boolean, config: AvcConfig, bytes = 
   return { kind: 'video', ptsUs, dtsUs: ptsUs, key, data: new Uint8Array(bytes), config };
 }
 
-export function sound(ptsUs: number): AudioFrame {
-  return { kind: 'audio', ptsUs, durationUs: AUDIO_US, data: new Uint8Array(40), config: AUDIO };
+export function sound(ptsUs: number, config = AUDIO): AudioFrame {
+  return { kind: 'audio', ptsUs, durationUs: AUDIO_US, data: new Uint8Array(40), config };
 }
 
 /** A source of one camera or screen, that answers requests for key frames. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AUDIO, type Row, type Segment } from '../../../gateway/store/timeline.ts';
-import { camera, Hand } from './hand.ts';
+import { aacConfig } from '#shared/media/aac.ts';
+import { AUDIO_US, camera, Hand, sound } from './hand.ts';
 
 async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
   try {
@@ -44,6 +45,30 @@ function assertSound(rows: readonly Row[]): void {
     }
   });
 }
+
+describe('sound that comes more than a second after its picture', () => {
+  for (const [kind, channels] of [
+    ['of the kind that the silence before it has', 1],
+    ['of another kind', 2],
+  ] as const) {
+    test(`${kind}: no row begins before the picture of the last one ends`, () =>
+      withHand(new Hand(camera(3)), (hand) => {
+        hand.hasSound = false;
+        hand.run(1.12);
+        for (let atUs = 0; atUs < hand.nowUs; atUs += AUDIO_US) {
+          hand.ladder.audio(sound(atUs, aacConfig(48_000, channels)), 1e12 + atUs / 1_000);
+        }
+        hand.run(8);
+        assert.ok(hand.rows.length >= 3);
+        hand.rows.slice(1).forEach((row, index) => {
+          const before = hand.rows[index]?.segments.camera2;
+          const now = row.segments.camera2;
+          assert.ok(before !== undefined && now !== undefined);
+          assert.ok(Math.abs(now.startUs - before.startUs - before.durationUs) < 1_000, `row ${row.n}`);
+        });
+      }));
+  }
+});
 
 const slotsOf = (rows: readonly Row[]) => rows.map((row) => row.slots.join(' '));
 
