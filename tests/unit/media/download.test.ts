@@ -105,6 +105,18 @@ test('the picture changes its size in mid-class: all frames of both sizes come o
   }
 });
 
+test('a better layer that takes over before the last one ended: time goes on in both downloads', async (context) => {
+  const folder = await temporaryFolder(context);
+  const small = framesOf(await makeFlv({ size: '480x270', seconds: 2 }));
+  const large = framesOf(await makeFlv({ size: '1280x720', seconds: 2, audio: 'none' }), 1_600_000);
+  const { mp4, flv } = await download(folder, await writeTracks(folder, [...small, ...large]));
+  for (const path of [mp4, flv]) {
+    assert.equal(await complaints(path), '');
+    const pictures = (await decodedFrames(path)).filter(({ type }) => type === 'video');
+    assert.equal(pictures.length, 120);
+  }
+});
+
 test('the teacher was away for ten seconds: sound and picture are still together after it', async (context) => {
   const folder = await temporaryFolder(context);
   const before = framesOf(await makeFlv({ seconds: 2 }));
