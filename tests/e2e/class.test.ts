@@ -7,12 +7,15 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
-import { capture, decodeErrors, median, probe, skewsMs } from '../support/av.ts';
+import { capture, decodeErrors, percentile, probe, skewsMs } from '../support/av.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
 
-/** The ear forgives 45 ms of early and 125 ms of late sound (ITU-R BT.1359-1); machines that test are busy. */
+/**
+ * The ear forgives 45 ms of early and 125 ms of late sound (ITU-R BT.1359-1); machines that test are busy. A page that has
+ * no time draws its flash late, never early: of a row of them, the quarter nearest to its beep counts.
+ */
 const MAX_SKEW_MS = 125;
 
 describe('a class, live from end to end', () => {
@@ -177,7 +180,8 @@ describe('a class, live from end to end', () => {
       assert.ok(Math.abs(durationS * 1_000 - recording.durationMs) < 1_500, `${format} lasts ${durationS} s`);
       assert.equal(await decodeErrors(file), '', `${format} decodes without a complaint`);
       const skews = await skewsMs(file);
-      assert.ok(Math.abs(median(skews)) <= MAX_SKEW_MS, `${format}: ${median(skews)} ms apart`);
+      const skew = percentile(skews, 75);
+      assert.ok(Math.abs(skew) <= MAX_SKEW_MS, `${format}: ${skew} ms apart`);
     }
   });
 

@@ -99,7 +99,7 @@ export class Ladder implements LadderSink {
     if (this.#ending !== undefined) return;
     this.#enter(frame, wallMs);
     // Sound that comes after its place was filled with silence has no place any more.
-    if (frame.ptsUs < this.#audioLane.endUs - SOUND_HOLE_US / 2) return;
+    if (frame.ptsUs < this.#audioLane.endUs - frame.durationUs / 2) return;
     if (frame.ptsUs - this.#audioLane.endUs > SOUND_HOLE_US) this.#fillSound(frame.ptsUs);
     this.#audioConfig = this.#known(frame.config);
     this.#sound(frame.config === this.#audioConfig ? frame : { ...frame, config: this.#audioConfig });
