@@ -1,0 +1,173 @@
+// What happens in a room beside teaching: other tabs, permissions, sound alone, a teacher who is gone.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { probe } from '../support/av.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { look } from '../support/studio.ts';
+import { attend, goLive, seesLive, teach, watch, type Person } from './people.ts';
+
+const RESUME_MS = 5_000;
+/** For each step; a machine that tests is busy. */
+const PATIENCE_MS = 15_000;
+
+describe('a room', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let teacher: Person & { lesson: Lesson };
+  let student: Person;
+  const people: Person[] = [];
+
+  before(async () => {
+    lectern = await startLectern({ LECTERN_RESUME_MS: String(RESUME_MS) });
+    browser = await launchChromium();
+    teacher = await teach(browser, lectern);
+    student = await attend(browser, teacher.lesson, 'Ada <b>Lovelace</b>');
+    people.push(teacher, student);
+    for (const { context } of people) context.setDefaultTimeout(PATIENCE_MS);
+    await seesLive(student, 'the teacher');
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+  });
+
+  const recordings = () =>
+    lectern.api('GET', `/recordings?lesson=${teacher.lesson.id}`) as Promise<Recording[]>;
+  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+  const isOn = async (page: Page, panel: string, inside: string) => {
+    const there = page.getByRole('list', { name: inside });
+    if (!(await there.isVisible())) await page.getByRole('button', { name: panel }).first().click();
+    await there.waitFor();
+  };
+  /** Teacher: opens the menu of the student and chooses from it. */
+  const act = async (item: string, role: 'menuitem' | 'menuitemradio') => {
+    await isOn(teacher.page, 'People', 'People in the room');
+    await teacher.page.getByRole('button', { name: /^Actions for Ada/ }).click();
+    await teacher.page.getByRole(role, { name: item, exact: true }).click();
+  };
+
+  it('takes a name with markup for a name', async () => {
+    await isOn(teacher.page, 'People', 'People in the room');
+    await teacher.page.getByText('Ada <b>Lovelace</b>', { exact: true }).first().waitFor();
+    assert.equal(await teacher.page.locator('b', { hasText: 'Lovelace' }).count(), 0);
+  });
+
+  it('moves to a second tab of the same person, and back again', async () => {
+    const [second] = await Promise.all([
+      teacher.context.waitForEvent('page'),
+      // A tab that is duplicated takes along what the first remembers: its ticket.
+      teacher.page.evaluate(() => void window.open(location.href)),
+    ]);
+    await teacher.page.getByText('You are in this class in another tab').waitFor();
+    await button(second, 'Go live').waitFor();
+    await seesLive(student, 'the second tab');
+    await button(teacher.page, 'Continue here').click();
+    await button(teacher.page, 'Join').click();
+    await second.getByText('You are in this class in another tab').waitFor();
+    await button(teacher.page, 'Go live').waitFor();
+    await second.close();
+    await seesLive(student, 'the first tab again');
+  });
+
+  it('has the owner twice who opens the room anew beside it, and neither is in the other’s way', async () => {
+    const second = await teacher.context.newPage();
+    await second.goto(teacher.page.url());
+    await button(second, 'Join').click();
+    await button(second, 'Go live').waitFor();
+    await teacher.page.getByText('3 here').first().waitFor();
+    await button(teacher.page, 'Go live').waitFor();
+    await button(second, 'Leave').click();
+    await teacher.page.getByText('2 here').first().waitFor();
+    await second.close();
+  });
+
+  it('lets a student show a camera, and takes that back', async () => {
+    assert.equal(await button(student.page, 'Start camera').count(), 0);
+    await act('Camera', 'menuitemradio');
+    await button(student.page, 'Start camera').click();
+    await teacher.page.getByLabel('Camera on').nth(1).waitFor();
+    await act('Camera', 'menuitemradio');
+    await button(student.page, 'Stop camera').waitFor({ state: 'detached' });
+    await eventually(
+      'the camera is off for the teacher',
+      async () => (await teacher.page.getByLabel('Camera on').count()) === 1,
+    );
+  });
+
+  it('makes two recordings of a class that stops and goes live again at once', async () => {
+    await goLive(teacher);
+    const viewer = await watch(browser, teacher.lesson);
+    people.push(viewer);
+    await seesLive(viewer, 'the first broadcast', 45_000, 8_000);
+    await button(teacher.page, 'Stop broadcast').click();
+    await goLive(teacher);
+    const againMs = Date.now();
+    await eventually(
+      'the second is seen on the same page',
+      async () => ((await look(viewer.page))?.drawnAtMs ?? 0) > againMs,
+      45_000,
+      250,
+    );
+    const all = await eventually('one is ready, one is written', async () => {
+      const found = await recordings();
+      return found.map(({ state }) => state).join() === 'writing,ready' && found;
+    });
+    assert.ok(all.every(({ durationMs }) => durationMs > 0));
+    await viewer.leave();
+  });
+
+  it('goes on as sound when the camera is off', async () => {
+    await button(teacher.page, 'Stop camera').click();
+    await button(teacher.page, 'Stop broadcast').click();
+    await goLive(teacher);
+    await eventually('HLS plays', async () => (await fetch(teacher.lesson.play.hls)).ok, 20_000);
+    for (const address of [teacher.lesson.play.hls, teacher.lesson.play.flv]) {
+      const { streams } = await probe(address);
+      assert.ok(
+        streams.some(({ codec }) => codec === 'aac'),
+        address,
+      );
+    }
+    await button(teacher.page, 'Start camera').click();
+    await seesLive(student, 'the camera again');
+  });
+
+  it('keeps out whom the teacher removed, also with the same ticket', async () => {
+    await act('Remove from class', 'menuitem');
+    await button(teacher.page, 'Remove from class').last().click();
+    await student.page.getByText('You were removed from this class').waitFor();
+    await student.page.reload();
+    await student.page.getByText('You were removed from this class').waitFor();
+    assert.equal(await button(student.page, 'Join').count(), 0);
+    await teacher.page.getByText('1 here').first().waitFor();
+  });
+
+  it('ends the broadcast by itself when the teacher is gone for long, and the replay is there', async () => {
+    const viewer = await watch(browser, teacher.lesson);
+    people.push(viewer);
+    await seesLive(viewer, 'the class', 45_000, 8_000);
+    await teacher.page.close();
+    await eventually(
+      'all that was broadcast is ready',
+      async () => (await recordings()).every(({ state }) => state === 'ready'),
+      60_000,
+      500,
+    );
+    assert.equal((await recordings()).length, 3);
+    const lesson = (await lectern.api('GET', `/lessons/${teacher.lesson.id}`)) as Lesson;
+    assert.equal(lesson.state, 'open', 'the teacher may come back and go live anew');
+    const [last] = await recordings();
+    assert.ok(last !== undefined);
+    await viewer.page.goto(last.replay);
+    await eventually('the replay plays', () =>
+      viewer.page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime > 0.5),
+    );
+  });
+
+  it('raised no error in anybody’s page', () => {
+    for (const person of people) assert.deepEqual(person.errors, []);
+  });
+});
