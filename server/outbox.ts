@@ -9,13 +9,14 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { ServiceEvent, type EventBatch } from '#shared/contract/internal.ts';
 import { callInternal } from './internal-client.ts';
 import type { Log } from './log.ts';
+import { createPatientWriter } from './patient-writer.ts';
 
 const BATCH = 100;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 10_000;
 
 export interface Outbox {
-  /** Stores the event; delivery follows. */
+  /** Stores the event, on a full disk as soon as there is room; delivery follows. */
   add(event: ServiceEvent): void;
   /** How many events wait. */
   size(): number;
@@ -91,15 +92,21 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
     }
   }
 
-  schedule(0);
-  return {
-    add(event) {
-      insert.run(JSON.stringify(ServiceEvent.parse(event)));
+  const writer = createPatientWriter<string>(
+    'outbox',
+    (body) => {
+      insert.run(body);
       schedule(0);
     },
-    size: () => (count.get() as { n: number }).n,
+    log,
+  );
+  schedule(0);
+  return {
+    add: (event) => writer.write(JSON.stringify(ServiceEvent.parse(event))),
+    size: () => (count.get() as { n: number }).n + writer.waiting().length,
     close() {
       if (closed) return;
+      writer.close();
       closed = true;
       clearTimeout(timer);
       db.close();

@@ -33,7 +33,7 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
   };
   try {
     const folder = join(settings.LECTERN_DATA, 'sfu');
-    const journal = openJournal(join(folder, 'rooms.db'));
+    const journal = openJournal(join(folder, 'rooms.db'), log);
     owned.push(() => journal.close());
     const outbox = openOutbox({
       path: join(folder, 'outbox.db'),

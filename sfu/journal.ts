@@ -3,6 +3,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Log } from '#server/log.ts';
+import { createPatientWriter } from '#server/patient-writer.ts';
 import type { Journal } from './room/ports.ts';
 import { emptyRecord, remember, type JournalEntry, type RoomRecord } from './room/record.ts';
 
@@ -10,8 +12,13 @@ export interface OpenJournal extends Journal {
   close(): void;
 }
 
-/** Opens the journal in the SQLite file `path`, making it on first use. */
-export function openJournal(path: string): OpenJournal {
+interface Line {
+  readonly room: string;
+  readonly entry: JournalEntry;
+}
+
+/** Opens the journal in the SQLite file `path`, making it on first use. On a full disk it goes on in memory. */
+export function openJournal(path: string, log: Log): OpenJournal {
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
@@ -25,29 +32,34 @@ export function openJournal(path: string): OpenJournal {
   const rooms = db.prepare('SELECT DISTINCT room FROM entry');
   let open = true;
 
+  const store = ({ room, entry }: Line): void => {
+    if (entry.type !== 'room:closed') {
+      insert.run(room, JSON.stringify(entry));
+      return;
+    }
+    db.exec('BEGIN');
+    try {
+      erase.run(room);
+      insert.run(room, JSON.stringify(entry));
+      db.exec('COMMIT');
+    } catch (error) {
+      // A full disk has SQLite roll back by itself.
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
+  const writer = createPatientWriter<Line>('journal', store, log);
+
   const load = (room: string): RoomRecord => {
     const record = emptyRecord();
     // The entries are this process's own words, so they are not checked again.
     for (const { body } of select.all(room)) remember(record, JSON.parse(String(body)) as JournalEntry);
+    for (const line of writer.waiting()) if (line.room === room) remember(record, line.entry);
     return record;
   };
   return {
     load,
-    append(room, entry) {
-      if (entry.type !== 'room:closed') {
-        insert.run(room, JSON.stringify(entry));
-        return;
-      }
-      db.exec('BEGIN');
-      try {
-        erase.run(room);
-        insert.run(room, JSON.stringify(entry));
-        db.exec('COMMIT');
-      } catch (error) {
-        db.exec('ROLLBACK');
-        throw error;
-      }
-    },
+    append: (room, entry) => writer.write({ room, entry }),
     unfinished() {
       return rooms
         .all()
@@ -60,6 +72,7 @@ export function openJournal(path: string): OpenJournal {
     close() {
       if (!open) return;
       open = false;
+      writer.close();
       db.close();
     },
   };

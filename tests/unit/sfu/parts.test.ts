@@ -4,10 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { createLog } from '#server/log.ts';
 import { openJournal } from '../../../sfu/journal.ts';
 import { listenInfos } from '../../../sfu/media/listen.ts';
 import * as shapes from '../../../sfu/media/shapes.ts';
 import { TokenBucket } from '../../../sfu/signalling/bucket.ts';
+
+const silent = createLog({ LECTERN_LOG: 'silent' }, 'test');
 
 describe('the token bucket', () => {
   test('lets a burst through, then a steady rate', () => {
@@ -48,7 +51,7 @@ describe('the journal', () => {
       text: "x'; DROP TABLE entry",
       sentAtMs: 5,
     };
-    const first = openJournal(path);
+    const first = openJournal(path, silent);
     first.append('room1', { type: 'room:opened' });
     first.append('room1', { type: 'chat:posted', message });
     first.append('room1', { type: 'broadcast:started', run });
@@ -56,7 +59,7 @@ describe('the journal', () => {
     first.append('room3', { type: 'chat:posted', message });
     first.append('room3', { type: 'room:closed' });
     // Not closed: that is kill -9.
-    const second = openJournal(path);
+    const second = openJournal(path, silent);
     const record = second.load('room1');
     assert.equal(record.state, 'opened');
     assert.deepEqual([...record.chat.values()], [message]);
