@@ -68,7 +68,7 @@ describe('signalling', () => {
 
   test('a ticket that runs out in class ends the stay', async () => {
     const there = elsewhere();
-    const exp = Math.floor(Date.now() / 1_000) + 2;
+    const exp = Math.floor(Date.now() / 1_000) + 3;
     const student = await Person.join(world, 'student', 'student', { ...there, exp });
     assert.equal((await student.fact('room:closed')).reason, 'ticket-expired');
     await until('cut off', () => !student.socket.connected);
