@@ -16,7 +16,7 @@ import { AUDIO, startRtpSource, VIDEO, type RtpSource } from '../support/rtp-sou
 import type { Report } from './report.ts';
 
 const MEASURE_MS = 30_000;
-const SETTLE_MS = 6_000;
+const SETTLE_MS = 15_000;
 
 /** Free ports; what they are for takes one or two in a row. */
 async function freePorts(count: number): Promise<number[]> {
