@@ -11,6 +11,7 @@ import {
   type SqliteDatabase,
 } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { LecternError } from '#shared/contract/errors.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { LessonState, RecordingState } from '#shared/domain/lifecycle.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -91,12 +92,32 @@ function glue(sqlite: DatabaseSync): SqliteDatabase {
       const statement = sqlite.prepare(sql);
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...bound(parameters)),
-        run: (parameters) => statement.run(...bound(parameters)),
+        all: (parameters) => named(() => statement.all(...bound(parameters))),
+        run(parameters) {
+          // A full disk has SQLite roll back by itself, and what went wrong must not be hidden by that.
+          if (sql === 'rollback' && !sqlite.isTransaction) return NOTHING_DONE;
+          return named(() => statement.run(...bound(parameters)));
+        },
         iterate: (parameters) => statement.iterate(...bound(parameters)),
       };
     },
   };
+}
+
+const NOTHING_DONE = { changes: 0, lastInsertRowid: 0 };
+/** SQLITE_FULL (sqlite.org/rescode.html). */
+const FULL = 13;
+
+/** Throws LecternError `disk-full` where SQLite found the disk so. */
+function named<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && error.errcode === FULL) {
+      throw new LecternError('disk-full', 'The disk is full; free some space on the server.');
+    }
+    throw error;
+  }
 }
 
 const bound = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];

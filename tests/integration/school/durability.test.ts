@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { Attendance, Lesson } from '#shared/contract/rest.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { openDatabase } from '../../../school/database.ts';
@@ -213,6 +214,27 @@ describe('the database', () => {
     const plain = new DatabaseSync(path);
     assert.deepEqual({ ...plain.prepare('PRAGMA journal_mode').get() }, { journal_mode: 'wal' });
     plain.close();
+  });
+
+  it('says that the disk is full, takes back what was begun, and goes on when there is room', async () => {
+    const db = await openDatabase(join(dir, 'full.db'));
+    const fill = (title: string) =>
+      db.transaction().execute(async (transaction) => {
+        for (let n = 0; n < 20; n += 1) {
+          const id = `${title.slice(0, 4)}${n}`.padEnd(8, 'x');
+          await transaction
+            .insertInto('lesson')
+            .values({ id, title, channel: id, state: 'scheduled', createdAtMs: n })
+            .execute();
+        }
+      });
+    await sql`PRAGMA max_page_count = 1`.execute(db);
+    await assert.rejects(fill('long'.repeat(5_000)), { code: 'disk-full' });
+    await sql`PRAGMA max_page_count = 100000`.execute(db);
+    await fill('room');
+    const lessons = await db.selectFrom('lesson').select('id').execute();
+    assert.equal(lessons.length, 20);
+    await db.destroy();
   });
 
   it('does not touch a file from a newer Lectern', async () => {
