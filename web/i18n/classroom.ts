@@ -128,7 +128,8 @@ export const classroom = defineMessages({
     stopTheirScreen: 'Stop screen sharing',
     remove: 'Remove from class',
     removeTitle: 'Remove {name}?',
-    removeText: 'They leave the class now and cannot come back with the same invitation.',
+    removeText:
+      'They leave the class now and cannot come back in this tab. Whoever has the link for students can still join as someone new.',
     cancel: 'Cancel',
 
     // Chat
@@ -311,7 +312,7 @@ export const classroom = defineMessages({
     stopTheirScreen: '停止屏幕共享',
     remove: '移出课堂',
     removeTitle: '移出 {name}？',
-    removeText: '对方会立即离开课堂，且不能用同一邀请再次进入。',
+    removeText: '对方会立即离开课堂，且不能在原标签页再次进入。持有学生链接的人仍可以新的身份加入。',
     cancel: '取消',
 
     message: '消息',
