@@ -1,0 +1,89 @@
+// Everyone can use every page: no serious finding of axe-core (WCAG 2.2 AA), in light and in dark.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { useStudio } from '../support/studio.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+interface Axe {
+  run(options: object): Promise<{
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
+  }>;
+}
+
+/** What is serious or worse on this page: rule, element and what to do. */
+async function findings(page: Page): Promise<string[]> {
+  // Not as a script of the page, which its content security policy would refuse.
+  await page.evaluate(AXE);
+  return page.evaluate(async (values) => {
+    const { axe } = globalThis as unknown as { axe: Axe };
+    const { violations } = await axe.run({ runOnly: { type: 'tag', values } });
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) =>
+        nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary}`),
+      );
+  }, RULES);
+}
+
+describe('pages that everyone can use', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+
+  before(async () => {
+    lectern = await startLectern();
+    browser = await launchChromium();
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has no serious finding from the home page to the replay, in ${colorScheme}`, async () => {
+      const context = await browser.newContext({ colorScheme, locale: 'en-GB', reducedMotion: 'reduce' });
+      await useStudio(context);
+      const page = await context.newPage();
+      const assertClean = async (what: string) => {
+        assert.deepEqual(await findings(page), [], what);
+      };
+      await page.goto(lectern.ownerLink);
+      await page.getByRole('button', { name: 'Start a class' }).waitFor();
+      await assertClean('home');
+      await page.getByRole('button', { name: 'Start a class' }).click();
+      await page.getByRole('button', { name: 'Join', exact: true }).waitFor();
+      await assertClean('green room');
+      await page.getByRole('button', { name: 'Join', exact: true }).click();
+      await page.getByRole('button', { name: 'Go live' }).click();
+      await page
+        .getByText(/LIVE\s+\d/)
+        .first()
+        .waitFor();
+      await assertClean('room');
+      const id = /\/room\/([a-z0-9]+)/.exec(page.url())?.[1] ?? '';
+      const lesson = (await lectern.api('GET', `/lessons/${id}`)) as Lesson;
+      const watching = await context.newPage();
+      await watching.goto(lesson.links.watch);
+      await watching.locator('video[data-picture="playing"]').waitFor();
+      assert.deepEqual(await findings(watching), [], 'watch page');
+      await lectern.api('POST', `/lessons/${id}/end`);
+      const recording = await eventually('the recording is ready', async () => {
+        const [first] = (await lectern.api('GET', `/recordings?lesson=${id}`)) as Recording[];
+        return first?.state === 'ready' && first;
+      });
+      await page.getByText(/ended/i).first().waitFor();
+      await assertClean('ended class');
+      await watching.goto(recording.replay);
+      await watching.locator('video').waitFor();
+      assert.deepEqual(await findings(watching), [], 'replay');
+      await context.close();
+    });
+  }
+});
