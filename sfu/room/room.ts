@@ -43,6 +43,8 @@ export class Room {
   readonly #chat: Chat;
   readonly #broadcast: Broadcast;
   readonly #media: MediaSlot;
+  /** Everyone who was welcomed and is connected, joined or still in the green room. */
+  readonly #links = new Set<Link>();
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
   readonly #joining = new Map<string, Entrance>();
   #state: RoomState = 'opening';
@@ -96,8 +98,12 @@ export class Room {
     return { id: this.id, title: this.#title, state: this.#state, broadcast: this.#broadcast.view };
   }
 
-  /** What a page needs before it joins. Throws LecternError `service-unavailable` without a worker. */
-  async welcome(ticket: Ticket): Promise<Welcome> {
+  /**
+   * What a page needs before it joins. From here on its link hears of the end of the class.
+   * Throws LecternError `service-unavailable` without a worker.
+   */
+  async welcome(ticket: Ticket, link: Link): Promise<Welcome> {
+    this.#links.add(link);
     if (this.#title === '') this.#title = ticket.title;
     const { rtpCapabilities } = await this.#media.open();
     return {
@@ -156,6 +162,7 @@ export class Room {
 
   /** The link is gone: whoever came by it is away, and may resume for a while. */
   lost(peerId: string, link: Link): void {
+    this.#links.delete(link);
     this.#members.lost(peerId, link);
   }
 
@@ -249,6 +256,12 @@ export class Room {
     this.#state = roomLifecycle.next(this.#state, 'close');
     this.#broadcast.stop();
     for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
+    for (const link of this.#links) {
+      if (!link.open) continue;
+      link.send('room:closed', { reason: 'ended' });
+      link.close();
+    }
+    this.#links.clear();
     this.#deps.publish({ type: 'room:closed', atMs: this.#deps.now(), lesson: this.id });
     this.#deps.journal.append(this.id, { type: 'room:closed' });
     this.#media.close();
@@ -357,7 +370,8 @@ export class Room {
     clearTimeout(this.#emptyTimer);
     if (this.#members.size > 0) return;
     this.#emptyTimer = setTimeout(() => {
-      const busy = this.#members.size > 0 || this.#joining.size > 0 || this.#broadcast.run !== null;
+      const busy =
+        this.#members.size + this.#links.size + this.#joining.size > 0 || this.#broadcast.run !== null;
       if (busy) this.#watchEmptiness();
       else this.#onEmpty(this);
     }, EMPTY_ROOM_MS);

@@ -7,13 +7,14 @@ export class SocketLink implements Link {
   readonly #socket: Socket;
   /** Facts that wait for the acknowledgement of a join, which they come after. */
   #held: (() => void)[] | null = null;
+  #closing = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
   get open(): boolean {
-    return this.#socket.connected;
+    return this.#socket.connected && !this.#closing;
   }
 
   send<N extends FactName>(name: N, data: FactData<N>): void {
@@ -35,6 +36,7 @@ export class SocketLink implements Link {
 
   /** The answer to the request that led here goes out first. */
   close(): void {
+    this.#closing = true;
     setImmediate(() => {
       this.release();
       this.#socket.disconnect(true);

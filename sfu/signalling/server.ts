@@ -106,7 +106,7 @@ function welcome(socket: Socket, { ticket, session }: Guest, rooms: Rooms, log: 
   });
   bind({ socket, link, ticket, session, rooms, log });
   Promise.resolve()
-    .then(() => rooms.enter(ticket).welcome(ticket))
+    .then(() => rooms.enter(ticket).welcome(ticket, link))
     .then(
       (data) => link.send('room:welcomed', data),
       (error: unknown) => {

@@ -321,8 +321,11 @@ describe('signalling', () => {
     const there = elsewhere();
     const teacher = await Person.join(world, 'teacher', 'teacher', there);
     const student = await Person.join(world, 'student', 'student', there);
+    const waiting = await Person.connect(world.url, await world.ticket('late', 'student', there));
     await refuses('forbidden', student.ask('room:close', {}));
     await teacher.ask('room:close', {});
+    assert.equal((await waiting.fact('room:closed')).reason, 'ended');
+    await until('the green room is cut off', () => !waiting.socket.connected);
     assert.equal((await student.fact('room:closed')).reason, 'ended');
     await refuses('room-closed', Person.join(world, 'student', 'student', there));
     await world.restart();

@@ -79,6 +79,30 @@ describe('a room', () => {
     assert.notEqual(day.rooms.get(ROOM), undefined);
   });
 
+  test('tells the green room that the class ended, and stays as long as somebody waits there', async () => {
+    const day = new TestClass();
+    const waiting = new TestLink();
+    const gone = new TestLink();
+    const ticket = ticketFor('student1', 'student');
+    await day.rooms.enter(ticket).welcome(ticket, waiting);
+    await day.rooms.enter(ticket).welcome(ticket, gone);
+    day.room().lost('student1', gone);
+    mock.timers.tick(EMPTY_ROOM_MS * 2);
+    assert.notEqual(day.rooms.get(ROOM), undefined);
+    day.rooms.close(ROOM);
+    assert.deepEqual(waiting.last('room:closed'), { reason: 'ended' });
+    assert.ok(!waiting.open);
+    assert.equal(gone.names(), '');
+  });
+
+  test('tells each of its people once why it closed', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    await day.room().welcome(teacher.ticket, teacher.link);
+    day.room().close();
+    assert.equal(teacher.link.names(), 'room:closed');
+  });
+
   test('gives a newcomer everything in one answer, and the others one fact', async () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
