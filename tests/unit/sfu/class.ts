@@ -1,5 +1,6 @@
 // A room for a unit test: media, links, memory and gateway are small stand-ins behind the room's own
 // ports, so that what is tested is the room's rules.
+import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
@@ -241,3 +242,12 @@ export function ticketFor(id: string, role: Role): Ticket {
 
 /** Lets everything that is ready happen, timers apart. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Passes if the call fails with this code. */
+export const refuses = (code: string, call: () => unknown) =>
+  assert.rejects(
+    async () => {
+      await call();
+    },
+    (error: { code?: string }) => error.code === code,
+  );
