@@ -1,8 +1,11 @@
 // What people in a room say to each other, and who may manage whom.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { CHAT_HISTORY } from '#shared/contract/signalling.ts';
 import { refuses, TestClass, TestLink } from './class.ts';
+
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
 
 describe('chat', () => {
   test('posts a message once, however often it is sent', async () => {
