@@ -1,0 +1,107 @@
+// A finger can press every control of every page on a phone: 44 px in both directions, and nothing hangs
+// over the edge of the screen.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { useStudio } from '../support/studio.ts';
+
+/** What a finger needs, in CSS px (the platforms' own guidelines; WCAG 2.2 §2.5.8 asks for 24). */
+const FINGER_PX = 44;
+
+/** The controls on this page that are too small, and what is wider than the screen. */
+function misfits(page: Page): Promise<string[]> {
+  return page.evaluate((least) => {
+    const controls = 'button, a[href], input, select, textarea, summary, [role=slider]';
+    const small = [...document.querySelectorAll<HTMLElement>(controls)]
+      .filter((control) => control.checkVisibility({ visibilityProperty: true }))
+      .map((control) => ({ control, box: control.getBoundingClientRect() }))
+      // The link past the header stands above the page until the keyboard comes to it.
+      .filter(({ box }) => box.width > 1 && box.bottom > 0 && Math.min(box.width, box.height) < least - 0.5)
+      .map(({ control, box }) => {
+        const name = control.getAttribute('aria-label') ?? control.textContent.trim();
+        return `${name}: ${Math.round(box.width)} × ${Math.round(box.height)}`;
+      });
+    const { scrollWidth } = document.documentElement;
+    return scrollWidth > innerWidth ? [...small, `the page is ${scrollWidth} wide`] : small;
+  }, FINGER_PX);
+}
+
+describe('a phone', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let context: BrowserContext;
+
+  before(async () => {
+    lectern = await startLectern();
+    browser = await launchChromium();
+    context = await browser.newContext({
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+      locale: 'en-GB',
+      reducedMotion: 'reduce',
+    });
+    await useStudio(context);
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+  });
+
+  it('has room for a finger on every control, from the home page to the replay', async () => {
+    const page = await context.newPage();
+    const assertFits = async (at: Page, what: string) => {
+      assert.deepEqual(await misfits(at), [], what);
+    };
+    await page.goto(lectern.url);
+    await page.getByRole('heading').first().waitFor();
+    await assertFits(page, 'welcome');
+    await page.goto(lectern.ownerLink);
+    await page.getByRole('button', { name: 'Start a class' }).tap();
+    await page.getByRole('button', { name: 'Join', exact: true }).waitFor();
+    await assertFits(page, 'green room');
+    const id = /\/room\/([a-z0-9]+)/.exec(page.url())?.[1] ?? '';
+    const lesson = (await lectern.api('GET', `/lessons/${id}`)) as Lesson;
+    await page.getByRole('button', { name: 'Join', exact: true }).tap();
+    await page.getByRole('button', { name: 'Go live' }).tap();
+    await page.getByRole('button', { name: 'Stop broadcast' }).waitFor();
+    await page.getByRole('textbox').fill('Is everyone here?');
+    await page.getByRole('button', { name: 'Send' }).tap();
+    await page.getByRole('button', { name: /^Delete/ }).waitFor();
+    await assertFits(page, 'room with chat');
+    await page.getByRole('button', { name: 'People', exact: true }).tap();
+    await page.getByRole('button', { name: 'Invite' }).first().tap();
+    await page.getByRole('dialog').waitFor();
+    await assertFits(page, 'room with people, and the links');
+
+    const watching = await context.newPage();
+    await watching.goto(lesson.links.watch);
+    await watching.locator('video[data-picture="playing"]').waitFor();
+    await assertFits(watching, 'watch page');
+    await watching.keyboard.press('j');
+    await watching.getByRole('slider', { name: 'Position' }).waitFor();
+    await assertFits(watching, 'watch page, behind live');
+
+    await lectern.api('POST', `/lessons/${id}/end`);
+    const recording = await eventually('the recording is ready', async () => {
+      const [first] = (await lectern.api('GET', `/recordings?lesson=${id}`)) as Recording[];
+      return first?.state === 'ready' && first;
+    });
+    await page.getByRole('link', { name: 'Watch the replay' }).waitFor();
+    await assertFits(page, 'ended class');
+    await watching.goto(recording.replay);
+    await watching.getByRole('slider', { name: 'Position' }).waitFor();
+    // To the end, where all of the chat is written.
+    await watching.keyboard.press('End');
+    await watching.getByRole('button', { name: /^Go to/ }).waitFor();
+    await assertFits(watching, 'replay');
+    await page.goto(lectern.url);
+    await page.getByRole('button', { expanded: false }).first().waitFor();
+    await page.locator('button.what').first().tap();
+    await page.getByText('MP4').waitFor();
+    await assertFits(page, 'home');
+  });
+});
