@@ -37,8 +37,8 @@ interface Group {
 
 export interface FanoutOptions {
   readonly wire: Wire;
-  /** The configurations in force, for a reader that may have missed a change of them. */
-  readonly headers: () => readonly Tag[];
+  /** The configurations in force, for a reader that may have missed a change of them and gets `next` after. */
+  readonly headers: (next: readonly Tag[]) => readonly Tag[];
   readonly events: FanoutEvents;
   readonly nowMs?: () => number;
 }
@@ -62,13 +62,17 @@ export class Fanout {
     return this.#groups.reduce((sum, group) => sum + group.readers.size, 0);
   }
 
-  /** Adds a reader, which gets `welcome` now and from then on everything pushed after this call. */
-  add(reader: Reader, welcome: Uint8Array): void {
+  /**
+   * Adds a reader, which gets `welcome` now and from then on what is pushed after this call: all of it, or
+   * what comes from the next entry on, with the configurations before it.
+   */
+  add(reader: Reader, welcome: Uint8Array, from: 'now' | 'entry' = 'now'): void {
     const [smallest] = [...this.#groups].sort((a, b) => a.readers.size - b.readers.size);
     if (smallest === undefined) return;
     // What waits here is in the welcome already.
     this.#flush(smallest);
-    smallest.readers.set(reader, { state: 'flowing' });
+    const pace: Pace = from === 'now' ? { state: 'flowing' } : { state: 'skipping', sinceMs: this.#nowMs() };
+    smallest.readers.set(reader, pace);
     reader.write(welcome);
     this.#options.events.sent(welcome.length);
   }
@@ -114,7 +118,7 @@ export class Fanout {
     let resumption: Uint8Array | undefined;
     const resumed = () => {
       resumption ??= Buffer.concat([
-        ...this.#options.headers().map((tag) => tag.on(wire)),
+        ...this.#options.headers(tags.slice(entry)).map((tag) => tag.on(wire)),
         ...parts.slice(entry),
       ]);
       return resumption;

@@ -2,8 +2,8 @@
 // waiting for the next one.
 import type { Tag } from './tag.ts';
 
-/** A group of pictures is 2 s; one that outgrows this is not worth sending to anybody. */
-const MAX_BYTES = 8 * 1024 * 1024;
+/** A group of pictures is 2 s; a viewer who was sent more than this at once would count as stalled. */
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Sound alone is cached only as far as players need it to begin, in ms. */
 const MAX_MS = 10_000;
 

@@ -32,9 +32,9 @@ export class Programme implements ProgrammeSink {
   #video: AvcConfig | undefined;
   #audio: AudioConfig | undefined;
   #firstUs: number | undefined;
-  #timestampMs = 0;
-  /** When the newest picture is decoded. */
-  #pictureUs = 0;
+  /** When the newest picture is decoded, and when the newest sound is heard. */
+  #pictureUs = -Infinity;
+  #soundUs = -Infinity;
   #state: 'priming' | 'flowing' | 'ended' = 'priming';
 
   constructor(options: ProgrammeOptions) {
@@ -42,7 +42,7 @@ export class Programme implements ProgrammeSink {
     this.#fanouts = new Map(
       options.wires.map((wire) => [
         wire,
-        new Fanout({ wire, headers: () => this.#headers(), events: options.eventsOf(wire) }),
+        new Fanout({ wire, headers: (next) => this.#headers(next), events: options.eventsOf(wire) }),
       ]),
     );
   }
@@ -93,17 +93,19 @@ export class Programme implements ProgrammeSink {
 
   #take(frame: Frame): void {
     const timeUs = frame.kind === 'video' ? frame.dtsUs : frame.ptsUs;
-    this.#timestampMs = flvTimestampMs(timeUs);
     this.#firstUs ??= timeUs;
-    if (frame.kind === 'video' && frame.config !== this.#video) {
-      if (this.#video !== undefined) this.#bridge(frame);
+    if (frame.kind === 'video') {
+      const changed = frame.config !== this.#video;
+      if (changed && this.#video !== undefined) this.#bridge(frame);
+      this.#pictureUs = timeUs;
       this.#video = frame.config;
-      this.#announce();
-    } else if (frame.kind === 'audio' && frame.config !== this.#audio) {
+      if (changed) this.#announce();
+    } else {
+      const changed = frame.config !== this.#audio;
+      this.#soundUs = timeUs;
       this.#audio = frame.config;
-      this.#announce();
+      if (changed) this.#announce();
     }
-    if (frame.kind === 'video') this.#pictureUs = frame.dtsUs;
     // Without a picture every sound is as good a place to begin as another.
     const entry = frame.kind === 'video' ? frame.key : this.#video === undefined;
     this.#push(frameTag(frame, entry));
@@ -130,7 +132,7 @@ export class Programme implements ProgrammeSink {
 
   /** Tells everyone the configurations, after one of them changed. */
   #announce(): void {
-    for (const tag of this.#headers()) this.#push(tag);
+    for (const tag of this.#headers([])) this.#push(tag);
   }
 
   #push(tag: Tag): void {
@@ -145,17 +147,24 @@ export class Programme implements ProgrammeSink {
   }
 
   #welcome(wire: Wire, reader: Reader): void {
-    const has = { audio: this.#audio !== undefined, video: this.#video !== undefined };
+    const preamble = wire.preamble({ audio: this.#audio !== undefined, video: this.#video !== undefined });
     const cached = this.#cache.tags;
-    const bytes = Buffer.concat([
-      wire.preamble(has),
-      ...this.#headers(cached[0]?.timestampMs).map((tag) => tag.on(wire)),
-      ...cached.map((tag) => tag.on(wire)),
-    ]);
-    this.#fanouts.get(wire)?.add(reader, bytes);
+    // What builds on a picture that this viewer never got is of no use to it.
+    if (cached.length === 0) {
+      this.#fanouts.get(wire)?.add(reader, preamble, 'entry');
+      return;
+    }
+    const tags = [...this.#headers(cached), ...cached];
+    this.#fanouts.get(wire)?.add(reader, Buffer.concat([preamble, ...tags.map((tag) => tag.on(wire))]));
   }
 
-  #headers(timestampMs = this.#timestampMs): Tag[] {
-    return headerTags(this.#video, this.#audio, timestampMs);
+  /**
+   * The configurations, to be followed by `next` and what comes then. Sound is encoded and so comes behind
+   * the picture of its moment: the time is one that no tag after them is before, of either kind.
+   */
+  #headers(next: readonly Tag[]): Tag[] {
+    const newest = [this.#pictureUs, this.#soundUs].filter((timeUs) => timeUs !== -Infinity);
+    const timestampsMs = [...newest.map(flvTimestampMs), ...next.map((tag) => tag.timestampMs)];
+    return headerTags(this.#video, this.#audio, Math.min(...timestampsMs));
   }
 }

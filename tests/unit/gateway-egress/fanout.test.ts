@@ -175,6 +175,63 @@ test('a change of resolution brings a new sequence header before its key frame',
   assert.deepEqual(kinds, [NAL.sps, NAL.sps, 'config', NAL.idr]);
 });
 
+test('no header is later than what follows it: to newcomers, after a skip, at a change', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { made } = programme();
+  const [fromStart, slow] = [new Ear(), new Ear()];
+  made.join(flvWire, fromStart);
+  made.join(flvWire, slow);
+  const newcomers: Ear[] = [];
+  for (let index = 0; index < 300; index += 1) {
+    const us = index * 40_000;
+    // Sound comes 150 ms after the picture of its moment; the size changes in the middle.
+    made.frame(picture(us, index % 50 === 0, configOf(index < 150 ? 1 : 2)));
+    if (us >= 150_000) made.frame(sound(us - 150_000));
+    if (us >= 150_000) made.frame(sound(us - 130_000));
+    context.mock.timers.tick(40);
+    slow.waiting = index > 60 && index < 90 ? SKIP_ABOVE_BYTES + 1 : 0;
+    if (index % 10 !== 0) continue;
+    const newcomer = new Ear();
+    made.join(flvWire, newcomer);
+    newcomers.push(newcomer);
+  }
+  made.end();
+  for (const ear of [fromStart, slow, ...newcomers]) {
+    const tags = ear.tags().filter((tag) => tag.type !== 'script');
+    const earliestAfter = tags.map((_, at) => Math.min(...tags.slice(at + 1).map((tag) => tag.timestampMs)));
+    tags.forEach((tag, at) => {
+      const isHeader = tag.body[1] === 0;
+      if (isHeader)
+        assert.ok(tag.timestampMs <= earliestAfter[at]!, `${tag.timestampMs} > ${earliestAfter[at]}`);
+    });
+  }
+});
+
+test('a viewer who comes when there is no picture to begin with waits for one that builds on nothing', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { made, asked } = programme();
+  // No key frame for 11 s: what there is since the last is too much to send.
+  for (let index = 0; index < 275; index += 1) {
+    made.frame(picture(index * 40_000, index === 0, configOf(1)));
+    made.frame(sound(index * 40_000));
+  }
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  assert.equal(asked(), 1);
+  for (let index = 275; index < 300; index += 1) {
+    made.frame(picture(index * 40_000, index === 290, configOf(1)));
+    made.frame(sound(index * 40_000));
+    context.mock.timers.tick(40);
+  }
+  made.end();
+  const [first, ...rest] = ear
+    .tags()
+    .flatMap((tag) => (tag.type === 'video' ? [parseVideoBody(tag.body)] : []));
+  assert.equal(first?.type, 'config');
+  assert.ok(rest[0]?.type === 'frame' && rest[0].key);
+  assert.equal(rest.length, 10);
+});
+
 test('sound alone gets a black picture, so that players do not stand still', () => {
   const { made } = programme();
   const ear = new Ear();
