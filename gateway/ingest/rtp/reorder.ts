@@ -66,8 +66,8 @@ export class ReorderBuffer<P extends Sequenced> {
       return;
     }
     this.#held.set(extended, { packet, atMs: nowMs });
-    this.#drain(0);
-    if (this.#held.size > 0) this.#gapSinceMs ??= nowMs;
+    this.#gapSinceMs ??= nowMs;
+    if (extended === this.#next) this.#drain(0);
     if (this.#held.size > MAX_HELD) this.#giveUp();
   }
 
@@ -86,9 +86,6 @@ export class ReorderBuffer<P extends Sequenced> {
     this.lost += lost;
     this.#next = next;
     this.#drain(lost);
-    if (this.#held.size > 0) {
-      this.#gapSinceMs = Math.min(...Array.from(this.#held.values(), ({ atMs }) => atMs));
-    }
   }
 
   #drain(lostBefore: number): void {
@@ -101,7 +98,9 @@ export class ReorderBuffer<P extends Sequenced> {
       this.#options.deliver(held.packet, lost);
       lost = 0;
     }
-    if (this.#held.size === 0) this.#gapSinceMs = undefined;
+    // Another gap may lie behind the one that is closed: it is as old as the first packet that showed it.
+    const sincesMs = Array.from(this.#held.values(), ({ atMs }) => atMs);
+    this.#gapSinceMs = sincesMs.length === 0 ? undefined : Math.min(...sincesMs);
   }
 
   #restart(packet: P): void {

@@ -141,6 +141,17 @@ test('numbers wrap at 2^16, in order and out of it', () => {
   assert.deepEqual(reorder([65_534, 0, 65_535, 1]).out, ['65534', '65535', '0', '1']);
 });
 
+test('of two gaps each is waited for as long as the other', () => {
+  const { out, buffer } = reorder([1], 150);
+  for (const [sequence, nowMs] of [[3, 0], [5, 100], [2, 140]] as const) buffer.push({ sequence }, nowMs); // prettier-ignore
+  buffer.tick(200);
+  buffer.push({ sequence: 4 }, 210);
+  assert.deepEqual(out, ['1', '2', '3', '4', '5']);
+  buffer.push({ sequence: 7 }, 220);
+  buffer.tick(380);
+  assert.deepEqual(out.slice(5), ['7 after 1']);
+});
+
 test('what is missing is waited for, then given up, and too late it is dropped', () => {
   const { out, buffer, nowMs } = reorder([1, 3, 4]);
   assert.deepEqual(out, ['1']);
