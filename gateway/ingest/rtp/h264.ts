@@ -25,6 +25,11 @@ export class H264Depacketiser implements Depacketiser {
   #slices = 0;
   /** The picture in hand lacks something. */
   #broken = false;
+  /** Its first packets may be among what was lost; the parameter sets came with it. */
+  #maybeHeadless = false;
+  #described = false;
+  /** The sender repeats the parameter sets with every key frame. */
+  #alwaysDescribed = false;
   /** The NAL unit that FU-A packets are adding to. */
   #fragmented: Nal | undefined;
   #needsKey = true;
@@ -42,7 +47,10 @@ export class H264Depacketiser implements Depacketiser {
       this.#needsKey = true;
       this.#broken = true;
       // A picture that had begun lacks its end; what begins now is looked at on its own.
-      if (packet.ticks !== this.#ticks) this.#begin(packet.ticks);
+      if (packet.ticks !== this.#ticks) {
+        this.#begin(packet.ticks);
+        this.#maybeHeadless = true;
+      }
     }
     if (packet.ticks !== this.#ticks) {
       this.#finish();
@@ -62,6 +70,8 @@ export class H264Depacketiser implements Depacketiser {
     this.#key = false;
     this.#slices = 0;
     this.#broken = false;
+    this.#maybeHeadless = false;
+    this.#described = false;
     this.#fragmented = undefined;
   }
 
@@ -129,6 +139,7 @@ export class H264Depacketiser implements Depacketiser {
   /** `second` is the byte after the header: in a slice it begins with first_mb_in_slice. */
   #add(nal: Nal, type: number, second: number | undefined): void {
     if (type === NAL.sps || type === NAL.pps) {
+      this.#described = true;
       this.#parameters(join(nal), type);
       return;
     }
@@ -163,7 +174,10 @@ export class H264Depacketiser implements Depacketiser {
     if (this.#ticks === undefined) return;
     if (this.#fragmented !== undefined) this.#spoil();
     if (this.#slices === 0) return;
+    // It would be decoded by the parameter sets of before, and they may have changed with it.
+    if (this.#maybeHeadless && this.#alwaysDescribed && !this.#described) this.#spoil();
     if (this.#broken || (this.#needsKey && !this.#key)) return;
+    if (this.#key) this.#alwaysDescribed = this.#described;
     const config = this.#describe();
     if (config === undefined) {
       this.#needsKey = true;

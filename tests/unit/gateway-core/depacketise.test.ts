@@ -102,6 +102,26 @@ test('after a loss nothing comes out until a whole key frame', () => {
   assert.deepEqual(shown(), [`0 key 00000004${IDR}`, `18000 key 00000004${IDR}`, `21000 00000004${INTER}`]);
 });
 
+test('a key frame whose parameter sets are lost is not taken by the old ones', () => {
+  const { push, shown, depacketiser } = h264();
+  push(0, PARAMETERS);
+  push(0, IDR, true);
+  push(3_000, IDR, true, 1);
+  assert.ok(depacketiser.needsKey);
+  push(6_000, PARAMETERS, false, 1);
+  push(6_000, IDR, true);
+  assert.deepEqual(shown(), [`0 key 00000004${IDR}`, `6000 key 00000004${IDR}`]);
+});
+
+test('a sender that tells its parameter sets only once is believed after a loss', () => {
+  const { push, shown } = h264();
+  push(0, PARAMETERS);
+  push(0, IDR, true);
+  push(3_000, IDR, true);
+  push(6_000, IDR, true, 1);
+  assert.equal(shown().length, 3);
+});
+
 test('a loss between two pictures that were whole themselves still breaks the chain', () => {
   const { push, shown } = h264();
   push(0, PARAMETERS);
