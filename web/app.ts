@@ -3,6 +3,7 @@ import { Api } from './engine/api.ts';
 import type { Delivery } from './engine/player/chooser.ts';
 import { LivePlayer } from './engine/player/live-player.ts';
 import { ReplayPlayer } from './engine/player/replay-player.ts';
+import { browserAttention } from './platform/network.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
 import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
@@ -37,6 +38,7 @@ export function createApp(): App {
       ?.preload();
     return new WatchStore({
       ...browser,
+      attention: browserAttention,
       api,
       lesson,
       invite,

@@ -61,11 +61,16 @@ export interface StorePort {
   set(key: string, value: string | null): void;
 }
 
-export interface NetworkPort {
-  /** The machine is online again, or moved to another network. */
-  onChange(listener: () => void): () => void;
+/** Whether somebody looks at the page. */
+export interface AttentionPort {
+  readonly visible: boolean;
   /** The page is looked at again, perhaps after the lid was closed. */
   onVisible(listener: () => void): () => void;
+}
+
+export interface NetworkPort extends Pick<AttentionPort, 'onVisible'> {
+  /** The machine is online again, or moved to another network. */
+  onChange(listener: () => void): () => void;
 }
 
 export interface SoundPort {

@@ -1,10 +1,24 @@
 // What the browser knows of its network and of being looked at.
-import type { NetworkPort } from '../engine/ports.ts';
+import type { AttentionPort, NetworkPort } from '../engine/ports.ts';
 
 /** The Network Information API, where there is one (Chromium). */
 interface WithConnection {
   readonly connection?: EventTarget & { readonly type?: string };
 }
+
+export const browserAttention: AttentionPort = {
+  get visible() {
+    return document.visibilityState === 'visible';
+  },
+
+  onVisible(listener) {
+    const seen = () => {
+      if (browserAttention.visible) listener();
+    };
+    document.addEventListener('visibilitychange', seen);
+    return () => document.removeEventListener('visibilitychange', seen);
+  },
+};
 
 export const browserNetwork: NetworkPort = {
   onChange(listener) {
@@ -24,11 +38,5 @@ export const browserNetwork: NetworkPort = {
     };
   },
 
-  onVisible(listener) {
-    const seen = () => {
-      if (document.visibilityState === 'visible') listener();
-    };
-    document.addEventListener('visibilitychange', seen);
-    return () => document.removeEventListener('visibilitychange', seen);
-  },
+  onVisible: browserAttention.onVisible,
 };

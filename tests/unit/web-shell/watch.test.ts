@@ -46,6 +46,8 @@ function audience(first: Said) {
   const given: string[] = [];
   let stops = 0;
   let events: LivePlayerEvents | undefined;
+  let visible = true;
+  let onSeen: (() => void) | undefined;
   const player = {
     start: (addresses: { flv: string }) => given.push(addresses.flv),
     stop: () => (stops += 1),
@@ -57,7 +59,17 @@ function audience(first: Said) {
     invite: 'invitation',
     api: new Api(answer),
     clock,
-    random: () => 0.5,
+    attention: {
+      get visible() {
+        return visible;
+      },
+      onVisible(listener) {
+        onSeen = listener;
+        return () => (onSeen = undefined);
+      },
+    },
+    // The longest of all pauses.
+    random: () => 1,
     wallMs: () => clock.nowMs(),
     delivery: 'auto',
     createPlayer: (_video, listener) => {
@@ -71,6 +83,11 @@ function audience(first: Said) {
     given,
     asked: () => asked,
     stops: () => stops,
+    hide: () => void (visible = false),
+    look: () => {
+      visible = true;
+      onSeen?.();
+    },
     say: (next: Said) => void (said = next),
     shows: (state: PlayerState) => events!.state(state),
     /** Lets time pass in steps, with the answers that come in it. */
@@ -93,14 +110,37 @@ test('who comes early waits, and class begins by itself', async () => {
   assert.equal(watch.title, 'Algebra');
   assert.equal(given.length, 0);
   say({ state: 'live' });
-  await pass(9_000);
+  await pass(2_000);
   assert.equal(watch.phase.name, 'on-air');
   assert.ok(given.length > 0);
   watch.close();
 });
 
-test('a long wait asks gently', async () => {
-  const { pass, asked, watch } = audience({ state: 'open' });
+test('however long the wait was, class begins within two seconds before who looks', async () => {
+  const { pass, say, watch } = audience({ state: 'open' });
+  await pass(600_000);
+  say({ state: 'live' });
+  await pass(2_000);
+  assert.equal(watch.phase.name, 'on-air');
+  watch.close();
+});
+
+test('a page in the background asks gently, and at once when it is looked at again', async () => {
+  const { pass, asked, hide, look, say, watch } = audience({ state: 'open' });
+  hide();
+  await pass(120_000);
+  assert.ok(asked() >= 5 && asked() <= 15, `${asked()} questions in two minutes`);
+  say({ state: 'live' });
+  look();
+  await pass(0);
+  assert.equal(watch.phase.name, 'on-air');
+  watch.close();
+});
+
+test('a server in trouble is asked ever more gently', async () => {
+  const { pass, asked, say, watch } = audience({ state: 'open' });
+  await pass(0);
+  say('no answer');
   await pass(120_000);
   assert.ok(asked() >= 12 && asked() <= 25, `${asked()} questions in two minutes`);
   watch.close();
