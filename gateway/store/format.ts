@@ -7,7 +7,9 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RecordingInfo } from '#shared/contract/internal.ts';
+import { MalformedError } from '#shared/media/bytes.ts';
 import { readInit } from '#shared/media/fmp4.ts';
+import { isErrno } from '#server/secrets.ts';
 import { initFile, Label, Row, Timeline } from './timeline.ts';
 
 export const RECORDING = 'recording.json';
@@ -52,31 +54,60 @@ export interface Index {
   readonly timeline: Timeline;
   /** Segments that were begun in rows that are not complete. */
   readonly open: readonly OpenLine[];
-  /** The length of the file up to the last whole line. */
+  /** The length of the file up to the last line that is whole and of use. */
   readonly completeBytes: number;
+  /** True if more than a line that was cut short is left out. */
+  readonly damaged: boolean;
 }
 
-/** Reads the index and the init segments it speaks of. A last line that was cut short is left out. */
+/**
+ * Reads the index and the init segments it speaks of. A last line that was cut short is left out, and so
+ * is all from a line on that is spoiled or needs an init segment that is: a power cut leaves behind what
+ * was not on disk yet, and all that came before it can be played.
+ */
 export async function readIndex(dir: string): Promise<Index> {
   const bytes = await readFile(join(dir, INDEX)).catch(() => Buffer.alloc(0));
-  const completeBytes = bytes.lastIndexOf(0x0a) + 1;
   const timeline = new Timeline();
   let open: OpenLine[] = [];
-  for (const text of bytes.toString('utf8', 0, completeBytes).split('\n')) {
-    if (text === '') continue;
-    const line = IndexLine.parse(JSON.parse(text));
+  let completeBytes = 0;
+  let end = bytes.indexOf(0x0a);
+  for (; end >= 0; end = bytes.indexOf(0x0a, completeBytes)) {
+    const line = parseLine(bytes.toString('utf8', completeBytes, end));
+    if (line === undefined) break;
     if (line.type === 'open') {
       open.push(line);
     } else {
       const { type: _, ...row } = line;
+      const inits = Object.values(row.segments).map((segment) => segment.init);
+      if (row.n < timeline.nextRow || !(await loadInits(dir, timeline, inits))) break;
       timeline.add(row);
       open = open.filter((opened) => opened.n > row.n);
     }
+    completeBytes = end + 1;
   }
-  const inits = new Set(open.map((line) => line.init));
-  for (const row of timeline.rows) for (const segment of Object.values(row.segments)) inits.add(segment.init);
+  for (const { init } of open) await loadInits(dir, timeline, [init]);
+  return { timeline, open, completeBytes, damaged: end >= 0 };
+}
+
+function parseLine(text: string): z.infer<typeof IndexLine> | undefined {
+  try {
+    return IndexLine.parse(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
+  }
+}
+
+/** Makes these init segments known to the timeline; resolves with false if one is gone or spoiled. */
+async function loadInits(dir: string, timeline: Timeline, inits: readonly number[]): Promise<boolean> {
   for (const init of inits) {
-    timeline.inits.set(init, readInit(await readFile(join(dir, initFile(init)))).config);
+    if (timeline.inits.has(init)) continue;
+    try {
+      timeline.inits.set(init, readInit(await readFile(join(dir, initFile(init)))).config);
+    } catch (error) {
+      if (error instanceof MalformedError || isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
   }
-  return { timeline, open, completeBytes };
+  return true;
 }

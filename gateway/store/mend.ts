@@ -1,6 +1,6 @@
 // After `kill -9` or a power cut: what was being written is cut back to its last whole fragment and
 // becomes the last row, so that everything up to the last half second is playable.
-import { appendFile, readFile, rm, truncate } from 'node:fs/promises';
+import { appendFile, copyFile, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFragments, ticksToUs, timescaleOf } from '#shared/media/fmp4.ts';
 import { INDEX, readIndex, rowLine, type OpenLine } from './format.ts';
@@ -12,8 +12,10 @@ const LATE_US = 450_000;
 
 /** Mends the recording in `dir` and returns what it holds now. Safe to repeat after another crash. */
 export async function mendRecording(dir: string): Promise<Timeline> {
-  const { timeline, open, completeBytes } = await readIndex(dir);
-  if (completeBytes > 0) await truncate(join(dir, INDEX), completeBytes);
+  const { timeline, open, completeBytes, damaged } = await readIndex(dir);
+  // For a person to look at; nothing reads it.
+  if (damaged) await copyFile(join(dir, INDEX), join(dir, `${INDEX}.damaged`));
+  if (damaged || completeBytes > 0) await truncate(join(dir, INDEX), completeBytes);
   const numbers = [...new Set(open.map((line) => line.n))].sort((a, b) => a - b);
   for (const n of numbers) {
     const lines = open.filter((line) => line.n === n);

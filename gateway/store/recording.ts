@@ -75,7 +75,8 @@ export class Recording {
     const init = Math.max(-1, ...this.#initBytes.keys()) + 1;
     this.#initBytes.set(init, bytes);
     this.timeline.inits.set(init, config);
-    this.#disk.add(() => writeFile(join(this.dir, initFile(init)), bytes));
+    // All that follows needs it, so it is the one file that does not wait for the system to write it out.
+    this.#disk.add(() => writeFile(join(this.dir, initFile(init)), bytes, { flush: true }));
     return init;
   }
 
@@ -85,7 +86,8 @@ export class Recording {
     const name = segmentFile(n, label);
     this.#memory.set(name, { n, parts: [] });
     this.#disk.add(async () => {
-      this.#handles.set(name, await open(join(this.dir, name), 'a'));
+      // Never added to: a row that a damaged index no longer knows may have left a file of this name.
+      this.#handles.set(name, await open(join(this.dir, name), 'w'));
       await appendFile(join(this.dir, INDEX), openLine({ n, label, init, epochMs }));
     });
   }

@@ -1,0 +1,60 @@
+// What a power cut leaves of a recording's index: all before the damage is played, and it can go on.
+import assert from 'node:assert/strict';
+import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { INDEX, readIndex } from '../../../gateway/store/format.ts';
+import { mendRecording } from '../../../gateway/store/mend.ts';
+import { Recording } from '../../../gateway/store/recording.ts';
+import { AUDIO, initFile, segmentFile } from '../../../gateway/store/timeline.ts';
+import { camera, Hand } from './hand.ts';
+
+/** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
+async function cutOff(context: TestContext): Promise<Hand> {
+  const source = camera(1);
+  const hand = new Hand(source);
+  context.after(() => hand.close());
+  hand.run(10);
+  source.scale.set(0, 2);
+  hand.run(10);
+  await hand.recording.suspend();
+  return hand;
+}
+
+test('an init segment that did not reach the disk costs the rows that need it, not the recording', async (context) => {
+  const { dir, rows } = await cutOff(context);
+  const newest = Math.max(...rows.flatMap((row) => Object.values(row.segments).map(({ init }) => init)));
+  const usable = rows.filter((row) => Object.values(row.segments).every(({ init }) => init !== newest));
+  assert.ok(usable.length >= 3 && usable.length <= rows.length - 3);
+  truncateSync(join(dir, initFile(newest)), 0);
+  const timeline = await mendRecording(dir);
+  assert.deepEqual(timeline.rows, usable);
+  assert.ok(existsSync(join(dir, `${INDEX}.damaged`)));
+  assert.deepEqual((await readIndex(dir)).timeline.rows, usable, 'and so it stays');
+});
+
+test('a spoiled line costs what comes after it', async (context) => {
+  const { dir, rows } = await cutOff(context);
+  const lines = readFileSync(join(dir, INDEX), 'utf8').split('\n');
+  const spoiled = lines.findIndex((line) => line.startsWith('{"type":"row","n":4,'));
+  lines[spoiled] = '\0'.repeat(lines[spoiled]!.length);
+  writeFileSync(join(dir, INDEX), lines.join('\n'));
+  // Segments that were open when the line before it was written are there, and make their rows again.
+  const timeline = await mendRecording(dir);
+  const numbers = timeline.rows.map(({ n }) => n);
+  assert.ok(numbers.length >= 3 && numbers.length <= 5, `rows ${numbers.join(' ')}`);
+  assert.deepEqual(timeline.rows.slice(0, 3), rows.slice(0, 3));
+});
+
+test('a segment that is written anew does not grow on what an earlier one left', async (context) => {
+  const { dir, recording } = await cutOff(context);
+  const timeline = await mendRecording(dir);
+  const n = timeline.nextRow;
+  const path = join(dir, segmentFile(n, AUDIO));
+  appendFileSync(path, 'left over');
+  const again = new Recording(dir, recording.file, timeline);
+  again.open(n, AUDIO, 0, 0);
+  again.append(n, AUDIO, Uint8Array.of(1, 2, 3));
+  await again.suspend();
+  assert.equal(statSync(path).size, 3);
+});
