@@ -10,6 +10,8 @@ const zip = promisify<Buffer | string, ZlibOptions, Buffer>(gzip);
 
 /** Playlists longer than this, in characters, are compressed. */
 const COMPRESS_ABOVE = 8_000;
+/** A reader that takes nothing for this long is let go: it keeps a file, or a segment in memory. */
+const STALLED_MS = 60_000;
 /** The names of signed parameters; only these are passed on in playlists. */
 const SIGNED = ['expires', 'sign', 'viewer'] as const;
 
@@ -61,6 +63,11 @@ export async function sendPlaylist(
     'cache-control': `max-age=${maxAgeS}`,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Ends the connection if its reader takes nothing for so long. */
+export function endIfStalled(response: ServerResponse, afterMs = STALLED_MS): void {
+  response.setTimeout(afterMs, () => response.destroy());
 }
 
 /** A body that can be sent in part. */
@@ -124,19 +131,22 @@ export function isKnown(header: string | undefined, etag: string): boolean {
   return tags.includes(etag) || tags.includes('*');
 }
 
-/** Sends `body`, or the part of it that was asked for. Rejects with what the disk or the socket says. */
+/**
+ * Sends `body`, or the part of it that was asked for; resolves with how many bytes of it that were.
+ * Rejects with what the disk or the socket says.
+ */
 export async function sendRanged(
   request: IncomingMessage,
   response: ServerResponse,
   body: RangedBody,
   headers: Record<string, string>,
-): Promise<void> {
+): Promise<number> {
   const { size, etag } = body;
   response.setHeader('accept-ranges', 'bytes');
   if (etag !== undefined) response.setHeader('etag', etag);
   if (etag !== undefined && isKnown(request.headers['if-none-match'], etag)) {
     response.writeHead(304).end();
-    return;
+    return 0;
   }
   const ifRange = request.headers['if-range'];
   const applies = ifRange === undefined || ifRange === etag;
@@ -153,6 +163,11 @@ export async function sendRanged(
     'content-length': end - start + 1,
     ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
   });
-  if (request.method === 'HEAD' || size === 0) response.end();
-  else await body.send(response, start, end);
+  if (request.method === 'HEAD' || size === 0) {
+    response.end();
+    return 0;
+  }
+  endIfStalled(response);
+  await body.send(response, start, end);
+  return end - start + 1;
 }

@@ -12,7 +12,7 @@ import { AUDIO, segmentFile, STILL, type Timeline } from '../store/timeline.ts';
 import { multivariantOf, renditionPlaylist, type Rendition } from './hls/playlists.ts';
 import { parsePlaylistName, renditionName } from './hls/live-routes.ts';
 import { sendMediaFile } from './hls/segments.ts';
-import { sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
+import { endIfStalled, sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
 
 /** Computed files that are kept for the next byte range. */
 const MOVIES_KEPT = 8;
@@ -59,7 +59,7 @@ export class ReplayFiles {
     return 0;
   }
 
-  /** Sends the whole recording as one file; returns the bytes it has, 0 where that is not known before. */
+  /** Sends the whole recording as one file; returns the media bytes sent. */
   async sendFile(
     request: IncomingMessage,
     response: ServerResponse,
@@ -75,9 +75,20 @@ export class ReplayFiles {
     const tracks = movieTracks(replay.dir, replay.timeline);
     if (format === 'flv') {
       response.writeHead(200, headers);
-      if (request.method === 'HEAD') response.end();
-      else await pipeline(Readable.from(flvFile(tracks)), response);
-      return 0;
+      if (request.method === 'HEAD') {
+        response.end();
+        return 0;
+      }
+      endIfStalled(response);
+      let sentBytes = 0;
+      const counted = async function* () {
+        for await (const bytes of flvFile(tracks)) {
+          sentBytes += bytes.length;
+          yield bytes;
+        }
+      };
+      await pipeline(Readable.from(counted()), response);
+      return sentBytes;
     }
     const movie = await this.#movie(recording, replay.timeline.rows.length, tracks);
     const body = {
@@ -86,8 +97,7 @@ export class ReplayFiles {
       send: (to: ServerResponse, start: number, end: number) =>
         pipeline(Readable.from(movie.stream(start, end + 1)), to),
     };
-    await sendRanged(request, response, body, headers);
-    return movie.size;
+    return sendRanged(request, response, body, headers);
   }
 
   async #find(recording: string): Promise<Replay> {

@@ -31,11 +31,10 @@ export async function sendMediaFile(
     throw new LecternError('not-found');
   }
   const body = await bodyOf(source, name);
-  await sendRanged(request, response, body, {
+  return sendRanged(request, response, body, {
     'content-type': label === AUDIO ? 'audio/mp4' : 'video/mp4',
     'cache-control': 'public, max-age=31536000, immutable',
   });
-  return body.size;
 }
 
 function isComplete(timeline: Timeline, n: number, label: string): boolean {

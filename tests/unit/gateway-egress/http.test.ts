@@ -1,9 +1,17 @@
 // Addresses, ranges and viewers, as far as they are pure.
 import assert from 'node:assert/strict';
-import type { IncomingMessage } from 'node:http';
-import { test } from 'node:test';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
-import { isKnown, parseRange } from '../../../gateway/egress/http-media.ts';
+import {
+  endIfStalled,
+  isKnown,
+  memoryBody,
+  parseRange,
+  sendRanged,
+} from '../../../gateway/egress/http-media.ts';
 import { HlsViewers } from '../../../gateway/egress/hls/viewers.ts';
 import { clientIp, parseTarget } from '../../../gateway/http.ts';
 
@@ -101,4 +109,49 @@ test('an HLS viewer counts for ten seconds after its last playlist', () => {
   assert.equal(viewers.count('channel123'), 1);
   nowMs = 30_000;
   assert.equal(viewers.total(), 0);
+});
+
+/** A server on a free port that answers as `send` does. */
+async function serving(
+  context: TestContext,
+  send: (request: IncomingMessage, response: ServerResponse) => void,
+) {
+  const server = createServer(send).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+test('what is counted as sent is what was asked for, not what there is', async (context) => {
+  const body = memoryBody([new Uint8Array(600), new Uint8Array(400)]);
+  const counted: number[] = [];
+  const port = await serving(context, (request, response) => {
+    void sendRanged(request, response, { ...body, etag: '"it"' }, {}).then((bytes) => counted.push(bytes));
+  });
+  const ask = async (init: RequestInit) => (await fetch(`http://127.0.0.1:${port}`, init)).arrayBuffer();
+  assert.equal((await ask({})).byteLength, 1000);
+  assert.equal((await ask({ headers: { range: 'bytes=550-649' } })).byteLength, 100);
+  await ask({ method: 'HEAD' });
+  await ask({ headers: { 'if-none-match': '"it"' } });
+  assert.deepEqual(counted, [1000, 100, 0, 0]);
+});
+
+test('a reader that takes nothing any more is let go, one that is slow is not', async (context) => {
+  const ended: string[] = [];
+  const port = await serving(context, (request, response) => {
+    endIfStalled(response, 300);
+    response.on('close', () =>
+      ended.push(`${request.url} ${response.writableFinished ? 'whole' : 'cut off'}`),
+    );
+    response.end(Buffer.alloc(30e6));
+  });
+  const ask = (path: string) => connect(port, '127.0.0.1').end(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  const stalled = ask('/stalled').pause();
+  const slow = ask('/slow');
+  context.after(() => [stalled, slow].forEach((socket) => socket.destroy()));
+  for await (const chunk of slow) {
+    if ((chunk as Buffer).length > 0 && ended.length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assert.deepEqual(ended.toSorted(), ['/slow whole', '/stalled cut off']);
 });
