@@ -97,6 +97,30 @@ describe('a room', () => {
     );
   });
 
+  it('tells a teacher whose screen is not shared any more after a reload, and shares it again', async () => {
+    const { page } = teacher;
+    const said = page.getByText('Your screen is no longer shared');
+    await button(page, 'Share screen').click();
+    await button(page, 'Stop sharing').first().waitFor();
+    // Twice: who reloads once more has still not been helped.
+    for (let reload = 0; reload < 2; reload += 1) {
+      await page.reload();
+      await said.waitFor();
+    }
+    await button(page, 'Share screen again').click();
+    await button(page, 'Stop sharing').first().waitFor();
+    await said.waitFor({ state: 'detached' });
+    await eventually('the student sees the screen', async () => {
+      return (await look(student.page))?.source === 'screen';
+    });
+    await button(page, 'Stop sharing').first().click();
+    await button(page, 'Share screen').waitFor();
+    await page.reload();
+    await button(page, 'Share screen').waitFor();
+    assert.equal(await said.count(), 0);
+    await seesLive(student, 'the teacher without a screen');
+  });
+
   it('makes two recordings of a class that stops and goes live again at once', async () => {
     await goLive(teacher);
     const viewer = await watch(browser, teacher.lesson);

@@ -14,6 +14,8 @@ const TabMemory = z.object({
   joined: z.boolean(),
   camera: z.boolean(),
   microphone: z.boolean(),
+  /** Whether a screen was shared. It cannot be shared again without the person, but missed. */
+  screen: z.boolean().default(false),
 });
 export type TabMemory = z.infer<typeof TabMemory>;
 

@@ -170,6 +170,9 @@ export const classroom = defineMessages({
     mediaBlocked:
       'Picture and sound do not get through this network. Another network, or a phone’s hotspot, usually helps. We keep trying.',
 
+    screenLost: 'Your screen is no longer shared: this page was loaded anew.',
+    shareAgain: 'Share screen again',
+
     // Notices
     joinedRoom: '{name} joined',
     leftRoom: '{name} left',
@@ -348,6 +351,8 @@ export const classroom = defineMessages({
 
     reconnecting: '连接已断开，正在恢复……',
     mediaBlocked: '此网络无法传输画面和声音。换一个网络或使用手机热点通常可以解决。我们会继续尝试。',
+    screenLost: '页面已重新加载，你的屏幕不再共享。',
+    shareAgain: '再次共享屏幕',
 
     joinedRoom: '{name} 加入了',
     leftRoom: '{name} 离开了',

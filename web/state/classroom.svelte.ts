@@ -162,6 +162,7 @@ export class ClassroomState {
       joined: false,
       camera: true,
       microphone: true,
+      screen: false,
       ...before,
       invite: this.#invite,
       ticket: issued.ticket,
@@ -187,11 +188,15 @@ export class ClassroomState {
       renewTicket: () => this.#issue(),
     });
     this.#engine = engine;
-    this.#room = new RoomState(engine, claims.permissions, memory.links);
+    this.#returning = memory.joined && memory.name !== '';
+    this.#room = new RoomState(engine, claims.permissions, {
+      links: memory.links,
+      screenLost: this.#returning && memory.screen,
+      onScreenSettled: () => this.#remember({ screen: engine.publishing.screen !== 'off' }),
+    });
     engine.on('changed', () => this.#changed(engine));
     engine.on('notice', this.#onNotice);
     engine.open();
-    this.#returning = memory.joined && memory.name !== '';
     if (this.#returning) this.join(memory.name, memory.camera, memory.microphone);
   }
 
@@ -204,11 +209,20 @@ export class ClassroomState {
       this.#ports.devices.stop('camera');
       this.#ports.devices.stop('microphone');
       // Replaced: the same person is in another tab; this one must not take it back by a reload alone.
-      this.#remember({ joined: false });
+      this.#remember({ joined: false, screen: false });
     } else if (name === 'joined' && before === 'joined') {
-      const { camera, microphone } = engine.publishing;
-      const now = { camera: camera !== 'off', microphone: microphone !== 'off' };
-      if (this.#memory?.camera !== now.camera || this.#memory.microphone !== now.microphone) {
+      const { camera, microphone, screen } = engine.publishing;
+      const now = {
+        camera: camera !== 'off',
+        microphone: microphone !== 'off',
+        screen: screen !== 'off' || this.#room?.screenLost === true,
+      };
+      const memory = this.#memory;
+      if (
+        memory?.camera !== now.camera ||
+        memory.microphone !== now.microphone ||
+        memory.screen !== now.screen
+      ) {
         this.#remember(now);
       }
     }

@@ -17,26 +17,38 @@ export { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
 /** Something that can be asked of the server and may be refused. */
 export type Act = 'go-live' | 'stop' | 'end' | 'manage' | 'chat';
 
+/** What the room needs of its tab. */
+export interface RoomTab {
+  readonly links: { readonly student: string; readonly watch: string } | null;
+  /** Whether the tab shared a screen before it was loaded anew. */
+  readonly screenLost: boolean;
+  /** The person knows that the screen is not shared any more, or shares one again. */
+  readonly onScreenSettled: () => void;
+}
+
 export class RoomState {
   readonly links: { readonly student: string; readonly watch: string } | null;
   /** What the ticket allows, before the room has its say. */
   readonly #ticketPermissions: readonly Permission[];
   readonly #engine: Classroom;
+  readonly #onScreenSettled: () => void;
+  #screenLost: boolean = $state(false);
   #version = $state(0);
   #unread = $state(0);
   #chatOpen = $state(false);
   #busy = $state.raw<Act | null>(null);
   #refusal = $state.raw<{ readonly act: Act; readonly code: ErrorCode } | null>(null);
 
-  constructor(
-    engine: Classroom,
-    ticketPermissions: readonly Permission[],
-    links: { student: string; watch: string } | null,
-  ) {
+  constructor(engine: Classroom, ticketPermissions: readonly Permission[], tab: RoomTab) {
     this.#engine = engine;
     this.#ticketPermissions = ticketPermissions;
-    this.links = links;
-    engine.on('changed', () => (this.#version += 1));
+    this.links = tab.links;
+    this.#screenLost = tab.screenLost;
+    this.#onScreenSettled = tab.onScreenSettled;
+    engine.on('changed', () => {
+      this.#version += 1;
+      if (engine.publishing.screen !== 'off') this.settleScreen();
+    });
     engine.chat.on('received', () => {
       if (!this.#chatOpen) this.#unread += 1;
     });
@@ -63,6 +75,18 @@ export class RoomState {
   /** The server's clock, in ms since 1970, when this machine's says `nowMs`. */
   serverTime(nowMs: number): number {
     return nowMs + this.#read((engine) => engine.room.clockOffsetMs);
+  }
+
+  /** True if a reload ended the sharing of our screen, and the person has not settled that yet. */
+  get screenLost(): boolean {
+    return this.#screenLost && this.may('publish:screen');
+  }
+
+  /** The person knows, or shares again. */
+  settleScreen(): void {
+    if (!this.#screenLost) return;
+    this.#screenLost = false;
+    this.#onScreenSettled();
   }
 
   may(permission: Permission): boolean {

@@ -139,6 +139,7 @@ describe('what a tab remembers', () => {
     joined: true,
     camera: true,
     microphone: false,
+    screen: false,
   };
 
   it('comes back for the same link, and is nobody’s for another', () => {
