@@ -90,19 +90,29 @@ async function run(
   onUnit: (unit: UnitEntry, data: Uint8Array) => void,
 ) {
   const voice = voiceOf(entry);
-  for (const packet of entry.packets) await decode(voice, packet, bytes);
+  const encodeDue = (now: number | undefined) => {
+    for (;;) {
+      const position = voice.mixer.take(now, voice.block);
+      if (position === undefined) break;
+      voice.encoder.encode(voice.block, position, (unit) =>
+        onUnit(
+          { mixer: entry.mixer, position: unit.position, offset: 0, length: unit.data.length },
+          unit.data,
+        ),
+      );
+    }
+  };
+  for (const packet of entry.packets) {
+    // After a stall seconds come at once: what was due when this packet came goes first.
+    if (voice.mixer.isCrowded(packet.position)) encodeDue(packet.position);
+    await decode(voice, packet, bytes);
+  }
   for (const source of entry.removed) {
     voice.mixer.remove(source);
     voice.decoders.get(source)?.free();
     voice.decoders.delete(source);
   }
-  for (;;) {
-    const position = voice.mixer.take(entry.now, voice.block);
-    if (position === undefined) break;
-    voice.encoder.encode(voice.block, position, (unit) =>
-      onUnit({ mixer: entry.mixer, position: unit.position, offset: 0, length: unit.data.length }, unit.data),
-    );
-  }
+  encodeDue(entry.now);
 }
 
 async function answer(batch: Batch): Promise<Answer> {

@@ -77,6 +77,11 @@ export class TimelineMixer {
     source.drift -= step;
   }
 
+  /** True if what is at `position` is so far ahead of what was taken that room for more runs out. */
+  isCrowded(position: number): boolean {
+    return this.#next !== undefined && position - this.#next > RING_SAMPLES / 2;
+  }
+
   /** Nothing more comes from this source. */
   remove(id: string): void {
     this.#sources.delete(id);

@@ -12,7 +12,7 @@ import { SAMPLE_RATE, type ChannelCount } from './mixer.ts';
 const BATCH_MS = 60;
 /** Arriving packets set batches off; where none come, a timer does. */
 const QUIET_BATCH_MS = 120;
-/** Bytes that may wait for a worker that does not answer; the oldest sound is of no use by then. */
+/** Bytes that may wait while there is no worker: seconds of every class. What comes beyond is left out. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 5_000;

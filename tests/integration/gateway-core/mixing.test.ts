@@ -67,6 +67,15 @@ test('the first access unit is the encoder’s priming, one unit ahead of the fi
   mixer.close();
 });
 
+test('sound that comes in one piece after a stall is all there', async () => {
+  const { frames, mixer, play } = desk();
+  play('mic', 1_000_000, 250);
+  await until('AAC of five seconds', () => (frames.at(-1)?.ptsUs ?? 0) > 5_900_000);
+  assert.ok((frames[0]?.ptsUs ?? 0) < 1_000_000, `it begins at ${frames[0]?.ptsUs}`);
+  assertSeamless(frames);
+  mixer.close();
+});
+
 test('packets that are no Opus are counted and leave silence', async () => {
   const { frames, mixer, play } = desk();
   play('mic', 0, 20);
