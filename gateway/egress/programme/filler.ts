@@ -42,8 +42,8 @@ export class Filler {
 
   #passSound(frame: AudioFrame): Frame[] {
     const endUs = this.#soundUs ?? frame.ptsUs;
-    // Its place was filled with silence.
-    if (frame.ptsUs < endUs - SOUND_HOLE_US / 2) return [];
+    // Its place was filled with silence. What is more than half there would begin before the last of it.
+    if (frame.ptsUs < endUs - frame.durationUs / 2) return [];
     this.#soundConfig = frame.config;
     const hole = frame.ptsUs - endUs > SOUND_HOLE_US ? silence(endUs, frame.ptsUs, frame.config) : [];
     this.#soundUs = frame.ptsUs + frame.durationUs;

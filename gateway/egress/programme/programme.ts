@@ -15,6 +15,9 @@ import { frameTag, headerTags, type Tag, type Wire } from './tag.ts';
  */
 const PRIME_AFTER_US = 1_500_000;
 
+/** Two pictures are at least this far apart: FLV counts in ms. */
+const MIN_STEP_US = 1_000;
+
 export interface ProgrammeOptions {
   readonly wires: readonly Wire[];
   readonly requestKeyframe: () => void;
@@ -91,7 +94,8 @@ export class Programme implements ProgrammeSink {
     this.#options.onEnd?.();
   }
 
-  #take(frame: Frame): void {
+  #take(given: Frame): void {
+    const frame = given.kind === 'video' ? this.#behindStill(given) : given;
     const timeUs = frame.kind === 'video' ? frame.dtsUs : frame.ptsUs;
     this.#firstUs ??= timeUs;
     if (frame.kind === 'video') {
@@ -112,6 +116,12 @@ export class Programme implements ProgrammeSink {
     if (this.#state !== 'priming') return;
     const complete = this.#video !== undefined && this.#audio !== undefined;
     if (complete || timeUs - this.#firstUs > PRIME_AFTER_US) this.#prime();
+  }
+
+  /** A camera that comes back later than its sound does may have had its place taken by a still picture. */
+  #behindStill(frame: VideoFrame): VideoFrame {
+    const lateUs = this.#pictureUs + MIN_STEP_US - frame.dtsUs;
+    return lateUs > 0 ? { ...frame, dtsUs: frame.dtsUs + lateUs, ptsUs: frame.ptsUs + lateUs } : frame;
   }
 
   /**

@@ -265,6 +265,27 @@ test('a camera that stalls while people talk is asked for a key frame and goes o
   assert.equal(sizes.at(-1), 888);
 });
 
+test('neither picture nor sound goes back in time, wherever they come back after having been filled in', () => {
+  for (let backUs = 1.2e6; backUs < 1.26e6; backUs += 1_000) {
+    const { made } = programme();
+    const ear = new Ear();
+    made.join(flvWire, ear);
+    for (let us = 0; us < 2e6; us += 40_000) made.frame(picture(us, us === 0, configOf(1)));
+    for (let us = backUs; us < 6e6; us += 21_333) made.frame(sound(us));
+    // The camera was away for as long as it had to be to be missed, and is later than the sound.
+    for (let us = 5.7e6; us < 6.3e6; us += 40_000) made.frame(picture(us, us === 5.7e6, configOf(1), 999));
+    made.end();
+    for (const type of ['video', 'audio'] as const) {
+      const times = ear
+        .tags()
+        .flatMap((tag) => (tag.type === type && tag.body[1] === 1 ? [tag.timestampMs] : []));
+      times
+        .slice(1)
+        .forEach((time, at) => assert.ok(time > times[at]!, `${type} ${time} after ${times[at]}`));
+    }
+  }
+});
+
 test('a class without a microphone gets silence, and the first word when somebody speaks', () => {
   const { made } = programme();
   const ear = new Ear();
