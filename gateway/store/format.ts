@@ -43,11 +43,20 @@ export async function readRecordingFile(dir: string): Promise<RecordingFile> {
   return RecordingFile.parse(JSON.parse(await readFile(join(dir, RECORDING), 'utf8')));
 }
 
-/** Replaces recording.json; a crash leaves the old one or the new one. */
+/** Replaces recording.json; a crash or a power cut leaves the old one or the new one. */
 export async function writeRecordingFile(dir: string, file: RecordingFile): Promise<void> {
   const draft = join(dir, `${RECORDING}.new`);
-  await writeFile(draft, JSON.stringify(file, null, 2));
+  await writeFile(draft, JSON.stringify(file, null, 2), { flush: true });
   await rename(draft, join(dir, RECORDING));
+}
+
+/** Keeps an index that cannot be gone on with for a person to look at; nothing reads it. */
+export async function setAside(dir: string): Promise<void> {
+  try {
+    await rename(join(dir, INDEX), join(dir, `${INDEX}.damaged`));
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
 }
 
 export interface Index {

@@ -7,7 +7,7 @@ import { recordingLifecycle, type RecordingEvent, type RecordingState } from '#s
 import { equalBytes } from '#shared/media/bytes.ts';
 import { initSegment } from '#shared/media/fmp4.ts';
 import { DiskQueue } from './disk-queue.ts';
-import { INDEX, openLine, rowLine, writeRecordingFile, type RecordingFile } from './format.ts';
+import { INDEX, openLine, rowLine, setAside, writeRecordingFile, type RecordingFile } from './format.ts';
 import { initFile, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
 
 /** The live window, and one row more for viewers that are about to ask for the oldest. */
@@ -59,7 +59,10 @@ export class Recording {
 
   /** Makes the folder, for a recording that is new. Failures reach the hooks. */
   create(): void {
-    this.#disk.add(() => mkdir(this.dir, { recursive: true }));
+    this.#disk.add(async () => {
+      await mkdir(this.dir, { recursive: true });
+      await setAside(this.dir);
+    });
     this.#save();
   }
 

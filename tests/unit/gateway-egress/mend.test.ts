@@ -1,13 +1,26 @@
 // What a power cut leaves of a recording's index: all before the damage is played, and it can go on.
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { INDEX, readIndex } from '../../../gateway/store/format.ts';
+import { INDEX, readIndex, RECORDING } from '../../../gateway/store/format.ts';
 import { mendRecording } from '../../../gateway/store/mend.ts';
+import { createLog } from '#server/log.ts';
+import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { Recording } from '../../../gateway/store/recording.ts';
 import { AUDIO, initFile, segmentFile } from '../../../gateway/store/timeline.ts';
-import { camera, Hand } from './hand.ts';
+import { camera, configOf, Hand } from './hand.ts';
 
 /** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
 async function cutOff(context: TestContext): Promise<Hand> {
@@ -44,6 +57,35 @@ test('a spoiled line costs what comes after it', async (context) => {
   const numbers = timeline.rows.map(({ n }) => n);
   assert.ok(numbers.length >= 3 && numbers.length <= 5, `rows ${numbers.join(' ')}`);
   assert.deepEqual(timeline.rows.slice(0, 3), rows.slice(0, 3));
+});
+
+test('a broadcast whose recording cannot be read is recorded anew, behind no rows that are not its own', async (context) => {
+  const { dir: source } = await cutOff(context);
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-spoiled-'));
+  context.after(() => rmSync(dir, { recursive: true }));
+  const broadcast = 'broadcast1';
+  cpSync(source, join(dir, broadcast), { recursive: true });
+  truncateSync(join(dir, broadcast, RECORDING), 0);
+  const store = await RecordingStore.open({
+    dir,
+    resumeMs: 60_000,
+    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    onChanged: () => undefined,
+  });
+  const info = { broadcast, lesson: 'lesson1234', channel: 'channel123', title: 'A class' };
+  const recording = store.take(info, { changed: () => undefined, failed: assert.fail });
+  const init = recording.initFor(configOf(0));
+  recording.open(1, 'camera0', init, 0);
+  const segment = { init, startUs: 0, durationUs: 2e6, bytes: 1, frames: 1 };
+  recording.commit({
+    n: 1,
+    epochMs: 0,
+    discontinuity: false,
+    segments: { camera0: segment },
+    slots: ['camera0'],
+  });
+  await store.close();
+  assert.equal((await readIndex(recording.dir)).timeline.rows.length, 1);
 });
 
 test('a segment that is written anew does not grow on what an earlier one left', async (context) => {
