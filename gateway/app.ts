@@ -1,6 +1,7 @@
 // Joins the broadcast plane: recordings, ingest, sound, channels, outputs and the servers in front of them.
 import { join } from 'node:path';
 import { Gauge, type Registry } from 'prom-client';
+import { trustedProxies } from '#server/forwarded.ts';
 import { closeServer, createMetrics, listen, type RunningService } from '#server/service.ts';
 import { isErrno, type Secrets } from '#server/secrets.ts';
 import type { Log } from '#server/log.ts';
@@ -88,7 +89,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       replay: new ReplayFiles(store),
       metrics,
       registry,
-      trustedProxies: settings.LECTERN_TRUSTED_PROXIES.split(',').map((ip) => ip.trim()),
+      trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
       ready: () => true,
       internal: createInternalApi({ channels, recordings: store, secret: secrets.internal, log }),
       log,

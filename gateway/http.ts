@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { BroadcastId, ChannelId, RecordingId } from '#shared/contract/ids.ts';
 import type { PlaybackResource } from '#shared/contract/playback.ts';
+import { clientOf } from '#server/forwarded.ts';
 import { sendError } from '#server/http.ts';
 import { redactUrl, type Log } from '#server/log.ts';
 import { serveHealth } from '#server/service.ts';
@@ -28,7 +29,7 @@ export interface GatewayHttpOptions {
   readonly metrics: EgressMetrics;
   readonly registry: Registry;
   /** Addresses of proxies whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[];
+  readonly trustedProxies: ReadonlySet<string>;
   readonly ready: () => boolean;
   /** Answers `/internal/*`. */
   readonly internal: (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
@@ -121,7 +122,7 @@ async function admit(
     action: 'play',
     resource: resourceOf(target),
     query,
-    ip: clientIp(request, trustedProxies),
+    ip: clientOf(request, trustedProxies).ip,
     referer: request.headers.referer,
     nowMs: Date.now(),
   });
@@ -195,27 +196,11 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
 
 /** True if the request comes from this machine or a proxy of ours by itself, for nobody else. */
 const isOurs = ({ trustedProxies }: GatewayHttpOptions, request: IncomingMessage): boolean =>
-  trustedProxies.includes(clientIp(request, trustedProxies));
+  trustedProxies.has(clientOf(request, trustedProxies).ip);
 
 /** Tells HLS viewers apart: by whom the address was made for, else by where and with what they watch. */
 function viewerKey({ trustedProxies }: GatewayHttpOptions, request: IncomingMessage, query: URLSearchParams) {
   const viewer = query.get('viewer');
   if (viewer !== null) return viewer;
-  return `${clientIp(request, trustedProxies)} ${(request.headers['user-agent'] ?? '').slice(0, 200)}`;
-}
-
-/**
- * The viewer's address: that of the socket, or what trusted proxies say of it. Every proxy appends the
- * address it saw, so the last one that is not a proxy of ours is the viewer's.
- */
-export function clientIp(request: IncomingMessage, trustedProxies: readonly string[]): string {
-  const plain = (ip: string) => ip.trim().replace(/^::ffff:/, '');
-  const direct = plain(request.socket.remoteAddress ?? '');
-  if (!trustedProxies.includes(direct)) return direct;
-  const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',');
-  const hops = forwarded
-    .split(',')
-    .map(plain)
-    .filter((ip) => ip !== '');
-  return hops.findLast((ip) => !trustedProxies.includes(ip)) ?? hops[0] ?? direct;
+  return `${clientOf(request, trustedProxies).ip} ${(request.headers['user-agent'] ?? '').slice(0, 200)}`;
 }

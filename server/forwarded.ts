@@ -2,8 +2,12 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
+/** Stands for an address that a proxy of ours did not say in a way that can be read (RFC 7239, 6.2). */
+const UNKNOWN = 'unknown';
+
 /** The client behind a request, as far as it can be believed. */
 export interface Client {
+  /** Its address, or `unknown`, which is nobody's: never that of the proxy that failed to name it. */
   ip: string;
   proto: 'http' | 'https';
   /** The host that the client asked for; empty if it named none. */
@@ -12,7 +16,7 @@ export interface Client {
 
 /** The addresses in LECTERN_TRUSTED_PROXIES. */
 export function trustedProxies(list: string): ReadonlySet<string> {
-  return new Set(entries(list));
+  return new Set(entries(list).map(plainIp));
 }
 
 /** A v4 address that came over a v6 socket is a v4 address (RFC 4291, 2.5.5.2). */
@@ -30,11 +34,14 @@ export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>)
   };
 }
 
-/** Each proxy adds the address it saw at the end: the last one that is no trusted proxy is the client. */
+/**
+ * Each proxy adds the address it saw at the end: the last one that is no trusted proxy is the client. What
+ * is no address ends the search without a client: a proxy's own rights must not go to whom it speaks for.
+ */
 function throughProxies(peer: string, chain: string, trusted: ReadonlySet<string>): string {
   let client = peer;
   for (const entry of entries(chain).reverse()) {
-    if (isIP(entry) === 0) break;
+    if (isIP(entry) === 0) return UNKNOWN;
     client = plainIp(entry);
     if (!trusted.has(client)) break;
   }

@@ -102,6 +102,13 @@ describe('while the class is on air', () => {
     aborter.abort();
   });
 
+  test('figures are for this machine alone, and not for whom a proxy on it cannot name', async () => {
+    for (const client of ['203.0.113.9', '203.0.113.9:4711', '127.0.0.1, unknown']) {
+      const headers = { 'x-forwarded-for': client };
+      assert.equal((await fetch(`${rig.url}/metrics`, { headers })).status, 404, client);
+    }
+  });
+
   test('the replay of a class that is still on plays what there is', async () => {
     const { streams } = await probe(rig.signed(`${REPLAY}/index.m3u8`));
     assert.ok(streams.some(({ codec, width }) => codec === 'h264' && width === 1280));

@@ -73,7 +73,7 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
     replay: new ReplayFiles(store),
     metrics,
     registry,
-    trustedProxies: ['127.0.0.1'],
+    trustedProxies: new Set(['127.0.0.1']),
     ready: () => true,
     internal: async (_request, response) => {
       response.end('internal');

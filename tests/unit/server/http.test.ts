@@ -170,7 +170,8 @@ describe('the client behind proxies', () => {
     assert.equal(ip('1.1.1.1, 203.0.113.5'), '203.0.113.5');
     assert.equal(ip('203.0.113.5, 10.0.0.1'), '203.0.113.5');
     assert.equal(ip('10.0.0.1'), '10.0.0.1');
-    assert.equal(ip('203.0.113.5, nonsense'), '127.0.0.1');
+    assert.equal(ip('203.0.113.5, nonsense'), 'unknown');
+    assert.equal(ip('nonsense, 203.0.113.5'), '203.0.113.5');
     assert.equal(ip('2001:db8::5'), '2001:db8::5');
     assert.equal(ip(''), '127.0.0.1');
   });
