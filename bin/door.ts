@@ -174,6 +174,8 @@ class FrontDoor implements Door {
       duplex.destroy();
       return;
     }
+    // Node took its own listener away: without one, a client that hangs up would end the whole process.
+    duplex.on('error', () => duplex.destroy());
     this.#sentBefore.set(duplex, duplex.bytesWritten);
     try {
       const place = placeOf(pathOf(request));

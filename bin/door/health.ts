@@ -12,8 +12,7 @@ export async function readiness(
 ): Promise<{ ok: boolean; services: Record<string, boolean> }> {
   const answers = await Promise.all(
     Object.entries(origins).map(async ([name, origin]) => {
-      const response = await ask(`${origin}/readyz`);
-      return [name, response?.ok ?? false] as const;
+      return [name, (await ask(`${origin}/readyz`)) !== undefined] as const;
     }),
   );
   return { ok: answers.every(([, ok]) => ok), services: Object.fromEntries(answers) };
@@ -22,14 +21,17 @@ export async function readiness(
 /** The figures of all services that answer, and the door's `own`, in Prometheus' text format. */
 export async function allMetrics(origins: Origins, own: Registry): Promise<string> {
   const texts = await Promise.all(
-    Object.values(origins).map(async (origin) => (await (await ask(`${origin}/metrics`))?.text()) ?? ''),
+    Object.values(origins).map(async (origin) => (await ask(`${origin}/metrics`)) ?? ''),
   );
   return mergeMetrics([await own.metrics(), ...texts]);
 }
 
-async function ask(url: string): Promise<Response | undefined> {
+/** The text of a good answer, read to its end; undefined where there is none, or only a part of it. */
+async function ask(url: string): Promise<string | undefined> {
   try {
-    return await fetch(url, { signal: AbortSignal.timeout(ASK_LIMIT_MS) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(ASK_LIMIT_MS) });
+    const text = await response.text();
+    return response.ok ? text : undefined;
   } catch {
     return undefined;
   }
