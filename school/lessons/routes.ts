@@ -16,6 +16,7 @@ import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { page, setNext } from '../http/paging.ts';
 import type { Admission } from '../people/admission.ts';
 import type { Recordings } from '../recordings/service.ts';
+import { isWatchable, replayOf } from '../recordings/store.ts';
 import type { Links } from './links.ts';
 import type { Lessons } from './service.ts';
 
@@ -233,9 +234,15 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
       await admission.roleIn(context, lesson, context.req.valid('json').invite);
       const { id, title, state, channel } = await lessons.find(lesson);
       const all = await recordings.list({ lesson, limit: RECORDINGS_OFFERED });
-      const finished = all.filter((recording) => recording.state === 'ready');
-      const play = links.play(channel);
-      return context.json({ lesson: { id, title, state }, play, recordings: finished }, 200);
+      return context.json(
+        {
+          lesson: { id, title, state },
+          play: links.play(channel),
+          replay: replayOf(all),
+          recordings: all.filter(isWatchable),
+        },
+        200,
+      );
     },
   );
 }

@@ -8,6 +8,7 @@ import type { Log } from '#server/log.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import { newPeerId, type Tokens } from '../people/tokens.ts';
+import { listReplays } from '../recordings/store.ts';
 import { listAttendance, noteDeparture } from './attendance.ts';
 import type { Links } from './links.ts';
 import {
@@ -59,8 +60,7 @@ export class Lessons {
 
   /** Newest first; `beforeMs` continues a list after the lesson that was created then. */
   async list(limit: number, beforeMs?: number): Promise<Lesson[]> {
-    const rows = await listLessons(this.#deps.db, limit, beforeMs);
-    return Promise.all(rows.map((row) => this.#view(row)));
+    return this.#views(await listLessons(this.#deps.db, limit, beforeMs));
   }
 
   async rename(id: string, title: string): Promise<Lesson> {
@@ -152,7 +152,24 @@ export class Lessons {
   }
 
   async #view(row: LessonRow): Promise<Lesson> {
-    const { links } = this.#deps;
-    return { ...row, links: await links.ofLesson(row.id), play: links.play(row.channel) };
+    const [lesson] = await this.#views([row]);
+    if (lesson === undefined) throw new LecternError('not-found');
+    return lesson;
+  }
+
+  async #views(rows: readonly LessonRow[]): Promise<Lesson[]> {
+    const { db, links } = this.#deps;
+    const replays = await listReplays(
+      db,
+      rows.map(({ id }) => id),
+    );
+    return Promise.all(
+      rows.map(async (row) => ({
+        ...row,
+        replay: replays.get(row.id) ?? 'none',
+        links: await links.ofLesson(row.id),
+        play: links.play(row.channel),
+      })),
+    );
   }
 }

@@ -1,5 +1,6 @@
 // Recordings in the database: what the gateway told about them.
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import type { ReplayState } from '#shared/contract/rest.ts';
 import type { Database, Tables } from '../database.ts';
 
 export type RecordingRow = Tables['recording'];
@@ -77,6 +78,31 @@ export function listRecordings(
     .orderBy('id')
     .limit(limit)
     .execute();
+}
+
+/** Whether a recording holds something to watch; where nothing ever came there is none. */
+export const isWatchable = ({ state, durationMs }: Pick<RecordingInfo, 'state' | 'durationMs'>): boolean =>
+  state === 'ready' && durationMs > 0;
+
+/** What the recordings of one lesson add up to. */
+export function replayOf(recordings: readonly Pick<RecordingInfo, 'state' | 'durationMs'>[]): ReplayState {
+  if (recordings.some(isWatchable)) return 'ready';
+  return recordings.some(({ state }) => !FINAL.includes(state)) ? 'preparing' : 'none';
+}
+
+/** The replays of `lessons`, by the lesson's id, as far as the gateway told. */
+export async function listReplays(
+  db: Database,
+  lessons: readonly string[],
+): Promise<ReadonlyMap<string, ReplayState>> {
+  const rows = await db
+    .selectFrom('recording')
+    .select(['lesson', 'state', 'durationMs'])
+    .where('lesson', 'in', lessons)
+    .where('erasedAtMs', 'is', null)
+    .execute();
+  const byLesson = Map.groupBy(rows, ({ lesson }) => lesson);
+  return new Map(lessons.map((lesson) => [lesson, replayOf(byLesson.get(lesson) ?? [])]));
 }
 
 export async function markErased(db: Database, id: string, atMs: number): Promise<void> {

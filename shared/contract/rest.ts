@@ -6,6 +6,10 @@ import { MAX_TOKEN_LENGTH } from './tickets.ts';
 
 export const LessonState = z.enum(['scheduled', 'open', 'live', 'ended']);
 
+/** Whether a class can be watched again: `preparing` while it is recorded or made ready, `none` if nothing was. */
+export const ReplayState = z.enum(['none', 'preparing', 'ready']);
+export type ReplayState = z.infer<typeof ReplayState>;
+
 export const PlayLinks = z.object({
   hls: z.url(),
   dvr: z.url(),
@@ -20,6 +24,7 @@ export const Lesson = z.object({
   title: z.string(),
   channel: ChannelId,
   state: LessonState,
+  replay: ReplayState,
   createdAtMs: z.number(),
   links: z.object({ teacher: z.url(), student: z.url(), watch: z.url() }),
   play: PlayLinks,
@@ -75,7 +80,8 @@ export const PlaybackCreate = z.object({ invite: InviteToken });
 export const PlaybackIssued = z.object({
   lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
   play: PlayLinks,
-  /** Finished recordings, newest first. */
+  replay: ReplayState,
+  /** Finished recordings that hold anything, newest first. */
   recordings: z.array(Recording),
 });
 export type PlaybackIssued = z.infer<typeof PlaybackIssued>;

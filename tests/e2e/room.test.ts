@@ -191,6 +191,28 @@ describe('a room', () => {
     );
   });
 
+  it('promises no replay of a class that was never live', async () => {
+    const quiet = await lectern.startClass('Office hour');
+    const guest = await attend(browser, quiet, 'Grace');
+    const viewer = await watch(browser, quiet);
+    await button(guest.page, 'Leave').waitFor();
+    await viewer.page.getByText('Waiting for the teacher').waitFor();
+    await lectern.api('POST', `/lessons/${quiet.id}/end`);
+    for (const { page } of [guest, viewer]) {
+      await page.getByText('Nothing was recorded, so there is no replay.').waitFor();
+      assert.equal(await page.getByRole('link', { name: /replay/i }).count(), 0);
+    }
+    const { page } = viewer;
+    await page.goto(lectern.ownerLink);
+    const row = page.getByRole('listitem').filter({ hasText: 'Office hour' });
+    await row.getByText('Nothing was recorded.').waitFor();
+    assert.equal(await row.getByRole('link', { name: /replay/i }).count(), 0);
+    await row.getByRole('button', { expanded: false }).first().click();
+    await row.getByRole('heading', { name: 'Recordings' }).waitFor();
+    assert.equal(await row.getByText('as soon as you go live').count(), 0);
+    people.push(guest, viewer);
+  });
+
   it('raised no error in anybody’s page', () => {
     for (const person of people) assert.deepEqual(person.errors, []);
   });

@@ -37,6 +37,7 @@ export const t = defineMessages({
     watchHint: 'For everyone else: they only watch, however many they are.',
     recordingsTitle: 'Recordings',
     noRecordings: 'Recorded by itself as soon as you go live.',
+    nothingRecorded: 'Nothing was recorded.',
     recordingsFailed: 'The recordings did not load.',
     recordingWriting: 'Being recorded',
     recordingFinalizing: 'Almost ready',
@@ -50,6 +51,7 @@ export const t = defineMessages({
     deleted: 'Class deleted.',
     endTitle: 'End this class?',
     endText: 'Everyone leaves the room and the broadcast ends. The replay is ready at once.',
+    endTextQuiet: 'Everyone leaves the room. Nothing was recorded, so there is no replay.',
     ended: 'Class ended.',
 
     welcomeTitle: 'A classroom that starts in a browser tab',
@@ -102,6 +104,7 @@ export const t = defineMessages({
     watchHint: '给其他所有人：只观看，人数不限。',
     recordingsTitle: '录制',
     noRecordings: '开播后会自动录制。',
+    nothingRecorded: '没有录制。',
     recordingsFailed: '录制列表加载失败。',
     recordingWriting: '正在录制',
     recordingFinalizing: '即将就绪',
@@ -114,6 +117,7 @@ export const t = defineMessages({
     deleted: '课程已删除。',
     endTitle: '结束这个课程？',
     endText: '所有人将离开课堂，直播结束。回放立即可看。',
+    endTextQuiet: '所有人将离开课堂。没有录制，因此没有回放。',
     ended: '课程已结束。',
 
     welcomeTitle: '打开浏览器就能上课',

@@ -21,6 +21,9 @@ export type Scene =
   | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
   | { readonly name: 'refused'; readonly code: ErrorCode };
 
+export type Replay =
+  { readonly name: 'preparing' | 'none' } | { readonly name: 'ready'; readonly url: string };
+
 export interface ClassroomPorts {
   readonly api: Api;
   readonly devices: Devices;
@@ -140,10 +143,12 @@ export class ClassroomState {
     void this.open();
   }
 
-  /** The page of the newest replay, or null if there is none yet. */
-  async findReplay(): Promise<string | null> {
-    const { recordings } = await this.#ports.api.issuePlayback(this.lessonId, this.#invite);
-    return recordings.find((recording) => recording.state === 'ready')?.replay ?? null;
+  /** Whether this class can be watched again; `url` is the page of its newest replay. */
+  async findReplay(): Promise<Replay> {
+    const { replay, recordings } = await this.#ports.api.issuePlayback(this.lessonId, this.#invite);
+    const url = recordings[0]?.replay;
+    if (url !== undefined) return { name: 'ready', url };
+    return { name: replay === 'none' ? 'none' : 'preparing' };
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // The audience's side of one class: waits for it, plays it, says what is going on, leads to the replay.
 import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { PlaybackIssued, Recording } from '#shared/contract/rest.ts';
+import type { PlaybackIssued, Recording, ReplayState } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
 import type { Delivery } from '../engine/player/chooser.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
@@ -44,7 +44,7 @@ export type WatchPhase =
   | { readonly name: 'refused'; readonly code: ErrorCode }
   | { readonly name: 'waiting'; readonly recordings: readonly Recording[] }
   | { readonly name: 'on-air' }
-  | { readonly name: 'ended'; readonly recordings: readonly Recording[] };
+  | { readonly name: 'ended'; readonly replay: ReplayState; readonly recordings: readonly Recording[] };
 
 /** `interrupted`: we are well connected, but no picture comes. `offline`: we reach nobody. */
 export type Picture = 'opening' | 'playing' | 'buffering' | 'interrupted' | 'offline' | 'paused';
@@ -245,8 +245,11 @@ export class WatchStore {
     this.#overSinceMs = null;
     if (this.#phase.name !== 'waiting' && this.#phase.name !== 'ended') this.#asks = 0;
     this.#live?.stop();
-    const { recordings } = issued;
-    this.#phase = { name: issued.lesson.state === 'ended' ? 'ended' : 'waiting', recordings };
+    const { replay, recordings } = issued;
+    this.#phase =
+      issued.lesson.state === 'ended'
+        ? { name: 'ended', replay, recordings }
+        : { name: 'waiting', recordings };
   }
 
   #onRefusal(code: ErrorCode): void {

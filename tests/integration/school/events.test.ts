@@ -250,6 +250,38 @@ describe('the class as the school hears of it', () => {
     school.gateway.recordings = [];
   });
 
+  it('tells of each class whether it can be watched again', async () => {
+    const lesson = await school.createLesson();
+    const other = await school.createLesson();
+    const invite = inviteIn(lesson.links.watch);
+    const replays = async () => {
+      const { body } = await school.owner('GET', `/lessons/${lesson.id}`);
+      const list = Lesson.array().parse((await school.owner('GET', '/lessons')).body);
+      const playback = await school.call('POST', `/lessons/${lesson.id}/playback`, { invite });
+      assert.equal(list.find(({ id }) => id === other.id)?.replay, 'none');
+      return [
+        Lesson.parse(body).replay,
+        list.find(({ id }) => id === lesson.id)?.replay,
+        PlaybackIssued.parse(playback.body).replay,
+      ];
+    };
+    const all = (replay: Lesson['replay']) => [replay, replay, replay];
+    const recorded = (id: string, state: 'writing' | 'failed' | 'ready', durationMs: number) =>
+      tell(recordingChanged(recordingOf(lesson, id, { state, durationMs })));
+    assert.deepEqual(await replays(), all('none'));
+    await recorded('replay01', 'writing', 1_000);
+    assert.deepEqual(await replays(), all('preparing'));
+    await recorded('replay01', 'failed', 1_000);
+    assert.deepEqual(await replays(), all('none'));
+    // A broadcast to which nothing ever came.
+    await recorded('replay02', 'ready', 0);
+    assert.deepEqual(await replays(), all('none'));
+    await recorded('replay03', 'ready', 1_000);
+    assert.deepEqual(await replays(), all('ready'));
+    await school.owner('DELETE', '/recordings/replay03');
+    assert.deepEqual(await replays(), all('none'));
+  });
+
   it('replays a class with what was written in it, and only then', async () => {
     const lesson = await school.createLesson('Cells');
     const other = await school.createLesson('Another');

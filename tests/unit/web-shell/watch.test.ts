@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import './svelte-modules.ts';
 import { ERRORS, type ErrorCode } from '#shared/contract/errors.ts';
+import type { Lesson } from '#shared/contract/rest.ts';
 import { Api } from '../../../web/engine/api.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerState } from '../../../web/engine/player/live-player.ts';
 import { HandClock } from './hand-player.ts';
@@ -11,7 +12,8 @@ const { WatchStore } = await import('../../../web/state/watch.svelte.ts');
 
 /** When the first addresses expire, in ms of the hand clock. */
 const TTL_MS = 3_600_000;
-type Said = { state: 'scheduled' | 'open' | 'live' | 'ended'; recordings?: number } | ErrorCode | 'no answer';
+type Said =
+  { state: Lesson['state']; recordings?: number; replay?: Lesson['replay'] } | ErrorCode | 'no answer';
 
 function audience(first: Said) {
   const clock = new HandClock();
@@ -41,7 +43,8 @@ function audience(first: Said) {
     };
     const lesson = { id: 'ijklmnop', title: 'Algebra', state: said.state };
     const recordings = Array.from({ length: said.recordings ?? 0 }, () => recording);
-    return Promise.resolve(Response.json({ lesson, play, recordings }));
+    const replay = said.replay ?? (recordings.length > 0 ? 'ready' : 'none');
+    return Promise.resolve(Response.json({ lesson, play, replay, recordings }));
   };
   const given: string[] = [];
   let stops = 0;
@@ -170,11 +173,19 @@ test('the end of class leads to the replay', async () => {
 });
 
 test('a replay that is not there yet appears', async () => {
-  const { watch, say, pass } = audience({ state: 'ended' });
+  const { watch, say, pass } = audience({ state: 'ended', replay: 'preparing' });
   await pass(0);
+  assert.equal(watch.phase.name === 'ended' && watch.phase.replay, 'preparing');
   say({ state: 'ended', recordings: 1 });
   await pass(9_000);
   assert.equal(watch.phase.name === 'ended' && watch.phase.recordings.length, 1);
+  watch.close();
+});
+
+test('a class that was never live promises no replay', async () => {
+  const { watch, pass } = audience({ state: 'ended' });
+  await pass(0);
+  assert.deepEqual(watch.phase, { name: 'ended', replay: 'none', recordings: [] });
   watch.close();
 });
 
