@@ -11,6 +11,8 @@ export const LOCALE_NAMES: Readonly<Record<Locale, string>> = { en: 'English', z
 export const LANGUAGE_TAGS: Readonly<Record<Locale, string>> = { en: 'en', zh: 'zh-CN' };
 
 let current = $state<Locale>('en');
+/** The browser's languages, the most wanted first. */
+let wanted: readonly string[] = [];
 let remember: (locale: Locale) => void = () => undefined;
 
 /** The language in use. Reactive. */
@@ -34,6 +36,7 @@ export function initLocale(
   save: (locale: Locale) => void,
 ): void {
   remember = save;
+  wanted = languages;
   current = pickLocale(stored, languages);
 }
 
@@ -43,6 +46,26 @@ export function pickLocale(stored: string | null, languages: readonly string[]):
   return (
     LOCALES.find((candidate) => candidate === wanted.find((tag) => LOCALES.some((l) => l === tag))) ?? 'en'
   );
+}
+
+/**
+ * The tag (BCP 47) by which the language in use writes numbers and times: the browser's own entry for that
+ * language, since that one knows the region (`en-GB` has a clock of 24 hours, `en-US` one of 12).
+ */
+export function formatTag(): string {
+  const ours = LANGUAGE_TAGS[current];
+  return wanted.find((tag) => writesLike(tag, ours)) ?? ours;
+}
+
+/** True if both are the same language in the same script: our Chinese is simplified, that of `zh-TW` is not. */
+function writesLike(tag: string, ours: string): boolean {
+  try {
+    const [a, b] = [new Intl.Locale(tag).maximize(), new Intl.Locale(ours).maximize()];
+    return a.language === b.language && a.script === b.script;
+  } catch {
+    // Not a tag: some systems let their own names through, such as `en-US@posix`.
+    return false;
+  }
 }
 
 /** Forms of a text that depend on `{count}`; Chinese needs `other` alone. */
@@ -90,12 +113,12 @@ function pluralForm(text: Plural, count: string | number | undefined): string {
 }
 
 export function formatNumber(value: number, options: Intl.NumberFormatOptions = {}): string {
-  return new Intl.NumberFormat(LANGUAGE_TAGS[current], options).format(value);
+  return new Intl.NumberFormat(formatTag(), options).format(value);
 }
 
 /** A date and time as a person would say it: `today 14:05`, `yesterday 09:30`, `12 Nov 2026, 08:00`. */
 export function formatWhen(atMs: number, nowMs: number): string {
-  const tag = LANGUAGE_TAGS[current];
+  const tag = formatTag();
   const at = new Date(atMs);
   const now = new Date(nowMs);
   const dayStart = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();

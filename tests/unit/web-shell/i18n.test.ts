@@ -79,6 +79,23 @@ test('a moment is told from where one stands', () => {
   assert.match(i18n.formatWhen(noon - 400 * 86_400_000, noon), /2025/);
 });
 
+test('times follow the region that the browser names for the language', async () => {
+  const { formatTime } = await import('../../../web/view/classroom/time.ts');
+  const noon = new Date(2026, 10, 21, 12).getTime();
+  const written = (languages: string[], locale: 'en' | 'zh') => {
+    i18n.initLocale(locale, languages, () => undefined);
+    return [i18n.formatWhen(noon - 41 * 60_000, noon), formatTime(noon + 6_480_000)].join(', ');
+  };
+  // ICU sets a narrow space before AM.
+  const spaces = (text: string) => text.replaceAll(/\s/g, ' ');
+  assert.equal(written(['en-GB'], 'en'), 'today 11:19, 13:48');
+  assert.equal(written(['de-DE', 'en-GB', 'en-US'], 'en'), 'today 11:19, 13:48');
+  assert.equal(spaces(written(['en-US', 'en'], 'en')), 'today 11:19 AM, 01:48 PM');
+  assert.equal(spaces(written(['zh-CN', 'de'], 'en')), 'today 11:19 AM, 01:48 PM');
+  assert.equal(written(['en-US', 'zh-CN'], 'zh'), '今天 11:19, 13:48');
+  assert.equal(written(['zh-TW', 'en-US@posix'], 'zh'), '今天 11:19, 13:48');
+});
+
 test('every refusal has its words in both languages', async () => {
   const { explain } = await import('../../../web/i18n/errors.ts');
   for (const locale of i18n.LOCALES) {

@@ -1,8 +1,6 @@
-import { LANGUAGE_TAGS, locale } from '../../state/i18n.svelte.ts';
+import { formatTag } from '../../state/i18n.svelte.ts';
 
 /** The time of day as the language writes it: `14:05`. Reactive to the language. */
 export function formatTime(atMs: number): string {
-  return new Intl.DateTimeFormat(LANGUAGE_TAGS[locale()], { hour: '2-digit', minute: '2-digit' }).format(
-    atMs,
-  );
+  return new Intl.DateTimeFormat(formatTag(), { hour: '2-digit', minute: '2-digit' }).format(atMs);
 }
