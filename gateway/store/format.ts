@@ -43,10 +43,10 @@ export async function readRecordingFile(dir: string): Promise<RecordingFile> {
   return RecordingFile.parse(JSON.parse(await readFile(join(dir, RECORDING), 'utf8')));
 }
 
-/** Replaces recording.json; a crash or a power cut leaves the old one or the new one. */
+/** Replaces recording.json; a crash leaves the old one or the new one. */
 export async function writeRecordingFile(dir: string, file: RecordingFile): Promise<void> {
   const draft = join(dir, `${RECORDING}.new`);
-  await writeFile(draft, JSON.stringify(file, null, 2), { flush: true });
+  await writeFile(draft, JSON.stringify(file, null, 2));
   await rename(draft, join(dir, RECORDING));
 }
 

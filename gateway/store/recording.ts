@@ -78,8 +78,7 @@ export class Recording {
     const init = Math.max(-1, ...this.#initBytes.keys()) + 1;
     this.#initBytes.set(init, bytes);
     this.timeline.inits.set(init, config);
-    // All that follows needs it, so it is the one file that does not wait for the system to write it out.
-    this.#disk.add(() => writeFile(join(this.dir, initFile(init)), bytes, { flush: true }));
+    this.#disk.add(() => writeFile(join(this.dir, initFile(init)), bytes));
     return init;
   }
 
