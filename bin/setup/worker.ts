@@ -46,6 +46,7 @@ const DOWNLOAD_LIMIT_MS = 20_000;
 const BUILD_CORE_MS = 600_000;
 /** Before this much is done the time it took says little about the rest. */
 const ESTIMATE_FROM = 0.1;
+const TELL_EVERY_MS = 1_000;
 
 /** True if `path` is a worker that runs on this machine. */
 export async function isGoodWorker(path: string): Promise<boolean> {
@@ -153,16 +154,19 @@ async function build(signal?: AbortSignal): Promise<string> {
   // Installing may have brought a newer OpenSSL, and with it another name.
   const path = await workerPath();
   const step = beginStep('Building the mediasoup worker');
-  const estimateMs = BUILD_CORE_MS / availableParallelism();
   const startedMs = Date.now();
-  step.update(`about ${duration(estimateMs)}, once`);
+  const usualMs = BUILD_CORE_MS / availableParallelism();
+  let steps: BuildSteps | undefined;
+  const tell = () => step.update(buildProgress(steps, Date.now() - startedMs, usualMs));
+  tell();
+  // Also between two lines: while one long step keeps the build busy, the rest takes ever longer.
+  const timer = setInterval(tell, TELL_EVERY_MS);
   const { status, tail } = await run('bash', [join(RECIPE, BUILD_SCRIPT), MEDIASOUP, path], {
     onLine(line) {
-      const progress = buildProgress(line, Date.now() - startedMs, estimateMs);
-      if (progress !== undefined) step.update(progress);
+      steps = readSteps(line) ?? steps;
     },
     ...(signal === undefined ? {} : { signal }),
-  });
+  }).finally(() => clearInterval(timer));
   if (status === 0 && (await isGoodWorker(path))) {
     step.end();
     return path;
@@ -172,15 +176,31 @@ async function build(signal?: AbortSignal): Promise<string> {
   throw new SetupError('The mediasoup worker could not be built: the lines above say why.');
 }
 
-/**
- * Reads ninja's `[n/total]` and says how far the build is and how long it will take: from the time it
- * took so far once that means something, before that from what is usual. Undefined for other lines.
- */
-export function buildProgress(line: string, elapsedMs: number, estimateMs: number): string | undefined {
+/** How many of its steps a build has done. */
+export interface BuildSteps {
+  done: number;
+  total: number;
+}
+
+/** Reads ninja's `[done/total]`; undefined for other lines. */
+export function readSteps(line: string): BuildSteps | undefined {
   const [, done, total] = /^\[(\d+)\/(\d+)\]/.exec(line) ?? [];
-  if (done === undefined || total === undefined || Number(total) === 0) return undefined;
-  const fraction = Number(done) / Number(total);
-  const leftMs =
-    fraction < ESTIMATE_FROM ? Math.max(0, estimateMs - elapsedMs) : (elapsedMs / fraction) * (1 - fraction);
-  return `${Math.floor(fraction * 100)} %, about ${duration(leftMs)} left`;
+  return Number(total) > 0 ? { done: Number(done), total: Number(total) } : undefined;
+}
+
+/**
+ * Says how far a build is and how long it will take: what is usual on a machine with these cores until
+ * enough steps are done, then by the time that those took. What is usual is no countdown: a build that
+ * takes longer is said to. `steps` is undefined before the first of them.
+ */
+export function buildProgress(steps: BuildSteps | undefined, elapsedMs: number, usualMs: number): string {
+  const fraction = steps === undefined ? 0 : steps.done / steps.total;
+  if (fraction === 1) return 'almost there';
+  const percent = `${Math.floor(fraction * 100)} %`;
+  if (fraction >= ESTIMATE_FROM) {
+    return `${percent}, about ${duration((elapsedMs / fraction) * (1 - fraction))} left`;
+  }
+  const usual = `about ${Math.max(1, Math.round(usualMs / 60_000))} min on this machine`;
+  const late = elapsedMs < usualMs ? '' : `, but ${duration(elapsedMs)} so far`;
+  return `${percent}, usually ${usual}${late}`;
 }

@@ -9,7 +9,7 @@ import { cacheDir } from '../../../bin/setup/cache.ts';
 import { withLock } from '../../../bin/setup/lock.ts';
 import { duration } from '../../../bin/setup/progress.ts';
 import { run } from '../../../bin/setup/run.ts';
-import { buildProgress, isGoodWorker } from '../../../bin/setup/worker.ts';
+import { buildProgress, isGoodWorker, readSteps } from '../../../bin/setup/worker.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lectern-setup-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -21,14 +21,25 @@ test('the worker is kept where an operator says, or where the system keeps cache
   assert.match(cacheDir({}, 'darwin'), /\/Library\/Caches\/lectern$/);
 });
 
-test('a build says how far it is, at first by what is usual, then by what it took', () => {
-  assert.equal(buildProgress('[13/260] Compiling C++ object', 10_000, 300_000), '5 %, about 4 min 50 s left');
-  assert.equal(
-    buildProgress('[130/260] Compiling C++ object', 100_000, 300_000),
-    '50 %, about 1 min 40 s left',
-  );
-  assert.equal(buildProgress('[260/260] Linking', 200_000, 300_000), '100 %, about 1 s left');
-  assert.equal(buildProgress('The Meson build system', 0, 300_000), undefined);
+test('a build says how far it is, at first by what is usual here, then by what its steps took', () => {
+  const usualMs = 300_000;
+  const at = (line: string, elapsedMs: number) => buildProgress(readSteps(line), elapsedMs, usualMs);
+  assert.equal(at('The Meson build system', 0), '0 %, usually about 5 min on this machine');
+  assert.equal(at('[13/260] Compiling C++ object', 10_000), '5 %, usually about 5 min on this machine');
+  assert.equal(at('[130/260] Compiling C++ object', 100_000), '50 %, about 1 min 40 s left');
+  assert.equal(at('[260/260] Linking', 200_000), 'almost there');
+  assert.equal(buildProgress(undefined, 0, 18_750), '0 %, usually about 1 min on this machine');
+});
+
+test('a build that is stuck does not pretend to come to its end', () => {
+  const stuck = (done: number) => (elapsedMs: number) =>
+    buildProgress({ done, total: 260 }, elapsedMs, 300_000);
+  const early = stuck(13);
+  assert.equal(early(290_000), early(10_000), 'what is usual does not shrink');
+  assert.equal(early(600_000), '5 %, usually about 5 min on this machine, but 10 min so far');
+  const late = stuck(234);
+  assert.equal(late(270_000), '90 %, about 30 s left');
+  assert.equal(late(540_000), '90 %, about 1 min left', 'the rest grows with the wait');
 });
 
 test('times are told as people tell them', () => {
