@@ -1,5 +1,6 @@
 // Errands: what must still be done at the other services. They are written down in the transaction
 // that makes them necessary, and tried until they are done, over restarts of anything.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ChannelId, LessonId, RecordingId } from '#shared/contract/ids.ts';
 import type { Log } from '#server/log.ts';
@@ -8,6 +9,10 @@ import type { Neighbours } from '../neighbours.ts';
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
+/** How many errands are tried at once: after a long absence of a service there may be thousands. */
+const TOGETHER = 8;
+/** How long whoever ends or deletes something waits for the other services. */
+const WAIT_LIMIT_MS = 8_000;
 
 const Errand = z.discriminatedUnion('type', [
   z.object({ type: z.literal('end-lesson'), lesson: LessonId, channel: ChannelId }),
@@ -49,13 +54,18 @@ export class Errands {
     return n;
   }
 
-  /** Tries all errands now. Resolves when each was tried once; those that failed are tried later. */
+  /**
+   * Tries all errands now, the newest first. Resolves when each was tried once, or after WAIT_LIMIT_MS, as
+   * a person waits for it; those that failed are tried later.
+   */
   async run(): Promise<void> {
-    // A round under way may have begun before the caller's errand was there.
-    await this.#round;
-    if (this.#closed) return;
-    this.#delayMs = RETRY_MIN_MS;
-    await this.#start();
+    const tried = new AbortController();
+    const limit = sleep(WAIT_LIMIT_MS, undefined, { signal: tried.signal });
+    try {
+      await Promise.race([this.#runAnew(), limit]);
+    } finally {
+      tried.abort();
+    }
   }
 
   /** Resolves when nothing is under way any more. What is not done is done after the next start. */
@@ -63,6 +73,14 @@ export class Errands {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#round;
+  }
+
+  async #runAnew(): Promise<void> {
+    // A round under way may have begun before the caller's errand was there.
+    await this.#round;
+    if (this.#closed) return;
+    this.#delayMs = RETRY_MIN_MS;
+    await this.#start();
   }
 
   #start(): Promise<void> {
@@ -75,22 +93,28 @@ export class Errands {
   }
 
   async #tryAll(): Promise<void> {
-    const rows = await this.#db.selectFrom('errand').selectAll().orderBy('id').execute();
-    const results = await Promise.all(rows.map(({ id, body }) => this.#try(id, body)));
-    if (this.#closed || results.every((done) => done)) return;
+    const rows = await this.#db.selectFrom('errand').selectAll().orderBy('id', 'desc').execute();
+    let left = 0;
+    const lane = async () => {
+      for (let row = rows.shift(); row !== undefined && !this.#closed; row = rows.shift()) {
+        if (!(await this.#try(row.id, row.body))) left += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, lane));
+    if (this.#closed || left === 0) return;
     this.#timer = setTimeout(() => void this.#start(), this.#delayMs);
     this.#delayMs = Math.min(this.#delayMs * 2, RETRY_MAX_MS);
   }
 
   async #try(id: number, body: string): Promise<boolean> {
-    const errand = Errand.parse(JSON.parse(body));
     try {
+      const errand = Errand.parse(JSON.parse(body));
       await this.#do(errand);
       await this.#db.deleteFrom('errand').where('id', '=', id).execute();
       this.#log.debug({ errand }, 'errand done');
       return true;
     } catch (error) {
-      this.#log.debug({ err: error, errand }, 'errand not done yet');
+      this.#log.debug({ err: error, errand: body }, 'errand not done yet');
       return false;
     }
   }

@@ -170,6 +170,34 @@ describe('a service that is down', () => {
       await school.close();
     }
   });
+
+  it('finds what it missed although one thing to do cannot be read, and not all of it at once', async () => {
+    const school = await startTestSchool();
+    const plain = new DatabaseSync(join(school.dataDir, 'school/lectern.db'));
+    try {
+      const lesson = await school.createLesson('Deleted');
+      const add = plain.prepare('INSERT INTO errand (body) VALUES (?)');
+      add.run('{"type":"of-a-newer-lectern"}');
+      for (let count = 10; count < 60; count += 1) {
+        add.run(JSON.stringify({ type: 'erase-recording', recording: `recording${count}` }));
+      }
+      let now = 0;
+      let most = 0;
+      school.gateway.onAsk = async () => {
+        now += 1;
+        most = Math.max(most, now);
+        await sleep(5);
+        now -= 1;
+      };
+      assert.equal((await school.owner('DELETE', `/lessons/${lesson.id}`)).status, 204);
+      assert.ok(school.gateway.asked.includes(`DELETE /internal/channels/${lesson.channel}`));
+      assert.ok(school.gateway.asked.includes('DELETE /internal/recordings/recording10'));
+      assert.ok(most <= 8, `${most} at once`);
+    } finally {
+      plain.close();
+      await school.close();
+    }
+  });
 });
 
 describe('the database', () => {

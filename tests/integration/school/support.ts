@@ -1,7 +1,7 @@
 // A school for a test, with the two services that it speaks to: small HTTP servers that keep to
 // shared/contract/internal.ts and remember what they were asked.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ export interface Neighbour {
   readonly asked: string[];
   /** What `GET /internal/recordings` tells. */
   recordings: RecordingInfo[];
+  /** Done before a request is answered. */
+  onAsk: () => Promise<void>;
   /** Stops answering; `start` answers at the same address again. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -40,10 +42,12 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
     },
     asked: [],
     recordings: [],
+    onAsk: async () => undefined,
     async start() {
-      server = createServer((request, response) => {
+      const answer = async (request: IncomingMessage, response: ServerResponse) => {
         try {
           requireBearer(request, secret);
+          await neighbour.onAsk();
           const url = new URL(request.url ?? '', 'http://neighbour');
           neighbour.asked.push(`${request.method} ${url.pathname}`);
           if (request.method === 'DELETE') {
@@ -58,7 +62,8 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
         } catch (error) {
           sendError(response, error, log);
         }
-      });
+      };
+      server = createServer((request, response) => void answer(request, response));
       port = await listen(server, port, '127.0.0.1');
     },
     async stop() {
