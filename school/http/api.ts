@@ -1,6 +1,6 @@
 // The ground under the REST routes: one shape for refusals, limits, and what is known of the client.
 import type { HttpBindings } from '@hono/node-server';
-import { OpenAPIHono } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
@@ -18,8 +18,6 @@ export interface ApiEnv {
 }
 export type Api = OpenAPIHono<ApiEnv>;
 export type ApiContext = Context<ApiEnv>;
-
-const REFUSAL_BODY = { content: { 'application/json': { schema: ErrorBody } } };
 
 /** The `security` of a route that also serves those who are not signed in. */
 export const ANYONE: Record<string, string[]>[] = [{}, { apiKey: [] }, { session: [] }];
@@ -110,6 +108,18 @@ export function limitRate(
   };
 }
 
+/** What a route's description says of a JSON body that it takes. */
+export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { 'application/json': { schema } },
+});
+
+/** What a route's description says of an answer in JSON. */
+export const asJson = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
 /** What a route's description says of its refusals: a response for each status. */
 export function refusals(...codes: ErrorCode[]): object {
   const byStatus = new Map<number, string[]>();
@@ -118,6 +128,6 @@ export function refusals(...codes: ErrorCode[]): object {
     byStatus.set(status, [...(byStatus.get(status) ?? []), `\`${code}\`: ${ERRORS[code].message}`]);
   }
   return Object.fromEntries(
-    [...byStatus].map(([status, texts]) => [status, { description: texts.join(' '), ...REFUSAL_BODY }]),
+    [...byStatus].map(([status, texts]) => [status, asJson(texts.join(' '), ErrorBody)]),
   );
 }

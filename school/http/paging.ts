@@ -23,10 +23,21 @@ export const page = (field: string) =>
       .meta({ description: `Only those with a smaller \`${field}\`.` }),
   });
 
-/** Says where the next page is (RFC 8288), if there may be one. */
-export function setNext(context: ApiContext, before: number | undefined): void {
-  if (before === undefined) return;
-  const { pathname, searchParams } = new URL(context.req.url);
-  searchParams.set('before', String(before));
-  context.header('link', `<${pathname}?${searchParams}>; rel="next"`);
+/** What the description of such a list says. */
+export const PAGED = 'Where there are more, the header `Link` has their address, with `rel="next"`.';
+
+/** Answers with a page of at most `limit`, ordered by `field`, and says where the next is (RFC 8288), if there may be one. */
+export function sendPage<F extends string, T extends Record<F, number>>(
+  context: ApiContext,
+  found: T[],
+  limit: number,
+  field: F,
+) {
+  const last = found.length === limit ? found.at(-1) : undefined;
+  if (last !== undefined) {
+    const { pathname, searchParams } = new URL(context.req.url);
+    searchParams.set('before', String(last[field]));
+    context.header('link', `<${pathname}?${searchParams}>; rel="next"`);
+  }
+  return context.json(found, 200);
 }

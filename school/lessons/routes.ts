@@ -12,9 +12,9 @@ import {
   TicketCreate,
   TicketIssued,
 } from '#shared/contract/rest.ts';
-import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
-import { page, setNext } from '../http/paging.ts';
-import type { Admission } from '../people/admission.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { page, PAGED, sendPage } from '../http/paging.ts';
+import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { Recordings } from '../recordings/service.ts';
 import { isWatchable, replayOf } from '../recordings/store.ts';
 import type { Links } from './links.ts';
@@ -35,14 +35,6 @@ const RECORDINGS_OFFERED = 50;
 
 const params = z.object({ lesson: LessonId });
 const tags = ['lessons'];
-const asJson = <T extends z.ZodType>(description: string, schema: T) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-const body = <T extends z.ZodType>(schema: T) => ({
-  required: true,
-  content: { 'application/json': { schema } },
-});
 
 export function addLessonRoutes(api: Api, deps: LessonRoutes): void {
   addOwnerRoutes(api, deps);
@@ -58,7 +50,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
       tags,
       middleware: ownerOnly,
       summary: 'Make a lesson, with its links and its playback addresses.',
-      request: { body: body(LessonCreate) },
+      request: { body: jsonBody(LessonCreate) },
       responses: {
         201: {
           ...asJson('The lesson.', Lesson),
@@ -80,7 +72,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
       tags,
       middleware: ownerOnly,
       summary: 'Lessons, newest first.',
-      description: 'Where there are more, the header `Link` has their address, with `rel="next"`.',
+      description: PAGED,
       request: { query: page('createdAtMs') },
       responses: {
         200: asJson('The lessons.', z.array(Lesson)),
@@ -89,9 +81,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
     }),
     async (context) => {
       const { limit, before } = context.req.valid('query');
-      const found = await lessons.list(limit, before);
-      setNext(context, found.length === limit ? found.at(-1)?.createdAtMs : undefined);
-      return context.json(found, 200);
+      return sendPage(context, await lessons.list(limit, before), limit, 'createdAtMs');
     },
   );
 
@@ -115,7 +105,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
       tags,
       middleware: ownerOnly,
       summary: 'Rename a lesson.',
-      request: { params, body: body(LessonPatch) },
+      request: { params, body: jsonBody(LessonPatch) },
       responses: {
         200: asJson('The lesson.', Lesson),
         ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
@@ -186,19 +176,10 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
       security: ANYONE,
       middleware: limit,
       summary: 'Trade an invitation for a ticket to the room.',
-      request: { params, body: body(TicketCreate) },
+      request: { params, body: jsonBody(TicketCreate) },
       responses: {
         200: asJson('The ticket.', TicketIssued),
-        ...refusals(
-          'bad-request',
-          'unauthorized',
-          'ticket-invalid',
-          'ticket-expired',
-          'forbidden',
-          'not-found',
-          'room-closed',
-          'rate-limited',
-        ),
+        ...refusals(...ADMISSION_REFUSALS, 'room-closed', 'rate-limited'),
       },
     }),
     async (context) => {
@@ -216,17 +197,10 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
       tags,
       security: ANYONE,
       summary: 'Trade an invitation for playback addresses and the finished recordings.',
-      request: { params, body: body(PlaybackCreate) },
+      request: { params, body: jsonBody(PlaybackCreate) },
       responses: {
         200: asJson('Where the class plays.', PlaybackIssued),
-        ...refusals(
-          'bad-request',
-          'unauthorized',
-          'ticket-invalid',
-          'ticket-expired',
-          'forbidden',
-          'not-found',
-        ),
+        ...refusals(...ADMISSION_REFUSALS),
       },
     }),
     async (context) => {

@@ -1,9 +1,19 @@
 // What an invitation lets its holder be in a lesson.
-import { LecternError } from '#shared/contract/errors.ts';
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
 import type { ApiContext } from '../http/api.ts';
 import type { Owner } from './owner.ts';
 import type { Tokens } from './tokens.ts';
+
+/** How a route refuses that is open to invitations. */
+export const ADMISSION_REFUSALS: readonly ErrorCode[] = [
+  'bad-request',
+  'unauthorized',
+  'ticket-invalid',
+  'ticket-expired',
+  'forbidden',
+  'not-found',
+];
 
 export class Admission {
   readonly #tokens: Tokens;

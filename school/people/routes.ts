@@ -5,7 +5,7 @@ import type { MiddlewareHandler } from 'hono';
 import { LecternError } from '#shared/contract/errors.ts';
 import { Session, SessionCreate } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
-import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { SESSION_COOKIE, type Owner } from './owner.ts';
 import { SESSION_TTL_S, type Tokens } from './tokens.ts';
 
@@ -18,8 +18,6 @@ export interface SessionRoutes {
   log: Log;
 }
 
-const json = { 'application/json': { schema: Session } };
-
 export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log }: SessionRoutes): void {
   const cookie = { path: '/', httpOnly: true, sameSite: 'Lax', secure: isSecure } as const;
 
@@ -31,9 +29,9 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       summary: 'Sign in with the key of the owner link; the answer sets a cookie.',
       security: ANYONE,
       middleware: limit,
-      request: { body: { required: true, content: { 'application/json': { schema: SessionCreate } } } },
+      request: { body: jsonBody(SessionCreate) },
       responses: {
-        200: { description: 'Signed in.', content: json },
+        200: asJson('Signed in.', Session),
         ...refusals('bad-request', 'unauthorized', 'rate-limited'),
       },
     }),
@@ -54,7 +52,7 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       tags: ['session'],
       summary: 'Who you are.',
       security: ANYONE,
-      responses: { 200: { description: 'Who you are.', content: json }, ...refusals('unauthorized') },
+      responses: { 200: asJson('Who you are.', Session), ...refusals('unauthorized') },
     }),
     async (context) => {
       const role = (await owner.isOwner(context)) ? ('owner' as const) : ('anonymous' as const);

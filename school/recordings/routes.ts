@@ -3,9 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { LessonId, RecordingId } from '#shared/contract/ids.ts';
 import { PlaybackCreate, Recording, ReplayIssued } from '#shared/contract/rest.ts';
-import { ANYONE, refusals, type Api, type ApiEnv } from '../http/api.ts';
-import { page, setNext } from '../http/paging.ts';
-import type { Admission } from '../people/admission.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { page, PAGED, sendPage } from '../http/paging.ts';
+import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { Recordings } from './service.ts';
 
 export interface RecordingRoutes {
@@ -17,10 +17,6 @@ export interface RecordingRoutes {
 
 const params = z.object({ recording: RecordingId });
 const tags = ['recordings'];
-const asJson = <T extends z.ZodType>(description: string, schema: T) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
 
 export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly }: RecordingRoutes): void {
   api.openapi(
@@ -30,7 +26,7 @@ export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly 
       tags,
       middleware: ownerOnly,
       summary: 'Recordings, newest first, of all lessons or of one.',
-      description: 'Where there are more, the header `Link` has their address, with `rel="next"`.',
+      description: PAGED,
       request: { query: page('startedAtMs').extend({ lesson: LessonId.optional() }) },
       responses: {
         200: asJson('The recordings.', z.array(Recording)),
@@ -39,9 +35,12 @@ export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly 
     }),
     async (context) => {
       const { lesson, limit, before } = context.req.valid('query');
-      const found = await recordings.list({ lesson, limit, beforeMs: before });
-      setNext(context, found.length === limit ? found.at(-1)?.startedAtMs : undefined);
-      return context.json(found, 200);
+      return sendPage(
+        context,
+        await recordings.list({ lesson, limit, beforeMs: before }),
+        limit,
+        'startedAtMs',
+      );
     },
   );
 
@@ -86,18 +85,11 @@ export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly 
       summary: 'Trade an invitation of its lesson for the replay, with the chat in time.',
       request: {
         params,
-        body: { required: true, content: { 'application/json': { schema: PlaybackCreate } } },
+        body: jsonBody(PlaybackCreate),
       },
       responses: {
         200: asJson('The replay.', ReplayIssued),
-        ...refusals(
-          'bad-request',
-          'unauthorized',
-          'ticket-invalid',
-          'ticket-expired',
-          'forbidden',
-          'not-found',
-        ),
+        ...refusals(...ADMISSION_REFUSALS),
       },
     }),
     async (context) => {
