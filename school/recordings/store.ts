@@ -1,4 +1,5 @@
 // Recordings in the database: what the gateway told about them.
+import { sql } from 'kysely';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import type { ReplayState } from '#shared/contract/rest.ts';
 import type { Database, Tables } from '../database.ts';
@@ -29,21 +30,37 @@ export async function noteRecording(db: Database, info: RecordingInfo, atMs: num
     .execute();
 }
 
-/** Adds those of `infos` that are not known yet and whose lesson is. */
+/** Adds those of `infos`, however many, that are not known yet and whose lesson is. */
 export async function addMissing(db: Database, infos: readonly RecordingInfo[], atMs: number): Promise<void> {
   if (infos.length === 0) return;
-  const ids = infos.map(({ id }) => id);
-  const rows = await db.selectFrom('recording').select('id').where('id', 'in', ids).execute();
-  const known = new Set(rows.map(({ id }) => id));
-  for (const info of infos) {
-    if (known.has(info.id)) continue;
-    const lesson = await db
-      .selectFrom('lesson')
-      .select('id')
-      .where('id', '=', info.lesson)
-      .executeTakeFirst();
-    if (lesson !== undefined) await noteRecording(db, info, atMs);
-  }
+  // In one transaction: a lesson must not go between the look and the note.
+  await db.transaction().execute(async (transaction) => {
+    const known = await idsAmong(
+      transaction,
+      'recording',
+      infos.map(({ id }) => id),
+    );
+    const missing = infos.filter(({ id }) => !known.has(id));
+    const lessons = await idsAmong(
+      transaction,
+      'lesson',
+      missing.map(({ lesson }) => lesson),
+    );
+    for (const info of missing) {
+      if (lessons.has(info.lesson)) await noteRecording(transaction, info, atMs);
+    }
+  });
+}
+
+/** Those of `ids` that `table` has. They go as one value: SQLite takes 32,766 of them, a gateway has more. */
+async function idsAmong(
+  db: Database,
+  table: 'lesson' | 'recording',
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const given = sql<string>`(select value from json_each(${JSON.stringify(ids)}))`;
+  const rows = await db.selectFrom(table).select('id').where('id', 'in', given).execute();
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** The recording if it is known and not deleted. */

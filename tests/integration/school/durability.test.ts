@@ -12,6 +12,7 @@ import { sql } from 'kysely';
 import { Attendance, Lesson } from '#shared/contract/rest.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { openDatabase } from '../../../school/database.ts';
+import { addMissing } from '../../../school/recordings/store.ts';
 import { API_KEY, codeOf, freePort, startNeighbour, startTestSchool, type Neighbour } from './support.ts';
 
 const MAIN = join(import.meta.dirname, '../../../school/main.ts');
@@ -224,6 +225,19 @@ describe('the database', () => {
     const second = await openDatabase(path);
     assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [lesson]);
     await second.destroy();
+  });
+
+  it('takes over the recordings of a gateway that has very many', async () => {
+    const db = await openDatabase(path);
+    const told = (id: string, lesson: string) => ({
+      ...{ id, lesson, channel: 'channel1', state: 'ready' as const },
+      ...{ startedAtMs: 1, durationMs: 1, bytes: 1 },
+    });
+    const others = Array.from({ length: 40_000 }, (_, index) => told(`recording${index}`, 'notknown'));
+    await addMissing(db, [...others, told('recordingx', 'lesson01')], 2);
+    const kept = await db.selectFrom('recording').select('id').execute();
+    assert.deepEqual(kept, [{ id: 'recordingx' }]);
+    await db.destroy();
   });
 
   it('keeps its promises: write-ahead log, synchronised, foreign keys', async () => {
