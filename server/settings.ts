@@ -7,7 +7,9 @@ const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).de
 const address = z
   .url({ protocol: /^https?$/, error: 'must be an address such as https://class.example.org' })
   .transform((url) => url.replace(/\/$/, ''));
-const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+/** The longest delay that a Node timer takes, in ms: with a longer one it would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const ms = (fallback: number) => z.coerce.number().int().min(0).max(MAX_TIMER_MS).default(fallback);
 
 const Settings = z.object({
   /** The front door: page, API, signalling and playback on one origin. */

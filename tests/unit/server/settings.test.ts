@@ -52,6 +52,8 @@ describe('settings', () => {
     ['LECTERN_LOG', 'loud'],
     ['LECTERN_WORKERS', '0'],
     ['LECTERN_PLAYBACK_TTL_S', '5'],
+    // As a timer it would fire at once, and end every interrupted broadcast.
+    ['LECTERN_RESUME_MS', '2147483648'],
   ];
   for (const [name, value] of wrong) {
     it(`name ${name} when it is ${JSON.stringify(value)}`, () => {
