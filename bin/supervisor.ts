@@ -10,6 +10,8 @@ import type { LogLines } from './log-lines.ts';
 import { SetupError } from './setup/run.ts';
 
 const READY_POLL_MS = 100;
+/** A service that takes a connection and says nothing is asked again. */
+const READY_LIMIT_MS = 2_000;
 /** Longer than a service's own limit for closing (server/service.ts). */
 const CLOSE_LIMIT_MS = 10_000;
 
@@ -144,7 +146,10 @@ class Service {
     // While it is down something else may answer on its port.
     if (this.#state.is !== 'running') return false;
     try {
-      return (await fetch(this.#spec.readyUrl, { signal })).ok;
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_LIMIT_MS)]);
+      const response = await fetch(this.#spec.readyUrl, { signal: limit });
+      await response.body?.cancel();
+      return response.ok;
     } catch {
       return false;
     }

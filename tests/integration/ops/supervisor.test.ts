@@ -105,6 +105,26 @@ test('a service that cannot start is tried a few times, each a little later, and
   }
 });
 
+test('a service that takes the question whether it is ready, and says nothing, is asked again', async () => {
+  let asked = 0;
+  const mute = createServer((_request, response) => {
+    asked += 1;
+    if (asked > 1) response.end();
+  }).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const readyUrl = `http://127.0.0.1:${(mute.address() as AddressInfo).port}/`;
+  const port = await freePort();
+  const { supervisor } = supervise([{ ...steady(port), readyUrl }], port);
+  try {
+    await supervisor.start();
+    assert.equal(asked, 2);
+  } finally {
+    await supervisor.close();
+    mute.closeAllConnections();
+    mute.close();
+  }
+});
+
 test('a person who will not wait ends even what will not end, with all that it started', async () => {
   const port = await freePort();
   const stubborn = {
