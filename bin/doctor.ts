@@ -11,7 +11,7 @@ import { hasApt, mayInstall } from './setup/apt.ts';
 import { chromiumHint, findChromium } from './setup/chromium.ts';
 import { ffmpegHint, findFfmpeg } from './setup/ffmpeg.ts';
 import { isPageBuilt } from './setup/page.ts';
-import { findWorker } from './setup/worker.ts';
+import { findWorker, usualBuildTime } from './setup/worker.ts';
 
 const GIB = 1024 ** 3;
 /** A class of an hour, all layers recorded, is about 1.5 GiB. */
@@ -38,7 +38,7 @@ async function worker(): Promise<Finding> {
   const how = 'The mediasoup worker is not there yet: "npm start" downloads it';
   if (!hasApt()) return lacking(`${how}; without internet, set MEDIASOUP_WORKER_BIN to one.`);
   return lacking(
-    `${how}, or builds it in about five minutes${mayInstall() ? '' : ', for which it may need root once'}.`,
+    `${how}, or builds it in ${usualBuildTime()}${mayInstall() ? '' : ', for which it may need root once'}.`,
   );
 }
 

@@ -48,6 +48,12 @@ const BUILD_CORE_MS = 600_000;
 const ESTIMATE_FROM = 0.1;
 const TELL_EVERY_MS = 1_000;
 
+/** How long a build of the worker usually takes on this machine, in ms. */
+const usualBuildMs = (): number => BUILD_CORE_MS / availableParallelism();
+/** The same for people. */
+export const usualBuildTime = (ms: number = usualBuildMs()): string =>
+  `about ${Math.max(1, Math.round(ms / 60_000))} min on this machine`;
+
 /** True if `path` is a worker that runs on this machine. */
 export async function isGoodWorker(path: string): Promise<boolean> {
   if (!existsSync(path)) return false;
@@ -155,7 +161,7 @@ async function build(signal?: AbortSignal): Promise<string> {
   const path = await workerPath();
   const step = beginStep('Building the mediasoup worker');
   const startedMs = Date.now();
-  const usualMs = BUILD_CORE_MS / availableParallelism();
+  const usualMs = usualBuildMs();
   let steps: BuildSteps | undefined;
   const tell = () => step.update(buildProgress(steps, Date.now() - startedMs, usualMs));
   tell();
@@ -200,7 +206,6 @@ export function buildProgress(steps: BuildSteps | undefined, elapsedMs: number, 
   if (fraction >= ESTIMATE_FROM) {
     return `${percent}, about ${duration((elapsedMs / fraction) * (1 - fraction))} left`;
   }
-  const usual = `about ${Math.max(1, Math.round(usualMs / 60_000))} min on this machine`;
   const late = elapsedMs < usualMs ? '' : `, but ${duration(elapsedMs)} so far`;
-  return `${percent}, usually ${usual}${late}`;
+  return `${percent}, usually ${usualBuildTime(usualMs)}${late}`;
 }
