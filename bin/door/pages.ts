@@ -1,5 +1,6 @@
 // The built page: files of web/dist, compressed beforehand, and index.html for the page's own routes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import sirv from 'sirv';
 import { LecternError } from '#shared/contract/errors.ts';
 
@@ -69,6 +70,16 @@ export function createPages(
     for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
     // Stamps and the like are nobody's business.
     if (path.includes('/.')) return missing(request, response);
+    response.once('pipe', (file: Readable) => own(file, response));
     serve(request, response, () => missing(request, response));
   };
+}
+
+/**
+ * sirv leaves the file that it sends to itself: one that cannot be read would end the process, and one
+ * that nobody waits for any more would stay open.
+ */
+function own(file: Readable, response: ServerResponse): void {
+  file.once('error', () => response.destroy());
+  response.once('close', () => file.destroy());
 }
