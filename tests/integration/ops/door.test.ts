@@ -1,9 +1,9 @@
 // The door in front of tiny real servers, over real sockets.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { connect, createServer as createNetServer, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,6 @@ import { pino } from 'pino';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createDoor, type Door } from '../../../bin/door.ts';
 import { compress } from '../../../bin/setup/page.ts';
-import { eventually } from '../../support/lectern.ts';
 
 /** Loopback, but no proxy that the door trusts: a client from anywhere. */
 const STRANGER = '127.0.0.2';
@@ -324,30 +323,6 @@ test('a page opens on each of its routes, compressed as the browser likes it', a
   const zipped = await ask('/', { 'accept-encoding': 'gzip' });
   assert.equal(gunzipSync(zipped.body).toString(), INDEX);
   assert.equal((await ask('/')).body.toString(), INDEX);
-});
-
-test('a file of the page that cannot be read ends its own answer, and not the door', async () => {
-  // It can be looked at but not opened, as any file can when the process has no descriptors left.
-  const unreadable = createNetServer().listen(join(dir, 'unreadable.txt'));
-  await once(unreadable, 'listening');
-  await assert.rejects(ask('/unreadable.txt'), { code: 'ECONNRESET' });
-  unreadable.close();
-  assert.equal((await ask('/')).status, 200);
-});
-
-test('a visitor who leaves in the middle of a file leaves nothing open', async () => {
-  writeFileSync(join(dir, 'large.wasm'), Buffer.alloc(32 * 1_024 * 1_024));
-  const open = () => readdirSync('/dev/fd').length;
-  const before = open();
-  for (let count = 0; count < 20; count += 1) {
-    const outgoing = request({ host: '127.0.0.1', port, path: '/large.wasm', agent: false });
-    outgoing.end();
-    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-    await once(incoming, 'data');
-    incoming.destroy();
-    await once(incoming, 'close');
-  }
-  await eventually('its files are closed', () => open() <= before + 5);
 });
 
 test('a page may use camera and microphone, and nobody may put it into a frame elsewhere', async () => {
