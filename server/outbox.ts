@@ -32,6 +32,16 @@ export interface OutboxOptions {
   log: Log;
 }
 
+/** One event as it is delivered, or none: what no `school` could take must not hold up all that follows. */
+function readEvent(id: number, body: string, log: Log): EventBatch['events'] {
+  try {
+    return [{ id, event: ServiceEvent.parse(JSON.parse(body)) }];
+  } catch (error) {
+    log.error({ err: error, id }, 'an event in the outbox cannot be read and is given up');
+    return [];
+  }
+}
+
 /** Opens the outbox and starts to deliver what is in it. */
 export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOptions): Outbox {
   mkdirSync(dirname(path), { recursive: true });
@@ -74,9 +84,11 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
         const rows = first.all(BATCH) as { id: number; body: string }[];
         const last = rows.at(-1);
         if (last === undefined) break;
-        const events = rows.map(({ id, body }) => ({ id, event: ServiceEvent.parse(JSON.parse(body)) }));
+        const events = rows.flatMap(({ id, body }) => readEvent(id, body, log));
         const batch: EventBatch = { outbox, events };
-        await callInternal(secret, 'POST', `${schoolUrl}/internal/events`, z.unknown(), batch);
+        if (events.length > 0) {
+          await callInternal(secret, 'POST', `${schoolUrl}/internal/events`, z.unknown(), batch);
+        }
         if (closed) return;
         done.run(last.id);
         delayMs = RETRY_MIN_MS;

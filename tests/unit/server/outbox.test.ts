@@ -97,6 +97,23 @@ describe('an outbox', () => {
     return outbox;
   };
 
+  it('passes over what cannot be read, as from another version, and delivers what follows', async () => {
+    const away = school.port;
+    school.port = 9;
+    const first = open();
+    first.add(opened(1));
+    first.close();
+    const plain = new DatabaseSync(path);
+    plain.prepare('INSERT INTO event (body) VALUES (?)').run('{"type":"of-another-version"}');
+    plain.close();
+    school.port = away;
+    const outbox = open();
+    outbox.add(opened(2));
+    await eventually('both arrived', () => school.told.length === 2);
+    assert.deepEqual(school.told, [1, 2]);
+    await eventually('nothing is left', () => outbox.size() === 0);
+  });
+
   it('delivers in order, and forgets what has arrived', async () => {
     const outbox = open();
     for (let n = 1; n <= 350; n += 1) outbox.add(opened(n));
