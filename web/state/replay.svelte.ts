@@ -6,7 +6,7 @@ import type { Clock, LevelChoice } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
 import { Timeline } from '../engine/player/timeline.ts';
-import { codeOf } from './session.svelte.ts';
+import { codeOf, passes } from './session.svelte.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayIssued['chat'][number] & {
@@ -159,7 +159,7 @@ export class ReplayStore {
   }
 
   #onRefusal(code: ErrorCode): number | null {
-    const passing = code === 'service-unavailable' || code === 'rate-limited' || code === 'internal-error';
+    const passing = passes(code);
     if (passing && this.#phase.name === 'ready') return REFUSED_ASK_MS;
     this.#phase = { name: 'refused', code };
     return passing ? REFUSED_ASK_MS : null;

@@ -8,7 +8,7 @@ import type { PlaybackStats } from '../engine/player/metrics.ts';
 import type { Clock, LevelChoice } from '../engine/player/ports.ts';
 import type { AttentionPort } from '../engine/ports.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
-import { codeOf } from './session.svelte.ts';
+import { codeOf, passes } from './session.svelte.ts';
 
 export type { Delivery, LevelChoice, PlaybackStats, Recording };
 
@@ -35,9 +35,6 @@ const RENEW_BEFORE_MS = 120_000;
 const TAIL_MS = 20_000;
 /** A pause shorter than this is not worth a word, in ms. */
 const TROUBLE_AFTER_MS = 2_500;
-
-/** Refusals that pass by themselves. */
-const PASSING: readonly ErrorCode[] = ['service-unavailable', 'rate-limited', 'internal-error'];
 
 export type WatchPhase =
   | { readonly name: 'loading' }
@@ -253,7 +250,7 @@ export class WatchStore {
   }
 
   #onRefusal(code: ErrorCode): void {
-    if (PASSING.includes(code)) {
+    if (passes(code)) {
       this.#reachable = false;
       // A page that never had an answer says so; another keeps what it shows and goes on trying.
       if (this.#issued === undefined) this.#phase = { name: 'refused', code };
@@ -269,7 +266,7 @@ export class WatchStore {
     const spread = 0.75 + this.#options.random() / 2;
     const patient =
       Math.min(PATIENT_MAX_MS, PATIENT_MIN_MS * PATIENT_GROWTH ** Math.min(this.#asks, 20)) * spread;
-    if (phase.name === 'refused') return PASSING.includes(phase.code) ? patient : null;
+    if (phase.name === 'refused') return passes(phase.code) ? patient : null;
     if (phase.name === 'ended') return phase.recordings.length === 0 ? patient : null;
     if (phase.name !== 'on-air') {
       if (!this.#options.attention.visible) return HIDDEN_WAIT_MS * spread;
