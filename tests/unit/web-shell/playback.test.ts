@@ -45,6 +45,13 @@ test('sound goes off and on by a key; the volume stops at its ends', () => {
   assert.equal(playback.volume, 0);
 });
 
+test('what the browser muted is shown as muted', () => {
+  const { playback } = player();
+  playback.video = { muted: true } as HTMLVideoElement;
+  playback.noticeMuted();
+  assert.equal(playback.muted, true);
+});
+
 test('what is loaded counts from where it plays, up to the first gap', () => {
   const { playback } = player();
   const ranges = [

@@ -23,6 +23,11 @@ export class Playback {
     return 0;
   }
 
+  /** The element was muted from elsewhere: its own event of that does not always reach the binding. */
+  noticeMuted(): void {
+    if (this.video !== undefined) this.muted = this.video.muted;
+  }
+
   toggle(): void {
     if (this.video?.paused === true) this.#play();
     else this.video?.pause();
