@@ -29,14 +29,20 @@ export class FlvServer {
   serve(request: IncomingMessage, response: ServerResponse, channel: string): void {
     const programme = this.#egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
-    response.writeHead(200, { 'content-type': 'video/x-flv', 'cache-control': 'no-store' });
+    // Without a length and not in chunks: the body ends with the connection (RFC 9112 §6.3).
+    response.useChunkedEncodingByDefault = false;
+    response.writeHead(200, {
+      'content-type': 'video/x-flv',
+      'cache-control': 'no-store',
+      connection: 'close',
+    });
     if (request.method === 'HEAD') {
       response.end();
       return;
     }
     request.socket.setNoDelay(true);
     response.flushHeaders();
-    const reader = httpReader(response, this.#clock());
+    const reader = httpReader(response, request.socket, this.#clock());
     response.on('close', () => programme.leave(reader));
     response.on('error', () => programme.leave(reader));
     programme.join(flvWire, reader);

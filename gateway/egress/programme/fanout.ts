@@ -3,8 +3,16 @@
 // groups that flush at different moments, so that thousands of writes do not stall the event loop.
 import type { Tag, Wire } from './tag.ts';
 
-/** When each group flushes after its first pending message, in ms. */
-const FLUSH_AFTER_MS = [18, 24, 30, 36] as const;
+/** Each group flushes at another part of the window, so that they do not come at the same moment. */
+const GROUPS = 8;
+/**
+ * How long messages are gathered for, in ms. Few viewers get each picture by itself; for many a write costs
+ * more than its bytes, and a tenth of a second of delay is a fair price for it.
+ */
+const SHORTEST_WINDOW_MS = 4;
+const LONGEST_WINDOW_MS = 180;
+/** The window grows by this with each viewer, in ms. */
+const WINDOW_PER_READER_MS = 0.4;
 /** Above this backlog a reader gets nothing more until it has caught up and a key frame comes. */
 export const SKIP_ABOVE_BYTES = 1024 * 1024;
 /** Above this backlog a reader is let go. */
@@ -14,7 +22,8 @@ const STALLED_MS = 15_000;
 
 /** A connection that media is written to. */
 export interface Reader {
-  write(bytes: Uint8Array): void;
+  /** Takes pieces that it must not change: they are shared with other readers. */
+  write(...pieces: readonly Uint8Array[]): void;
   /** How many bytes are written but not yet taken by the system. */
   backlog(): number;
   /** Ends it: in order once everything is sent, or at once. */
@@ -46,7 +55,7 @@ export interface FanoutOptions {
 export class Fanout {
   readonly #options: FanoutOptions;
   readonly #nowMs: () => number;
-  readonly #groups: readonly Group[] = FLUSH_AFTER_MS.map(() => ({
+  readonly #groups: readonly Group[] = Array.from({ length: GROUPS }, () => ({
     readers: new Map(),
     pending: [],
     timer: undefined,
@@ -66,15 +75,15 @@ export class Fanout {
    * Adds a reader, which gets `welcome` now and from then on what is pushed after this call: all of it, or
    * what comes from the next entry on, with the configurations before it.
    */
-  add(reader: Reader, welcome: Uint8Array, from: 'now' | 'entry' = 'now'): void {
+  add(reader: Reader, welcome: readonly Uint8Array[], from: 'now' | 'entry' = 'now'): void {
     const [smallest] = [...this.#groups].sort((a, b) => a.readers.size - b.readers.size);
     if (smallest === undefined) return;
     // What waits here is in the welcome already.
     this.#flush(smallest);
     const pace: Pace = from === 'now' ? { state: 'flowing' } : { state: 'skipping', sinceMs: this.#nowMs() };
     smallest.readers.set(reader, pace);
-    reader.write(welcome);
-    this.#options.events.sent(welcome.length);
+    reader.write(...welcome);
+    this.#options.events.sent(welcome.reduce((sum, { length }) => sum + length, 0));
   }
 
   remove(reader: Reader): void {
@@ -90,8 +99,12 @@ export class Fanout {
     this.#groups.forEach((group, index) => {
       if (group.readers.size === 0) return;
       group.pending.push(tag);
-      group.timer ??= setTimeout(() => this.#flush(group), FLUSH_AFTER_MS[index]);
+      group.timer ??= setTimeout(() => this.#flush(group), this.#windowMs * (0.5 + index / 2 / GROUPS));
     });
+  }
+
+  get #windowMs(): number {
+    return Math.min(SHORTEST_WINDOW_MS + this.size * WINDOW_PER_READER_MS, LONGEST_WINDOW_MS);
   }
 
   /** Sends what waits and lets every reader go, in order. */

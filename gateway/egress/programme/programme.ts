@@ -161,11 +161,11 @@ export class Programme implements ProgrammeSink {
     const cached = this.#cache.tags;
     // What builds on a picture that this viewer never got is of no use to it.
     if (cached.length === 0) {
-      this.#fanouts.get(wire)?.add(reader, preamble, 'entry');
+      this.#fanouts.get(wire)?.add(reader, [preamble], 'entry');
       return;
     }
-    const tags = [...this.#headers(cached), ...cached];
-    this.#fanouts.get(wire)?.add(reader, Buffer.concat([preamble, ...tags.map((tag) => tag.on(wire))]));
+    const head = [preamble, ...this.#headers(cached).map((tag) => tag.on(wire))];
+    this.#fanouts.get(wire)?.add(reader, [Buffer.concat(head), ...this.#cache.on(wire)]);
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Log } from '#server/log.ts';
 import { isErrno } from '#server/secrets.ts';
 import type { Decide } from '../../access/decide.ts';
 import type { Egress } from '../egress.ts';
+import { writeAll } from '../flv/readers.ts';
 import type { EgressMetrics } from '../metrics.ts';
 import type { Reader } from '../programme/fanout.ts';
 import { rtmpWire, RtmpConnection, type RtmpAsk } from './protocol.ts';
@@ -172,8 +173,8 @@ class Session {
   #reader(): Reader {
     let isFirst = true;
     return {
-      write: (bytes) => {
-        this.#socket.write(bytes);
+      write: (...pieces) => {
+        writeAll(this.#socket, pieces);
         if (isFirst) this.#options.metrics.firstFrame('rtmp', (performance.now() - this.#startMs) / 1_000);
         isFirst = false;
       },

@@ -1,0 +1,328 @@
+// One stream to many viewers: what it costs, beside stock node-media-server with the same stream over
+// HTTP-FLV and nginx-rtmp over RTMP. Viewers run in processes of their own and cost each side the same.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FlvDemuxer } from '#shared/media/flv.ts';
+import { median } from '../support/av.ts';
+import { cpuPercent, family, memoryMb } from '../support/cost.ts';
+import { eventually, startLectern } from '../support/lectern.ts';
+import { mediaFile } from '../support/media-file.ts';
+import { gatewayOf, putOnAir } from '../support/on-air.ts';
+import { startRtpSource } from '../support/rtp-source.ts';
+import type { Report } from './report.ts';
+
+const MEASURE_MS = 15_000;
+const SETTLE_MS = 5_000;
+const GBIT = 1e9;
+const NGINX = '/usr/sbin/nginx';
+const NGINX_RTMP = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
+
+/** 1 Mbps in all, with AAC for the peers and Opus for the SFU's side of us. */
+function stream(sound: string): string {
+  return mediaFile(
+    `stream-1mbps-${sound}`,
+    `-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 30 ` +
+      `-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -x264-params repeat-headers=1 -g 60 ` +
+      `-b:v 900k -maxrate 900k -bufsize 450k -pix_fmt yuv420p -c:a ${sound} -ac 2 -b:a 96k`,
+  );
+}
+
+interface ViewerState {
+  bytes: number;
+  open: number;
+  ended: number;
+  playing: number;
+  p99Ms: number;
+}
+
+interface Viewers {
+  state: ViewerState;
+  /** Resolves with the bits per second that they take over `ms`. */
+  rate(ms: number): Promise<number>;
+  stop(): Promise<void>;
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+async function viewers(
+  protocol: 'flv' | 'rtmp',
+  port: number,
+  address: string,
+  count: number,
+  health: 'healthy' | 'stalled' = 'healthy',
+): Promise<Viewers> {
+  const script = join(import.meta.dirname, 'peer/viewers.ts');
+  const child = spawn(process.execPath, [script, protocol, String(port), address, String(count), health], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const made: Viewers = {
+    state: { bytes: 0, open: 0, ended: 0, playing: 0, p99Ms: 0 },
+    async rate(ms) {
+      const before = made.state.bytes;
+      const started = performance.now();
+      await sleep(ms);
+      return ((made.state.bytes - before) * 8_000) / (performance.now() - started);
+    },
+    stop: () => stopChild(child),
+  };
+  if (child.stdout !== null) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      made.state = JSON.parse(line) as ViewerState;
+    });
+  }
+  await eventually(`${count} viewers play`, () => made.state.playing >= count, 60_000);
+  return made;
+}
+
+interface Cost {
+  cpu: number;
+  gbps: number;
+  mb: number;
+}
+
+/** What `pids` cost while the viewers watch, in per cent of a core and MB; `gbps` is what they get. */
+async function cost(pids: () => number[], watching: Viewers): Promise<Cost> {
+  await sleep(SETTLE_MS);
+  let bps = 0;
+  const cpu = await cpuPercent(pids, async () => {
+    bps = await watching.rate(MEASURE_MS);
+  });
+  return { cpu, gbps: bps / GBIT, mb: memoryMb(pids()) };
+}
+
+const perGbps = ({ cpu, gbps }: Cost): number => cpu / gbps;
+
+/** When each picture of a stream arrives, against its own timestamp, in ms; the least of it is taken off. */
+async function delays(url: string, ms: number): Promise<number[]> {
+  const abort = new AbortController();
+  const response = await fetch(url, { signal: abort.signal });
+  const demuxer = new FlvDemuxer();
+  const found: number[] = [];
+  const until = performance.now() + ms;
+  // The first second is what the cache had.
+  const from = performance.now() + 1_000;
+  try {
+    for await (const chunk of response.body ?? []) {
+      const now = performance.now();
+      for (const { type, timestampMs } of demuxer.push(chunk)) {
+        if (type === 'video' && now > from) found.push(now - timestampMs);
+      }
+      if (now > until) break;
+    }
+  } finally {
+    abort.abort();
+  }
+  return found;
+}
+
+async function loopLagMs(gateway: string): Promise<number> {
+  const text = await (await fetch(`${gateway}/metrics`)).text();
+  return Number(/^nodejs_eventloop_lag_p99_seconds\S* (\S+)/m.exec(text)?.[1] ?? Number.NaN) * 1_000;
+}
+
+interface Ours {
+  /** Of the broadcast itself, recording and HLS and sound included, with nobody watching. */
+  baseCpu: number;
+  at500: Cost;
+  at1000: Cost;
+  at2000: Cost;
+  p99Ms: number;
+  lagMs: number;
+  addedMs: number;
+  /** What healthy viewers get beside stalled ones, of what they get alone. */
+  healthyShare: number;
+  stalledMb: number;
+}
+
+async function measureOurs(): Promise<Ours> {
+  const source = await startRtpSource(stream('libopus'));
+  const lectern = await startLectern();
+  try {
+    const lesson = await lectern.startClass();
+    await putOnAir(lectern, lesson, source, 'fanoutbench23');
+    const gateway = gatewayOf(lectern);
+    const port = Number(new URL(gateway).port);
+    const { pathname, search } = new URL(lesson.play.flv);
+    const address = pathname + search;
+    const direct = gateway + address;
+    const pids = () => family(lectern.pid('gateway'));
+    const fewMs = median(await delays(direct, 8_000));
+
+    // Before anybody watched: memory is that of a fresh process.
+    const baseCpu = await cpuPercent(pids, () => sleep(MEASURE_MS));
+    const thousand = await viewers('flv', port, address, 1_000);
+    const at1000 = await cost(pids, thousand);
+    const aloneBps = await thousand.rate(MEASURE_MS);
+    const stalled = await viewers('flv', port, address, 1_000, 'stalled');
+    await sleep(SETTLE_MS);
+    const besideBps = await thousand.rate(MEASURE_MS);
+    const stalledMb = memoryMb(pids());
+    await stalled.stop();
+    await thousand.stop();
+
+    const half = await viewers('flv', port, address, 500);
+    const at500 = await cost(pids, half);
+    const p99Ms = half.state.p99Ms;
+    await half.stop();
+
+    const many = await viewers('flv', port, address, 2_000);
+    const at2000 = await cost(pids, many);
+    await loopLagMs(gateway);
+    await sleep(10_000);
+    const lagMs = await loopLagMs(gateway);
+    const manyMs = median(await delays(direct, 8_000));
+    await many.stop();
+    return {
+      baseCpu,
+      at500,
+      at1000,
+      at2000,
+      p99Ms,
+      lagMs,
+      addedMs: manyMs - fewMs,
+      healthyShare: besideBps / aloneBps,
+      stalledMb: stalledMb - at1000.mb,
+    };
+  } finally {
+    source.sendTo(undefined);
+    await lectern.stop();
+    await source.close();
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  return servers.map((server) => {
+    const address = server.address();
+    server.close();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  });
+}
+
+/** Pushes the stream to an RTMP server, for ever. */
+const push = (url: string) =>
+  spawn(
+    'ffmpeg',
+    ['-v', 'error', '-re', '-stream_loop', '-1', '-i', stream('aac'), '-c', 'copy', '-f', 'flv', url],
+    {
+      stdio: 'ignore',
+    },
+  );
+
+async function measureNodeMediaServer(count: number): Promise<Cost & { p99Ms: number }> {
+  const [rtmp = 0, http = 0] = await freePorts(2);
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
+  const script = join(import.meta.dirname, 'peer/node-media-server.mjs');
+  const server = spawn(process.execPath, [script, String(rtmp), String(http)], { cwd: dir, stdio: 'ignore' });
+  const children: ChildProcess[] = [server];
+  let watching: Viewers | undefined;
+  try {
+    await sleep(1_500);
+    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`));
+    await sleep(3_000);
+    watching = await viewers('flv', http, '/live/class.flv', count);
+    const spent = await cost(() => [server.pid ?? 0], watching);
+    return { ...spent, p99Ms: watching.state.p99Ms };
+  } finally {
+    await watching?.stop();
+    await Promise.all(children.map(stopChild));
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Undefined where nginx with its RTMP module is not installed. */
+async function measureNginx(count: number): Promise<Cost | undefined> {
+  if (!existsSync(NGINX) || !existsSync(NGINX_RTMP)) return undefined;
+  const [rtmp = 0] = await freePorts(1);
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
+  writeFileSync(
+    join(dir, 'nginx.conf'),
+    `load_module ${NGINX_RTMP};
+daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log;
+events { worker_connections 8192; }
+rtmp { server { listen 127.0.0.1:${rtmp}; chunk_size 4096; application live { live on; } } }
+`,
+  );
+  const server = spawn(NGINX, ['-c', join(dir, 'nginx.conf'), '-p', dir], { stdio: 'ignore' });
+  const children: ChildProcess[] = [server];
+  let watching: Viewers | undefined;
+  try {
+    await sleep(1_000);
+    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`));
+    await sleep(3_000);
+    watching = await viewers('rtmp', rtmp, '/live/class', count);
+    return await cost(() => [server.pid ?? 0], watching);
+  } finally {
+    await watching?.stop();
+    await Promise.all(children.map(stopChild));
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const described = (spent: Cost): string =>
+  `${perGbps(spent).toFixed(0)} % of a core per Gbps, ${spent.mb.toFixed(0)} MB`;
+
+export async function run(report: Report): Promise<void> {
+  const ours = await measureOurs();
+  const node = await measureNodeMediaServer(500);
+  const nginx = await measureNginx(500);
+  const viewersOnly = { ...ours.at500, cpu: ours.at500.cpu - ours.baseCpu };
+  report({
+    name: 'HTTP-FLV, 500 viewers at 1 Mbps: gateway CPU',
+    aim: '≤ 10 % of a core; ≤ ¼ of node-media-server',
+    measured: `${ours.at500.cpu.toFixed(1)} %: ${described(ours.at500)}`,
+    note:
+      `${(perGbps(ours.at500) / perGbps(node)).toFixed(2)} of node-media-server's; ${ours.baseCpu.toFixed(1)} % is the ` +
+      `broadcast itself (recording, HLS, AAC), its viewers alone cost ${(perGbps(viewersOnly) / perGbps(node)).toFixed(2)} of it`,
+  });
+  report({
+    name: 'the same, stock node-media-server',
+    aim: 'beside it',
+    measured: `${node.cpu.toFixed(1)} %: ${described(node)}`,
+  });
+  report({
+    name: 'the same over RTMP, nginx-rtmp',
+    aim: 'for reference',
+    measured: nginx === undefined ? 'not installed here' : `${nginx.cpu.toFixed(1)} %: ${described(nginx)}`,
+  });
+  report({
+    name: 'HTTP-FLV, 1,000 viewers: memory',
+    aim: '≤ 150 MB',
+    measured: `${ours.at1000.mb.toFixed(0)} MB`,
+    note: `${ours.at1000.cpu.toFixed(0)} % of a core`,
+  });
+  report({
+    name: 'HTTP-FLV, 500 viewers who join within a second: connection → first bytes',
+    aim: 'p99 ≤ 300 ms',
+    measured: `p99 ${ours.p99Ms.toFixed(0)} ms`,
+    note: `node-media-server ${node.p99Ms.toFixed(0)} ms`,
+  });
+  report({
+    name: 'HTTP-FLV, 2,000 viewers: event loop lag; added delay',
+    aim: 'p99 ≤ 50 ms; ≤ 100 ms',
+    measured: `p99 ${ours.lagMs.toFixed(0)} ms; ${ours.addedMs.toFixed(0)} ms`,
+    note: `${ours.at2000.cpu.toFixed(0)} % of a core, ${ours.at2000.gbps.toFixed(2)} Gbps; viewers share the two cores`,
+  });
+  report({
+    name: '1,000 stalled beside 1,000 healthy viewers: memory; what the healthy get',
+    aim: '≤ 64 MB more; unchanged',
+    measured: `${ours.stalledMb.toFixed(0)} MB more; ${(ours.healthyShare * 100).toFixed(1)} %`,
+  });
+}
