@@ -39,8 +39,11 @@ async function bind(port = 0): Promise<Socket> {
   return socket;
 }
 
-/** Starts the class of `file`; nothing is sent until `sendTo`. */
-export async function startRtpSource(file = classFile()): Promise<RtpSource> {
+/** Starts the class of `file`; nothing is sent until `sendTo`. `onVideo` sees each RTP packet of the picture. */
+export async function startRtpSource(
+  file = classFile(),
+  onVideo: (packet: Buffer) => void = () => undefined,
+): Promise<RtpSource> {
   const out = await bind();
   const names = ['video', 'videoRtcp', 'audio', 'audioRtcp'] as const;
   const inputs = await Promise.all(names.map(() => bind()));
@@ -50,6 +53,7 @@ export async function startRtpSource(file = classFile()): Promise<RtpSource> {
     socket.on('message', (packet) => {
       if (destination === undefined) return;
       const { ip, ports } = destination;
+      if (name === 'video') onVideo(packet);
       out.send(packet, typeof ports === 'number' ? ports : ports[name], ip);
     });
   });
