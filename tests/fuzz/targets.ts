@@ -1,0 +1,238 @@
+// Every parser that meets the network, each fed with what real programs send, spoilt. A target may refuse
+// an input only in its own way; anything else that is thrown is a finding.
+import { Registry } from 'prom-client';
+import { LecternError } from '#shared/contract/errors.ts';
+import { decodeAmf0 } from '#shared/media/amf0.ts';
+import { parseAudioSpecificConfig } from '#shared/media/aac.ts';
+import { parseAvcRecord, parseSps, readAvcc, splitAnnexB } from '#shared/media/avc.ts';
+import { MalformedError } from '#shared/media/bytes.ts';
+import { FlvDemuxer, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
+import { opusPacketInfo } from '#shared/media/opus.ts';
+import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
+import { isKnown, parseRange } from '../../gateway/egress/http-media.ts';
+import { parsePlaylistName } from '../../gateway/egress/hls/live-routes.ts';
+import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
+import { parseTarget } from '../../gateway/http.ts';
+import { ClockGroup, TrackClock } from '../../gateway/ingest/clock.ts';
+import { createIngestCounts } from '../../gateway/ingest/metrics.ts';
+import { isRtcp, parseRtp } from '../../gateway/ingest/rtp/packet.ts';
+import { RtpReceiver } from '../../gateway/ingest/rtp/receiver.ts';
+import { readSenderReports } from '../../gateway/ingest/rtp/rtcp.ts';
+import { flvFile, rtmpClient, rtpPackets } from './captures.ts';
+
+export interface Target {
+  readonly name: string;
+  /** Whole captures; inputs are made of them. */
+  readonly seeds: readonly Uint8Array[];
+  /** Takes one input. Throws only what `allowed` knows. */
+  take(input: Buffer): void;
+  /** True for the refusals that are part of the contract. */
+  allowed(error: unknown): boolean;
+}
+
+const malformed = (error: unknown) => error instanceof MalformedError;
+const never = () => false;
+
+/** A seed is cut to this: the parsers have seen everything by then, and inputs stay quick. */
+const SEED_BYTES = 16 * 1024;
+
+function receiver(codec: 'h264' | 'opus', payloadType: number, ssrc: number): RtpReceiver {
+  const clockRate = codec === 'h264' ? 90_000 : 48_000;
+  return new RtpReceiver({
+    track: {
+      id: 'fuzz',
+      kind: codec === 'h264' ? 'video' : 'audio',
+      source: codec === 'h264' ? 'camera' : 'microphone',
+      codec,
+      ssrc,
+      payloadType,
+      clockRate,
+      layer: 0,
+      absCaptureTimeId: 3,
+    },
+    clock: new TrackClock(clockRate, new ClockGroup()),
+    counts: createIngestCounts(new Registry()),
+    ownSsrc: 7,
+    onUnit: () => undefined,
+    send: () => undefined,
+  });
+}
+
+async function rtp(kind: 'video' | 'audio'): Promise<Target> {
+  const packets = await rtpPackets(kind);
+  const media = packets.filter((packet) => !isRtcp(packet));
+  const first = parseRtp(media[0] ?? Buffer.alloc(0));
+  if (first === undefined) throw new Error('the capture holds no RTP');
+  // One receiver for all inputs, as a stream that goes on between bad packets: what it keeps would show.
+  const stream = receiver(kind === 'video' ? 'h264' : 'opus', first.payloadType, first.ssrc);
+  let nowMs = 0;
+  let next = 0;
+  return {
+    name: `RTP, ${kind}`,
+    seeds: packets,
+    take(input) {
+      nowMs += 10;
+      // Between two spoilt packets one of the good ones comes as well.
+      stream.rtp(media[next % media.length] ?? input, nowMs);
+      next += 1;
+      if (isRtcp(input)) for (const report of readSenderReports(input)) stream.senderReport(report, nowMs);
+      else stream.rtp(input, nowMs);
+      stream.tick(nowMs);
+    },
+    allowed: never,
+  };
+}
+
+async function rtmp(action: 'play' | 'publish'): Promise<Target> {
+  const whole = await rtmpClient(action);
+  // With all of the handshake, and with the handshake as it should be but the rest spoilt.
+  const handshake = whole.subarray(0, 1 + 1536 + 1536);
+  const rest = whole.subarray(handshake.length, handshake.length + SEED_BYTES);
+  let turn = 0;
+  return {
+    name: `RTMP, a client that would ${action}`,
+    seeds: [rest],
+    take(input) {
+      turn += 1;
+      const connection: RtmpConnection = new RtmpConnection({
+        output: () => undefined,
+        ask: ({ action: asked }) => (asked === 'play' ? connection.accept() : undefined),
+        left: () => undefined,
+      });
+      const all = turn % 8 === 0 ? input : Buffer.concat([handshake, input]);
+      // As the network cuts it.
+      const cut = input.length === 0 ? 0 : (turn * 7_919) % all.length;
+      connection.push(Buffer.from(all.subarray(0, cut)));
+      connection.push(Buffer.from(all.subarray(cut)));
+    },
+    // The socket is closed on whatever this throws (rtmp-server.ts); only time and memory count.
+    allowed: (error) => error instanceof Error,
+  };
+}
+
+async function flv(): Promise<Target[]> {
+  const file = await flvFile();
+  const tags = new FlvDemuxer().push(file);
+  const bodies = (type: string) => tags.filter((tag) => tag.type === type).map((tag) => tag.body);
+  return [
+    {
+      name: 'FLV',
+      seeds: [file.subarray(0, SEED_BYTES)],
+      take(input) {
+        const demuxer = new FlvDemuxer();
+        const cut = Math.floor(input.length / 3);
+        for (const part of [input.subarray(0, cut), input.subarray(cut)]) demuxer.push(part);
+      },
+      allowed: malformed,
+    },
+    {
+      name: 'FLV video and AVC',
+      seeds: bodies('video').slice(0, 20),
+      take(input) {
+        const body = parseVideoBody(input);
+        if ('record' in body && body.record instanceof Uint8Array) parseAvcRecord(body.record);
+        readAvcc(input.subarray(5));
+        splitAnnexB(input);
+      },
+      allowed: malformed,
+    },
+    {
+      name: 'AVC configuration',
+      seeds: bodies('video')
+        .slice(0, 1)
+        .map((body) => body.subarray(5)),
+      take(input) {
+        parseAvcRecord(input);
+        parseSps(input.subarray(8));
+      },
+      allowed: malformed,
+    },
+    {
+      name: 'FLV audio and AAC',
+      seeds: bodies('audio').slice(0, 20),
+      take(input) {
+        parseAudioBody(input);
+        parseAudioSpecificConfig(input.subarray(2));
+      },
+      allowed: malformed,
+    },
+    {
+      name: 'AMF0',
+      seeds: bodies('script'),
+      take(input) {
+        decodeAmf0(input);
+      },
+      allowed: malformed,
+    },
+  ];
+}
+
+function addresses(): Target[] {
+  const secret = 'a secret for the fuzzing only';
+  const resource = '/live/abcdefgh2345';
+  const query = signPlayback(secret, 'play', resource, 4_000_000_000, 'viewer-1');
+  const seeds = [
+    `${resource}.flv?${query}`,
+    `${resource}/index.m3u8?${query}`,
+    `${resource}/bcdefghi2345/v0.m3u8?${query}&_HLS_msn=12&_HLS_part=3&_HLS_skip=YES`,
+    `${resource}/bcdefghi2345/12-camera2.m4s?${query}`,
+    `/replay/bcdefghi2345.mp4?${query}`,
+  ].map((text) => Buffer.from(text));
+  return [
+    {
+      name: 'addresses and their signatures',
+      seeds,
+      take(input) {
+        const [path = '', given = ''] = input.toString('latin1').split('?', 2);
+        const target = parseTarget(path);
+        if (target !== undefined && 'name' in target) parsePlaylistName(target.name);
+        const refusal = checkPlayback(secret, 'play', resource, new URLSearchParams(given), 0);
+        const asked = new URLSearchParams(given);
+        const good = new URLSearchParams(query);
+        const same = ['expires', 'sign', 'viewer'].every((name) => asked.get(name) === good.get(name));
+        if (refusal === undefined && !same && Number(asked.get('expires')) !== 4_000_000_000) {
+          throw new Error(`a forged signature was taken: ${given}`);
+        }
+      },
+      allowed: never,
+    },
+    {
+      name: 'ranges and entity tags',
+      seeds: ['bytes=0-499', 'bytes=-500', 'bytes=500-', 'W/"a", "b"'].map((text) => Buffer.from(text)),
+      take(input) {
+        const text = input.toString('latin1');
+        isKnown(text, '"b"');
+        const range = parseRange(text, 10_000);
+        if (range !== undefined && !(range.start >= 0 && range.start <= range.end && range.end < 10_000)) {
+          throw new Error(`a range outside of the body: ${text}`);
+        }
+      },
+      allowed: (error) => error instanceof LecternError && error.code === 'range-not-satisfiable',
+    },
+  ];
+}
+
+async function opus(): Promise<Target> {
+  const packets = (await rtpPackets('audio')).filter((packet) => !isRtcp(packet));
+  return {
+    name: 'Opus',
+    seeds: packets.slice(0, 20).map((packet) => packet.subarray(12)),
+    take(input) {
+      opusPacketInfo(input);
+    },
+    allowed: malformed,
+  };
+}
+
+/** All targets, with their captures made. */
+export async function allTargets(): Promise<Target[]> {
+  return [
+    await rtp('video'),
+    await rtp('audio'),
+    await rtmp('play'),
+    await rtmp('publish'),
+    ...(await flv()),
+    await opus(),
+    ...addresses(),
+  ];
+}
