@@ -8,9 +8,10 @@ import {
 import { broadcastLifecycle, type BroadcastEvent, type BroadcastState } from '#shared/domain/lifecycle.ts';
 import type { AudioFrame } from '#shared/media/frame.ts';
 import { Intake } from './intake.ts';
+import { MeteredProgramme, type Flow } from './meter.ts';
 import { Pictures } from './pictures.ts';
 import type { BroadcastInfo, LadderSink, Outputs, ProgrammeSink, VideoTrack } from './ports.ts';
-import type { Clock, Mixer, Mixing, Sources } from './sources.ts';
+import type { Clock, Mixer, Mixing, SourceCounts, SourceGroup, Sources } from './sources.ts';
 import { Timeline, type Placed } from './timeline.ts';
 
 /** Without a frame for this long the source is gone. */
@@ -20,7 +21,22 @@ const START_LIMIT_MS = 10_000;
 /** An AAC encoder is ahead of its first sample by one access unit: that has to lie on the timeline too. */
 const LEAD_IN_US = (1_024 * 1_000_000) / 48_000;
 
+/** What a person reads where an error of ours ended the broadcast. */
+const BROKEN = 'Something went wrong with this broadcast; it was logged. Go live again.';
+
 export type LiveState = Exclude<BroadcastState, 'idle'>;
+
+/** What there is to measure of a broadcast that is on air. */
+export interface BroadcastFigures {
+  readonly info: BroadcastInfo;
+  readonly state: LiveState;
+  readonly startedAtMs: number | null;
+  readonly durationMs: number;
+  /** What a person should know although it goes on. */
+  readonly note: string | null;
+  readonly source: SourceCounts;
+  readonly flow: Flow;
+}
 
 export interface BroadcastDeps {
   readonly sources: Sources;
@@ -37,10 +53,11 @@ export interface BroadcastDeps {
 /** What exists only while the broadcast is not over. */
 interface OnAir {
   readonly intake: Intake;
+  readonly group: SourceGroup;
   readonly timeline: Timeline;
   readonly pictures: Pictures;
   readonly mixer: Mixer;
-  readonly programme: ProgrammeSink;
+  readonly programme: MeteredProgramme;
   readonly ladder: LadderSink;
 }
 
@@ -96,6 +113,21 @@ export class Broadcast {
     };
   }
 
+  /** What is measured of it; undefined once it is over. */
+  figures(): BroadcastFigures | undefined {
+    const air = this.#air();
+    if (air === undefined) return undefined;
+    return {
+      info: this.info,
+      state: this.#run.state,
+      startedAtMs: this.#startedAtMs,
+      durationMs: Math.round(this.#endUs / 1_000),
+      note: this.#reason(),
+      source: { ...air.group.counts },
+      flow: air.programme.flow,
+    };
+  }
+
   #reason(): string | null {
     return this.#run.state === 'failed' ? this.#run.reason : (this.#recordingNote ?? this.#sourceNote);
   }
@@ -105,13 +137,16 @@ export class Broadcast {
     const air = this.#air();
     if (air === undefined) return;
     this.#fedAtMs = this.#deps.clock.nowMs();
-    air.intake.feed(feed, this.#fedAtMs);
+    this.#contain('a feed could not be taken', () => air.intake.feed(feed, this.#fedAtMs));
   }
 
   /** Call it a few times a second. */
   tick(): void {
     const air = this.#air();
-    if (air === undefined) return;
+    if (air !== undefined) this.#contain('a broadcast lost its step', () => this.#step(air));
+  }
+
+  #step(air: OnAir): void {
     const nowMs = this.#deps.clock.nowMs();
     if (nowMs - this.#fedAtMs >= FEED_LOST_MS) air.intake.clear();
     air.timeline.tick(nowMs);
@@ -152,8 +187,13 @@ export class Broadcast {
     // The sinks may ask before the tracks are there; every track asks for itself when it is opened.
     const later: { intake?: Intake; pictures?: Pictures } = {};
     const shown = (): VideoTrack | undefined => later.pictures?.current;
-    const programme = outputs.openProgramme(this.info, () => later.intake?.requestKeyframe(shown()));
-    const ladder = this.#openLadder(programme, () => later.intake?.requestKeyframe(undefined));
+    const ask = (track: VideoTrack | undefined) =>
+      this.#contain('a key frame could not be asked for', () => later.intake?.requestKeyframe(track));
+    const programme = new MeteredProgramme(
+      outputs.openProgramme(this.info, () => ask(shown())),
+      () => clock.nowMs(),
+    );
+    const ladder = this.#openLadder(programme, () => ask(undefined));
     const timeline = new Timeline({
       startUs: ladder.resumeAtUs + LEAD_IN_US,
       wallOffsetMs: () => clock.wallMs() - clock.nowMs(),
@@ -167,12 +207,14 @@ export class Broadcast {
     });
     later.pictures = pictures;
     const mixer = mixing.open({
-      onFrame: (frame) => this.#sound(frame),
+      onFrame: (frame) => this.#contain('sound could not be handed on', () => this.#sound(frame)),
       positionUs: () => timeline.positionUs(clock.nowMs()),
     });
+    const group = sources.openGroup();
     const intake = new Intake({
-      group: sources.openGroup(),
-      onFrame: (track, frame) => timeline.push(track, frame, clock.nowMs()),
+      group,
+      onFrame: (track, frame) =>
+        this.#contain('a frame could not be handed on', () => timeline.push(track, frame, clock.nowMs())),
       onVideoTracks: (tracks) => pictures.want(tracks),
       onSoundGone: (track) => mixer.remove(track),
       onKinds: (kinds) => timeline.expect(kinds),
@@ -181,7 +223,7 @@ export class Broadcast {
       shown,
     });
     later.intake = intake;
-    return { intake, timeline, pictures, mixer, programme, ladder };
+    return { intake, group, timeline, pictures, mixer, programme, ladder };
   }
 
   #openLadder(programme: ProgrammeSink, requestKeyframes: () => void): LadderSink {
@@ -235,6 +277,16 @@ export class Broadcast {
     run.air.ladder.interrupted();
   }
 
+  /** What goes wrong in the path of its frames ends this broadcast, with a reason, and no other. */
+  #contain(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#deps.onError(error, what);
+      this.#fail(BROKEN);
+    }
+  }
+
   #fail(reason: string): void {
     const air = this.#air();
     if (air === undefined) return;
@@ -243,12 +295,16 @@ export class Broadcast {
     void this.#release(air).then(resolve);
   }
 
-  /** Never rejects: whoever waits for the end wants to know that it is one. */
+  /** Never rejects: whoever waits for the end wants to know that it is one. A part that cannot close keeps no other open. */
   async #release(air: OnAir): Promise<void> {
-    air.intake.close();
-    air.mixer.close();
+    for (const end of [() => air.intake.close(), () => air.mixer.close(), () => air.programme.end()]) {
+      try {
+        end();
+      } catch (error) {
+        this.#deps.onError(error, 'a part of a broadcast could not be closed');
+      }
+    }
     try {
-      air.programme.end();
       await air.ladder.end();
     } catch (error) {
       this.#deps.onError(error, 'the recording could not be finalized');

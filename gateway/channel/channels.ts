@@ -1,7 +1,7 @@
 // Every channel of this gateway, and what is on air on it.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
-import { Broadcast, type BroadcastDeps, type LiveState } from './broadcast.ts';
+import { Broadcast, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
 
 const TICK_MS = 100;
 /** Broadcasts that ended are remembered, so that a late feed does not start them again. */
@@ -79,6 +79,11 @@ export class Channels {
     return state === 'live' || state === 'interrupted';
   }
 
+  /** What is measured of every broadcast that is not over. */
+  figures(): BroadcastFigures[] {
+    return [...this.#current.values()].flatMap((broadcast) => broadcast.figures() ?? []);
+  }
+
   /** How many broadcasts are in each state. */
   count(): Record<LiveState, number> {
     const count = { starting: 0, live: 0, interrupted: 0, ended: 0, failed: 0 };
@@ -95,8 +100,16 @@ export class Channels {
   }
 
   #start(channel: string, feed: BroadcastFeed): Broadcast | BroadcastStatus {
-    const { log, onEvent, ...deps } = this.#options;
+    const { log, onEvent: publish, ...deps } = this.#options;
     const { broadcast, lesson, title } = feed;
+    // Told from the middle of a change: an event that cannot be kept must not stop it half-way.
+    const onEvent = (event: ServiceEvent) => {
+      try {
+        publish(event);
+      } catch (error) {
+        log.error({ err: error, channel, broadcast, event: event.type }, 'an event could not be kept');
+      }
+    };
     const tell = (state: LiveState) => {
       log.info({ channel, broadcast, state }, 'broadcast changed');
       onEvent({

@@ -45,8 +45,19 @@ export interface TrackSource {
 
 export type FeedAddress = NonNullable<BroadcastFeed['from']>;
 
+/** What came of the tracks of one group so far. */
+export interface SourceCounts {
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets that never came. */
+  readonly lost: number;
+  readonly keyframeRequests: number;
+}
+
 /** The tracks of one broadcast; what they learn of their senders' clocks is common to them. */
 export interface SourceGroup {
+  /** Grows while the group is open. */
+  readonly counts: SourceCounts;
   open(track: FeedTrack, from: FeedAddress, handlers: SourceHandlers): TrackSource;
   /** Closes every track that is still open. */
   close(): void;

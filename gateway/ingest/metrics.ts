@@ -15,9 +15,10 @@ const HELP = {
 
 export type IngestCounts = Record<keyof typeof HELP, number>;
 
-/** Makes the counts; the registry reads them when it is asked. */
-export function createIngestCounts(registry: Registry): IngestCounts {
-  const counts: IngestCounts = {
+const NAMES = Object.keys(HELP) as (keyof typeof HELP)[];
+
+function noCounts(): IngestCounts {
+  return {
     packets: 0,
     bytes: 0,
     rubbish: 0,
@@ -28,17 +29,46 @@ export function createIngestCounts(registry: Registry): IngestCounts {
     pictures: 0,
     sounds: 0,
   };
-  for (const name of Object.keys(HELP) as (keyof typeof HELP)[]) {
-    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    new Counter({
-      name: `lectern_ingest_${snake}_total`,
-      help: HELP[name],
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(counts[name]);
-      },
-    });
+}
+
+/** The counts of each broadcast while it is received, and their sum for the metrics. */
+export class IngestTally {
+  /** What belongs to no broadcast, and what those that are over had. */
+  readonly common = noCounts();
+  readonly #open = new Set<IngestCounts>();
+
+  constructor(registry: Registry) {
+    for (const name of NAMES) {
+      const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const sum = () => this.#sum(name);
+      new Counter({
+        name: `lectern_ingest_${snake}_total`,
+        help: HELP[name],
+        registers: [registry],
+        collect() {
+          this.reset();
+          this.inc(sum());
+        },
+      });
+    }
   }
-  return counts;
+
+  /** Counts of one more broadcast; give them back with {@link close}. */
+  open(): IngestCounts {
+    const counts = noCounts();
+    this.#open.add(counts);
+    return counts;
+  }
+
+  /** These counts grow no longer. */
+  close(counts: IngestCounts): void {
+    if (!this.#open.delete(counts)) return;
+    for (const name of NAMES) this.common[name] += counts[name];
+  }
+
+  #sum(name: keyof IngestCounts): number {
+    let sum = this.common[name];
+    for (const counts of this.#open) sum += counts[name];
+    return sum;
+  }
 }

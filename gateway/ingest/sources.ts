@@ -15,7 +15,7 @@ import type {
   TrackSource,
 } from '../channel/sources.ts';
 import { ClockGroup, TrackClock } from './clock.ts';
-import { createIngestCounts, type IngestCounts } from './metrics.ts';
+import { IngestTally, type IngestCounts } from './metrics.ts';
 import type { CodedPicture } from './rtp/picture.ts';
 import { RtpReceiver, type StreamUnit } from './rtp/receiver.ts';
 import { RtpSocket } from './rtp/socket.ts';
@@ -23,6 +23,7 @@ import { Transcoder } from './transcode.ts';
 
 /** Frames of a track that wait for its clock: more than a second of anything. */
 const MAX_HELD = 600;
+const BROKEN = 'What the teacher sends cannot be read; it was logged. Go live again.';
 
 export interface IngestOptions {
   /** 0 picks a free port. */
@@ -44,7 +45,7 @@ export interface Ingest extends Sources {
 /** What the tracks of all broadcasts share. */
 interface Ground {
   readonly socket: RtpSocket;
-  readonly counts: IngestCounts;
+  readonly tally: IngestTally;
   readonly ffmpeg: string;
   readonly log: Log;
   readonly nowMs: () => number;
@@ -53,16 +54,16 @@ interface Ground {
 /** Opens the port. Rejects with the system's error, e.g. EADDRINUSE. */
 export async function openIngest({ port, ip, ffmpeg, log, metrics }: IngestOptions): Promise<Ingest> {
   const nowMs = () => performance.now();
-  const counts = createIngestCounts(metrics);
+  const tally = new IngestTally(metrics);
   const socket = await RtpSocket.open({
     port,
     // Only what is on this machine can reach a loopback address; elsewhere any interface will do.
     host: ip.startsWith('127.') ? ip : '0.0.0.0',
-    counts,
+    counts: tally.common,
     nowMs,
     onError: (error) => log.error({ err: error }, 'the ingest port failed'),
   });
-  const ground: Ground = { socket, counts, ffmpeg: ffmpeg ?? findFfmpeg(), log, nowMs };
+  const ground: Ground = { socket, tally, ffmpeg: ffmpeg ?? findFfmpeg(), log, nowMs };
   const groups = new Set<Group>();
   return {
     address: { ip, port: socket.port },
@@ -90,6 +91,7 @@ function findFfmpeg(): string {
 }
 
 class Group implements SourceGroup {
+  readonly counts: IngestCounts;
   readonly #ground: Ground;
   readonly #onClosed: () => void;
   readonly #clocks = new ClockGroup();
@@ -98,10 +100,11 @@ class Group implements SourceGroup {
   constructor(ground: Ground, onClosed: () => void) {
     this.#ground = ground;
     this.#onClosed = onClosed;
+    this.counts = ground.tally.open();
   }
 
   open(track: FeedTrack, from: FeedAddress, handlers: SourceHandlers): TrackSource {
-    const source = new Track(this.#ground, this.#clocks, track, from, handlers, () =>
+    const source = new Track(this.#ground, this.counts, this.#clocks, track, from, handlers, () =>
       this.#tracks.delete(source),
     );
     this.#tracks.add(source);
@@ -110,6 +113,7 @@ class Group implements SourceGroup {
 
   close(): void {
     for (const track of [...this.#tracks]) track.close();
+    this.#ground.tally.close(this.counts);
     this.#onClosed();
   }
 }
@@ -127,6 +131,7 @@ class Track implements TrackSource {
 
   constructor(
     ground: Ground,
+    counts: IngestCounts,
     clocks: ClockGroup,
     track: FeedTrack,
     from: FeedAddress,
@@ -140,7 +145,7 @@ class Track implements TrackSource {
     this.#receiver = new RtpReceiver({
       track,
       clock: this.#clock,
-      counts: ground.counts,
+      counts,
       ownSsrc: randomInt(1, 2 ** 32 - 1),
       onUnit: (unit) => this.#unit(unit),
       send: (packet) => ground.socket.send(packet, from),
@@ -156,7 +161,10 @@ class Track implements TrackSource {
             onFailure: (reason) => this.#handlers.failed(reason),
             onLog: (line) => ground.log.warn({ track: track.id, line }, 'ffmpeg says'),
           });
-    this.#unroute = ground.socket.route(from, this.#receiver);
+    this.#unroute = ground.socket.route(from, this.#receiver, (error) => {
+      ground.log.error({ err: error, track: track.id }, 'a track broke');
+      handlers.failed(BROKEN);
+    });
     this.update(track);
     this.requestKeyframe();
   }

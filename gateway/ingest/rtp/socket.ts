@@ -17,6 +17,8 @@ const QUIET_TICK_MS = 160;
 interface Route {
   readonly from: FeedAddress;
   readonly receiver: RtpReceiver;
+  /** The receiver broke; it gets nothing more. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface RtpSocketOptions {
@@ -63,16 +65,15 @@ export class RtpSocket {
     return this.#socket.address().port;
   }
 
-  /** Hands `receiver` what comes from `from` with its SSRC. Returns what ends that. */
-  route(from: FeedAddress, receiver: RtpReceiver): () => void {
-    const route = { from, receiver };
+  /**
+   * Hands `receiver` what comes from `from` with its SSRC, until it throws: `onError` is told, and the
+   * others go on. Returns what ends that.
+   */
+  route(from: FeedAddress, receiver: RtpReceiver, onError: (error: unknown) => void): () => void {
+    const route = { from, receiver, onError };
     const { ssrc } = receiver;
     this.#routes.set(ssrc, [...(this.#routes.get(ssrc) ?? []), route]);
-    return () => {
-      const left = (this.#routes.get(ssrc) ?? []).filter((other) => other !== route);
-      if (left.length === 0) this.#routes.delete(ssrc);
-      else this.#routes.set(ssrc, left);
-    };
+    return () => this.#drop(route);
   }
 
   send(packet: Buffer, to: FeedAddress): void {
@@ -98,26 +99,44 @@ export class RtpSocket {
   #take(bytes: Buffer, from: RemoteInfo, nowMs: number): void {
     if (isRtcp(bytes)) {
       for (const report of readSenderReports(bytes)) {
-        this.#find(report.ssrc, from)?.senderReport(report, nowMs);
+        const route = this.#find(report.ssrc, from);
+        if (route !== undefined) this.#give(route, (receiver) => receiver.senderReport(report, nowMs));
       }
       return;
     }
     const ssrc = peekSsrc(bytes);
-    const receiver = ssrc === undefined ? undefined : this.#find(ssrc, from);
-    if (receiver === undefined) this.#options.counts.rubbish += 1;
-    else receiver.rtp(bytes, nowMs);
+    const route = ssrc === undefined ? undefined : this.#find(ssrc, from);
+    if (route === undefined) this.#options.counts.rubbish += 1;
+    else this.#give(route, (receiver) => receiver.rtp(bytes, nowMs));
   }
 
-  #find(ssrc: number, from: RemoteInfo): RtpReceiver | undefined {
+  #find(ssrc: number, from: RemoteInfo): Route | undefined {
     const routes = this.#routes.get(ssrc);
-    return routes?.find((route) => route.from.port === from.port && route.from.ip === from.address)?.receiver;
+    return routes?.find((route) => route.from.port === from.port && route.from.ip === from.address);
+  }
+
+  /** All classes come through here: what one of them breaks, the others must not notice. */
+  #give(route: Route, work: (receiver: RtpReceiver) => void): void {
+    try {
+      work(route.receiver);
+    } catch (error) {
+      this.#drop(route);
+      route.onError(error);
+    }
+  }
+
+  #drop(route: Route): void {
+    const { ssrc } = route.receiver;
+    const left = (this.#routes.get(ssrc) ?? []).filter((other) => other !== route);
+    if (left.length === 0) this.#routes.delete(ssrc);
+    else this.#routes.set(ssrc, left);
   }
 
   #tick(nowMs: number): void {
     if (nowMs - this.#tickedAtMs < TICK_MS) return;
     this.#tickedAtMs = nowMs;
     for (const routes of this.#routes.values()) {
-      for (const { receiver } of routes) receiver.tick(nowMs);
+      for (const route of routes) this.#give(route, (receiver) => receiver.tick(nowMs));
     }
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { ClockGroup, TrackClock } from '../../../gateway/ingest/clock.ts';
-import { createIngestCounts } from '../../../gateway/ingest/metrics.ts';
+import { IngestTally } from '../../../gateway/ingest/metrics.ts';
 import { RtpReceiver, type StreamUnit } from '../../../gateway/ingest/rtp/receiver.ts';
 import { camera, microphone } from './stage.ts';
 
@@ -17,7 +17,7 @@ const INTER = Buffer.from('41b8bbbb', 'hex');
 function receive(track = camera()) {
   const sent: { atMs: number; packet: Buffer }[] = [];
   const units: StreamUnit[] = [];
-  const counts = createIngestCounts(new Registry());
+  const counts = new IngestTally(new Registry()).open();
   let nowMs = 0;
   let sequence = 100;
   const receiver = new RtpReceiver({

@@ -46,6 +46,7 @@ export function setStage(options: { resumeAtUs?: number; over?: string[]; ladder
   const sources: Sources = {
     address: { ip: '127.0.0.1', port: 8084 },
     openGroup: () => ({
+      counts: { packets: 0, bytes: 0, lost: 0, keyframeRequests: 0 },
       open(track, _from, handlers) {
         log.push(`open ${track.id}`);
         open.set(track.id, { track, handlers });
