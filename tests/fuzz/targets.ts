@@ -14,7 +14,7 @@ import { parsePlaylistName } from '../../gateway/egress/hls/live-routes.ts';
 import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
 import { parseTarget } from '../../gateway/http.ts';
 import { ClockGroup, TrackClock } from '../../gateway/ingest/clock.ts';
-import { createIngestCounts } from '../../gateway/ingest/metrics.ts';
+import { IngestTally } from '../../gateway/ingest/metrics.ts';
 import { isRtcp, parseRtp } from '../../gateway/ingest/rtp/packet.ts';
 import { RtpReceiver } from '../../gateway/ingest/rtp/receiver.ts';
 import { readSenderReports } from '../../gateway/ingest/rtp/rtcp.ts';
@@ -51,7 +51,7 @@ function receiver(codec: 'h264' | 'opus', payloadType: number, ssrc: number): Rt
       absCaptureTimeId: 3,
     },
     clock: new TrackClock(clockRate, new ClockGroup()),
-    counts: createIngestCounts(new Registry()),
+    counts: new IngestTally(new Registry()).open(),
     ownSsrc: 7,
     onUnit: () => undefined,
     send: () => undefined,
