@@ -24,6 +24,14 @@ export const ERRORS = {
   'peer-removed': { status: 403, message: 'The teacher removed you from this class.' },
   'session-replaced': { status: 409, message: 'You joined this class in another tab.' },
   conflict: { status: 409, message: 'This does not fit the present state; reload and try again.' },
+  'publish-key-invalid': {
+    status: 403,
+    message: 'This stream key is wrong or was replaced; copy it again from the class.',
+  },
+  'already-publishing': {
+    status: 409,
+    message: 'Another program is publishing to this class; stop it first.',
+  },
   'already-live': { status: 409, message: 'This class is already live.' },
   'unsupported-codec': { status: 415, message: 'This browser offers no codec that the class can use.' },
   'range-not-satisfiable': { status: 416, message: 'The requested range lies outside the file.' },

@@ -6,6 +6,8 @@
 // `DELETE /internal/channels/:channel/broadcast` ends it; `DELETE /internal/channels/:channel` erases
 // the channel's recordings, ending its broadcast first; `DELETE /internal/recordings/:id` erases one;
 // `GET /internal/recordings`, or of one channel with `?channel=`, answers `RecordingInfo[]`.
+// gateway → sfu: `PUT /internal/rooms/:room/encoder` states what a program outside publishes to a room,
+// every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room.
 // gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
 import { z } from 'zod';
@@ -67,6 +69,46 @@ export const BroadcastStatus = z.object({
   ingest: z.object({ ip: Ip, port: Port }),
 });
 export type BroadcastStatus = z.infer<typeof BroadcastStatus>;
+
+/** How often the gateway repeats what is published to a room, in ms. */
+export const ENCODER_INTERVAL_MS = 1_000;
+/** Without it, or without media, for this long the publication is over; until then it may return. */
+export const ENCODER_LOST_MS = 15_000;
+
+/** One RTP stream of a publication. Its SSRC, sequence and time go on over a return within 15 s. */
+export const EncoderTrack = z.object({
+  kind: z.enum(['audio', 'video']),
+  codec: z.enum(['h264', 'opus']),
+  ssrc: z.number().int().min(1).max(0xffff_ffff),
+  payloadType: z.number().int().min(96).max(127),
+  clockRate: z.number().int().positive(),
+  channels: z.number().int().min(1).max(2).optional(),
+});
+export type EncoderTrack = z.infer<typeof EncoderTrack>;
+
+/** What is published to a room from outside: RTP comes from whatever address its first packet has. */
+export const EncoderState = z.object({
+  /** One publication, over drops and returns. */
+  publication: z.string().regex(/^[A-Za-z0-9_-]{8,40}$/),
+  kind: z.enum(['rtmp', 'webcodecs', 'relay']),
+  /** What its tile is called. */
+  name: z.string().min(1).max(60),
+  channel: ChannelId,
+  title: LessonTitle,
+  /** What flows or is about to; empty while nothing came yet, which asks for the verdict alone. */
+  tracks: z.array(EncoderTrack).max(2),
+  /** What the publisher should change, in a sentence for people; null if all is well. */
+  notice: z.string().max(300).nullable().default(null),
+});
+export type EncoderState = z.infer<typeof EncoderState>;
+
+/** Refusals are `already-publishing`, `room-closed` and the like. */
+export const EncoderAnswer = z.object({
+  state: z.literal('accepted'),
+  /** Where the RTP and the sender reports go (one port, RFC 5761); PLI and NACK come back from there. */
+  to: z.object({ ip: Ip, port: Port }),
+});
+export type EncoderAnswer = z.infer<typeof EncoderAnswer>;
 
 export const RecordingInfo = z.object({
   id: RecordingId,

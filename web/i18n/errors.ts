@@ -124,6 +124,8 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'peer-removed': 'removed',
   'session-replaced': 'replaced',
   conflict: 'conflict',
+  'publish-key-invalid': 'invite',
+  'already-publishing': 'conflict',
   'already-live': 'conflict',
   'unsupported-codec': 'codec',
   'range-not-satisfiable': 'internal',

@@ -1,0 +1,51 @@
+// The key with which a program publishes to a channel: OBS, ffmpeg, an encoder in a rack. One key opens
+// one channel of one lesson, by RTMP, WHIP and WebCodecs alike; it does not expire, it is replaced:
+//   key  = <lesson>.<version>.<sign>
+//   sign = base64url(HMAC-SHA256(secret, `publish\n/live/<channel>\n<lesson>\n<version>`))
+import { z } from 'zod';
+import { LessonId } from './ids.ts';
+
+/** Versions count up with each *New key*; the first is 0. */
+export const PublishVersion = z.number().int().min(0).max(999_999);
+
+const KEY = /^([a-z0-9]{8,24})\.(0|[1-9]\d{0,5})\.([A-Za-z0-9_-]{43})$/;
+
+/** The parts of a key. */
+export interface PublishKeyParts {
+  readonly lesson: string;
+  readonly version: number;
+  /** base64url, 43 characters. */
+  readonly sign: string;
+}
+
+/** Reads a key as a person pastes it; undefined if it cannot be one. Says nothing of its signature. */
+export function parsePublishKey(key: string): PublishKeyParts | undefined {
+  const [, lesson, version, sign] = KEY.exec(key.trim()) ?? [];
+  if (lesson === undefined || version === undefined || sign === undefined) return undefined;
+  return LessonId.safeParse(lesson).success ? { lesson, version: Number(version), sign } : undefined;
+}
+
+/** The exact text that is signed. */
+export function publishMessage(channel: string, lesson: string, version: number): string {
+  return `publish\n/live/${channel}\n${lesson}\n${version}`;
+}
+
+/** Where a channel is published to, relative to the door; `rtmp` is what OBS calls the stream key. */
+export const publishPaths = (channel: string, key: string) => ({
+  rtmpStreamKey: `${channel}?key=${key}`,
+  whip: `/whip/${channel}`,
+  webcodecs: `/publish/${channel}?key=${key}`,
+});
+
+/** How a lesson is published to, as REST tells it. Absolute addresses. */
+export const PublishLinks = z.object({
+  rtmp: z.object({
+    /** OBS: *Server*. */
+    url: z.url(),
+    /** OBS: *Stream Key*. */
+    key: z.string(),
+  }),
+  whip: z.object({ url: z.url(), key: z.string() }),
+  webcodecs: z.url(),
+});
+export type PublishLinks = z.infer<typeof PublishLinks>;
