@@ -1,15 +1,14 @@
 // Joins the interactive plane: journal, outbox, workers, rooms, signalling and the internal API.
 import { join } from 'node:path';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { LecternError } from '#shared/contract/errors.ts';
-import { LessonId } from '#shared/contract/ids.ts';
-import { requireBearer, sendError, sendJson } from '#server/http.ts';
+import type { Server } from 'node:http';
+import { sendError } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { openOutbox } from '#server/outbox.ts';
 import { isErrno, type Secrets } from '#server/secrets.ts';
 import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
 import type { Settings } from '#server/settings.ts';
 import { gatewayClient } from './gateway.ts';
+import { internalApi } from './internal.ts';
 import { openJournal } from './journal.ts';
 import { createMediaPlane } from './media/room-media.ts';
 import { Workers } from './media/workers.ts';
@@ -57,11 +56,7 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
     const internal = internalApi(rooms, secrets.internal);
     const http = createServer((request, response) => {
       if (serveHealth(request, response, metrics, () => workers.ready)) return;
-      try {
-        internal(request, response);
-      } catch (error) {
-        sendError(response, error, log, request.url);
-      }
+      internal(request, response).catch((error: unknown) => sendError(response, error, log, request.url));
     });
     const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, log });
     const metrics = sfuMetrics({ rooms, workers, sockets: signalling.size, outbox: outbox.size });
@@ -88,26 +83,4 @@ async function listenForDoor(http: Server, settings: Settings): Promise<number> 
     if (!isErrno(error, 'EADDRINUSE')) throw error;
     throw new Error(`Port ${LECTERN_SFU_PORT} is taken: free it, or set LECTERN_SFU_PORT to another.`);
   }
-}
-
-/** `GET` and `DELETE /internal/rooms/:room`. Throws LecternError. */
-function internalApi(rooms: Rooms, secret: string) {
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    const path = request.url?.split('?', 1)[0] ?? '';
-    const match = /^\/internal\/rooms\/([^/]+)$/.exec(path);
-    if (match === null) throw new LecternError('not-found');
-    requireBearer(request, secret);
-    const id = LessonId.safeParse(match[1]);
-    if (!id.success) throw new LecternError('not-found');
-    if (request.method === 'DELETE') {
-      rooms.close(id.data);
-      sendJson(response, 200, {});
-    } else if (request.method === 'GET') {
-      const room = rooms.get(id.data);
-      if (room === undefined) throw new LecternError('not-found');
-      sendJson(response, 200, { ...room.view(), peers: room.size });
-    } else {
-      throw new LecternError('method-not-allowed');
-    }
-  };
 }

@@ -2,23 +2,22 @@
 // without H.264 (RFC 7742 asks every browser for one of the two).
 import type { types } from 'mediasoup';
 
-const FEEDBACK = [
+export const FEEDBACK = [
   { type: 'nack' },
   { type: 'nack', parameter: 'pli' },
   { type: 'ccm', parameter: 'fir' },
   { type: 'transport-cc' },
 ] satisfies types.RtcpFeedback[];
 
+/** Constrained baseline, level 3.1 (RFC 6184 §8.1): no B-frames, so it repackages without transcoding. */
+export const H264 = {
+  mimeType: 'video/H264',
+  parameters: { 'packetization-mode': 1, 'profile-level-id': '42e01f', 'level-asymmetry-allowed': 1 },
+};
+
 export const MEDIA_CODECS: types.RouterRtpCodecCapability[] = [
   { kind: 'audio', mimeType: 'audio/opus', clockRate: 48_000, channels: 2 },
-  {
-    kind: 'video',
-    mimeType: 'video/H264',
-    clockRate: 90_000,
-    // Constrained baseline, level 3.1 (RFC 6184 §8.1): no B-frames, so it repackages without transcoding.
-    parameters: { 'packetization-mode': 1, 'profile-level-id': '42e01f', 'level-asymmetry-allowed': 1 },
-    rtcpFeedback: FEEDBACK,
-  },
+  { kind: 'video', ...H264, clockRate: 90_000, rtcpFeedback: FEEDBACK },
   { kind: 'video', mimeType: 'video/VP8', clockRate: 90_000, rtcpFeedback: FEEDBACK },
 ];
 

@@ -8,7 +8,7 @@ import type { types } from 'mediasoup';
 import type { FeedTrack } from '#shared/contract/internal.ts';
 import type { FeedMedia, FeedSource } from '../room/ports.ts';
 import { ABS_CAPTURE_TIME, feedCapabilities } from './codecs.ts';
-import { localAddresses } from './listen.ts';
+import { addressTowards } from './listen.ts';
 import { isGone, refusing } from './refusal.ts';
 import type { SenderReports } from './sender-reports.ts';
 
@@ -32,7 +32,7 @@ export async function openFeed(
   ingestIp: string,
   reportsOf: ReportsOf,
 ): Promise<FeedMedia> {
-  const ip = ingestIp.startsWith('127.') ? '127.0.0.1' : (localAddresses()[0] ?? '127.0.0.1');
+  const ip = addressTowards(ingestIp);
   const transport = await refusing(() =>
     router.createPlainTransport({ listenInfo: { protocol: 'udp', ip }, rtcpMux: true, comedia: false }),
   );

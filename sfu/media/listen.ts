@@ -9,6 +9,11 @@ export function localAddresses(): string[] {
   return [...new Set(outer.map(({ address }) => address)), '127.0.0.1'];
 }
 
+/** Where this machine meets a gateway that takes RTP at `ingestIp`. */
+export function addressTowards(ingestIp: string): string {
+  return ingestIp.startsWith('127.') ? '127.0.0.1' : (localAddresses()[0] ?? '127.0.0.1');
+}
+
 /**
  * UDP and TCP on `port` of every address; or, if browsers reach the machine at `announced` (NAT, cloud),
  * on all addresses under that name. Port 0 picks free ones.

@@ -13,7 +13,7 @@ const INITIAL_OUTGOING_BPS = 2_000_000;
 /** The most that one peer may send: camera in three layers, screen and sound. */
 const MAX_INCOMING_BPS = 10_000_000;
 /** Many who join together ask a teacher for one key frame, not for one each. */
-const KEY_FRAME_DELAY_MS = 200;
+export const KEY_FRAME_DELAY_MS = 200;
 
 export interface PeerMediaOptions {
   readonly router: types.Router;

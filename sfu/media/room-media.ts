@@ -1,11 +1,19 @@
 // A room's router on one worker, and the media of its peers.
 import type { types } from 'mediasoup';
-import type { FeedMedia, MediaPlane, PeerMedia, PeerMediaEvents, RoomMedia } from '../room/ports.ts';
+import type {
+  FeedMedia,
+  MediaPlane,
+  PeerMedia,
+  PeerMediaEvents,
+  PlainInlet,
+  RoomMedia,
+} from '../room/ports.ts';
 import type { Media } from '#shared/contract/signalling.ts';
 import type { Log } from '#server/log.ts';
 import type { Settings } from '#server/settings.ts';
 import { MEDIA_CODECS } from './codecs.ts';
 import { openFeed } from './feed-media.ts';
+import { openPlainInlet } from './plain-inlet.ts';
 import { openPeerMedia } from './peer-media.ts';
 import { asMedia } from './plain.ts';
 import { refusing } from './refusal.ts';
@@ -76,6 +84,11 @@ class RouterMedia implements RoomMedia {
   openFeed(): Promise<FeedMedia> {
     const { LECTERN_INGEST_IP } = this.#settings;
     return openFeed(this.#router, LECTERN_INGEST_IP, (producerId) => this.#reports.get(producerId));
+  }
+
+  openInlet(): Promise<PlainInlet> {
+    const { LECTERN_INGEST_IP } = this.#settings;
+    return openPlainInlet(this.#router, LECTERN_INGEST_IP, (producer) => this.#watch(producer));
   }
 
   close(): void {

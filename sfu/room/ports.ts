@@ -1,7 +1,13 @@
 // What a room needs from the outside: media, links to browsers, a memory that survives, the gateway,
 // and someone to tell. `room/` knows nothing of mediasoup, sockets, HTTP or files; `app.ts` joins them.
 import type { Log } from '#server/log.ts';
-import type { BroadcastFeed, BroadcastStatus, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
+import type {
+  BroadcastFeed,
+  BroadcastStatus,
+  EncoderTrack,
+  FeedTrack,
+  ServiceEvent,
+} from '#shared/contract/internal.ts';
 import type { Direction, FactData, FactName, Media, TransportView } from '#shared/contract/signalling.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { z } from 'zod';
@@ -34,6 +40,8 @@ export interface RoomMedia {
   openPeer(rtpCapabilities: Media, events: PeerMediaEvents): Promise<PeerMedia>;
   /** Makes the sender of the room's programme to the gateway. */
   openFeed(): Promise<FeedMedia>;
+  /** Makes an entrance for the RTP of a publication that the gateway took. */
+  openInlet(): Promise<PlainInlet>;
   close(): void;
 }
 
@@ -82,6 +90,23 @@ export interface PeerMedia {
   preferLayer(consumerId: string, spatialLayer: number): Promise<void>;
   setConsumerPaused(consumerId: string, paused: boolean): Promise<void>;
   close(): void;
+}
+
+/** What a program outside sends into the room. `close` is idempotent. */
+export interface Inlet {
+  /** Bytes of media that came so far; counts up. Throws LecternError `service-unavailable` once it is gone. */
+  received(): Promise<number>;
+  setProducerPaused(producerId: string, paused: boolean): Promise<void>;
+  closeProducer(producerId: string): void;
+  close(): void;
+}
+
+/** An inlet for plain RTP, from whatever address the first packet has. */
+export interface PlainInlet extends Inlet {
+  /** Where the RTP goes. */
+  readonly to: { ip: string; port: number };
+  /** Resolves with the producer's id. */
+  produce(track: EncoderTrack): Promise<string>;
 }
 
 /** A producer that belongs to the programme. */

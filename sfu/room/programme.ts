@@ -15,8 +15,9 @@ export interface ProgrammePeer {
 
 /**
  * Chooses the programme. Pictures come from teachers and assistants only, first from who started the
- * broadcast, then by role and time of joining; a shared screen goes before any camera, and a paused
- * picture is no picture. A muted microphone stays in, silent, so that unmuting changes nothing.
+ * broadcast, then by role and time of joining; an encoder's picture goes before a shared screen and that
+ * before any camera, and a paused picture is no picture. A muted microphone stays in, silent, so that
+ * unmuting changes nothing; the encoder's sound comes first of all.
  */
 export function chooseProgramme(
   producers: readonly ProducerView[],
@@ -35,8 +36,14 @@ export function chooseProgramme(
   );
   const pictures = inOrder.filter(({ peerId, paused }) => staff.has(peerId) && !paused);
   const picture =
-    pictures.find(({ source }) => source === 'screen') ?? pictures.find(({ source }) => source === 'camera');
-  const voices = inOrder.filter(({ source }) => source === 'microphone' || source === 'screen-audio');
+    // The encoder is no person: who may publish it was decided by its key.
+    producers.find(({ source, paused }) => source === 'encoder' && !paused) ??
+    pictures.find(({ source }) => source === 'screen') ??
+    pictures.find(({ source }) => source === 'camera');
+  const voices = [
+    ...producers.filter(({ source }) => source === 'encoder-audio'),
+    ...inOrder.filter(({ source }) => source === 'microphone' || source === 'screen-audio'),
+  ];
   return [...(picture === undefined ? [] : [picture]), ...voices.slice(0, MAX_AUDIO)].map(
     ({ id, source }) => ({ producerId: id, source }),
   );

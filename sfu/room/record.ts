@@ -30,7 +30,8 @@ export type JournalEntry =
   | { readonly type: 'chat:posted'; readonly message: ChatMessage }
   | { readonly type: 'chat:deleted'; readonly messageId: string }
   | { readonly type: 'broadcast:started'; readonly run: BroadcastRun }
-  | { readonly type: 'broadcast:stopped' };
+  | { readonly type: 'broadcast:stopped' }
+  | { readonly type: 'encoder:aired'; readonly publication: string };
 
 export interface RoomRecord {
   state: 'new' | 'opened' | 'closed';
@@ -43,6 +44,8 @@ export interface RoomRecord {
   readonly chat: Map<string, ChatMessage>;
   /** The broadcast that should be on air. */
   onAir: BroadcastRun | null;
+  /** The last publication that put the room on air by itself: it does so once. */
+  aired: string | null;
 }
 
 /** The record of a room that nothing is known of. */
@@ -54,6 +57,7 @@ export function emptyRecord(): RoomRecord {
     grants: new Map(),
     chat: new Map(),
     onAir: null,
+    aired: null,
   };
 }
 
@@ -92,6 +96,9 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       break;
     case 'broadcast:stopped':
       record.onAir = null;
+      break;
+    case 'encoder:aired':
+      record.aired = entry.publication;
       break;
   }
 }

@@ -1,7 +1,7 @@
 // The aggregate: one lesson's interactive session. All rules of the room are here; what they act upon
 // (media, links, memory, gateway) comes through ports.
 import { LecternError } from '#shared/contract/errors.ts';
-import { makeId } from '#shared/contract/ids.ts';
+import type { EncoderAnswer, EncoderState } from '#shared/contract/internal.ts';
 import type {
   BroadcastView,
   ChatMessage,
@@ -12,13 +12,13 @@ import type {
 } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
-import { Broadcast } from './broadcast.ts';
 import { Chat } from './chat.ts';
+import { ENCODER_ID } from './encoder.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
 import { consumerView, type Peer, type Session } from './peer.ts';
+import { OnAir } from './on-air.ts';
 import type { Link, PeerMedia, RoomDeps } from './ports.ts';
-import { chooseProgramme } from './programme.ts';
 import type { RoomRecord } from './record.ts';
 import { Stage } from './stage.ts';
 
@@ -41,8 +41,8 @@ export class Room {
   readonly #members: Members;
   readonly #stage: Stage;
   readonly #chat: Chat;
-  readonly #broadcast: Broadcast;
   readonly #media: MediaSlot;
+  readonly #onAir: OnAir;
   /** Everyone who was welcomed and is connected, joined or still in the green room. */
   readonly #links = new Set<Link>();
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
@@ -68,20 +68,22 @@ export class Room {
       this.#stage.closeAll(peer);
       this.#watchEmptiness();
     });
-    this.#stage = new Stage(this.#members, () => this.#showProgramme());
+    this.#stage = new Stage(this.#members, () => this.#onAir.showProgramme());
     this.#chat = new Chat(record.chat.values());
     this.#media = new MediaSlot(
       (onLost) => deps.media.openRoom(id, onLost),
       () => this.#restart(),
     );
-    this.#broadcast = new Broadcast({
+    this.#onAir = new OnAir({
       lesson: id,
-      gateway: deps.gateway,
-      log: deps.log,
-      onChange: (view) => this.#members.tell('broadcast:changed', view),
-      onOver: () => this.#forgetBroadcast(),
+      record,
+      deps,
+      members: this.#members,
+      stage: this.#stage,
+      media: this.#media,
+      title: () => this.#title,
+      onEnded: () => this.#watchEmptiness(),
     });
-    if (record.onAir !== null) this.#broadcast.start(record.onAir);
     this.#watchEmptiness();
   }
 
@@ -95,7 +97,7 @@ export class Room {
   }
 
   view(): RoomView {
-    return { id: this.id, title: this.#title, state: this.#state, broadcast: this.#broadcast.view };
+    return { id: this.id, title: this.#title, state: this.#state, broadcast: this.#onAir.view };
   }
 
   /**
@@ -116,7 +118,8 @@ export class Room {
 
   /** Throws LecternError `room-closed`, `peer-removed` or `room-full` if this ticket does not get in. */
   admit(ticket: Ticket): void {
-    if (this.#state === 'closing' || this.#state === 'closed') throw new LecternError('room-closed');
+    this.#requireOpen();
+    if (ticket.sub === ENCODER_ID) throw new LecternError('ticket-invalid');
     this.#members.admit(ticket.sub);
   }
 
@@ -226,35 +229,39 @@ export class Room {
   }
 
   remove(actor: Peer, { peerId }: RequestData<'peer:remove'>): void {
-    this.#members.remove(this.#members.manageable(actor, peerId));
+    if (peerId === ENCODER_ID) this.#onAir.encoder.dismiss();
+    else this.#members.remove(this.#members.manageable(actor, peerId));
+  }
+
+  /** A program outside publishes, as the gateway states. Throws as {@link Encoder.state}, or `room-closed`. */
+  async stateEncoder(stated: EncoderState): Promise<EncoderAnswer> {
+    this.#requireOpen();
+    const answer = await this.#onAir.encoder.state(stated);
+    this.#open();
+    return answer;
+  }
+
+  endEncoder(publication: string): void {
+    this.#onAir.encoder.end(publication);
   }
 
   /** Goes on air; does nothing if the class is already. */
   startBroadcast(actor: Peer, ticket: Ticket): BroadcastView {
-    if (this.#broadcast.run === null) {
-      const random = (bytes: Uint8Array<ArrayBuffer>) => void crypto.getRandomValues(bytes);
-      const run = { id: makeId(random), channel: ticket.channel, title: this.#title, startedBy: actor.id };
-      this.#deps.journal.append(this.id, { type: 'broadcast:started', run });
-      this.#broadcast.start(run);
-      this.#showProgramme();
-    }
-    return this.#broadcast.view;
+    this.#onAir.start(ticket.channel, this.#title, actor.id);
+    return this.#onAir.view;
   }
 
   /** Goes off air; does nothing if the class is not on it. */
   stopBroadcast(): BroadcastView {
-    if (this.#broadcast.run !== null) {
-      this.#forgetBroadcast();
-      this.#broadcast.stop();
-    }
-    return this.#broadcast.view;
+    this.#onAir.stop();
+    return this.#onAir.view;
   }
 
   /** Ends the class for everyone, and with it the broadcast. Closing twice is closing once. */
   close(): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#state = roomLifecycle.next(this.#state, 'close');
-    this.#broadcast.stop();
+    this.#onAir.end();
     for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
     for (const link of this.#links) {
       if (!link.open) continue;
@@ -273,7 +280,7 @@ export class Room {
   /** Lets go of all that is in memory; the journal stays, so that the room can be rebuilt. */
   free(): void {
     clearTimeout(this.#emptyTimer);
-    this.#broadcast.close();
+    this.#onAir.free();
     this.#members.free();
     this.#media.close();
   }
@@ -324,7 +331,7 @@ export class Room {
       resumed,
       you: peer.view(),
       room: this.view(),
-      peers: this.#members.viewsBut(peer),
+      peers: [...this.#members.viewsBut(peer), ...this.#onAir.encoder.views()],
       producers: this.#stage.views(),
       chat: this.#chat.history(),
       recvTransport: session.media.recvTransport,
@@ -348,30 +355,22 @@ export class Room {
 
   /** The worker died: everyone joins again, on the same socket, into new media. */
   #restart(): void {
+    this.#onAir.encoder.lost();
     this.#stage.clear();
     for (const peer of this.#members.all()) peer.endSession();
     this.#deps.log.info({ lesson: this.id }, 'room restarts on another worker');
     this.#members.tell('room:restarted', {});
   }
 
-  #showProgramme(): void {
-    const { run } = this.#broadcast;
-    if (run === null) return;
-    const sources = chooseProgramme(this.#stage.views(), this.#members.all(), run.startedBy);
-    this.#broadcast.show(sources, this.#media.current);
-  }
-
-  #forgetBroadcast(): void {
-    this.#deps.journal.append(this.id, { type: 'broadcast:stopped' });
-    this.#watchEmptiness();
+  #requireOpen(): void {
+    if (this.#state === 'closing' || this.#state === 'closed') throw new LecternError('room-closed');
   }
 
   #watchEmptiness(): void {
     clearTimeout(this.#emptyTimer);
     if (this.#members.size > 0) return;
     this.#emptyTimer = setTimeout(() => {
-      const busy =
-        this.#members.size + this.#links.size + this.#joining.size > 0 || this.#broadcast.run !== null;
+      const busy = this.#members.size + this.#links.size + this.#joining.size > 0 || this.#onAir.busy;
       if (busy) this.#watchEmptiness();
       else this.#onEmpty(this);
     }, EMPTY_ROOM_MS);

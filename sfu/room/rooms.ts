@@ -26,6 +26,16 @@ export class Rooms {
     return room;
   }
 
+  /**
+   * The room of a lesson whose publish key somebody showed: opened if it is not yet.
+   * Throws LecternError `room-closed` or `service-unavailable`.
+   */
+  publishTo(lesson: string): Room {
+    const room = this.#find(lesson);
+    if (room === null) throw new LecternError('room-closed');
+    return room;
+  }
+
   /** The room if it is in memory. */
   get(id: string): Room | undefined {
     return this.#rooms.get(id);

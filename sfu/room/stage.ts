@@ -8,10 +8,18 @@ import type { PeerMedia } from './ports.ts';
 
 type CloseReason = 'closed' | 'muted' | 'revoked';
 
+/** Who publishes: a peer, or the encoder. */
+export interface Publisher {
+  readonly id: string;
+}
+
+/** Where a producer lives. */
+export type ProducerMedia = Pick<PeerMedia, 'setProducerPaused' | 'closeProducer'>;
+
 interface Production {
   view: ProducerView;
-  readonly owner: Peer;
-  readonly media: PeerMedia;
+  readonly owner: Publisher;
+  readonly media: ProducerMedia;
 }
 
 export class Stage {
@@ -47,27 +55,37 @@ export class Stage {
       media.closeProducer(id);
       throw new LecternError(peer.session === session ? 'forbidden' : 'conflict');
     }
-    const older = this.#of(peer, data.source);
+    this.place({ id, peerId: peer.id, source: data.source, paused: data.paused }, peer, media, peer);
+    return id;
+  }
+
+  /**
+   * Publishes a producer that is there. A second one of the same source takes the place of the first.
+   * Everyone but `except` hears of it.
+   */
+  place(view: ProducerView, owner: Publisher, media: ProducerMedia, except?: Peer): void {
+    const older = this.#of(owner, view.source);
     if (older !== undefined) this.close(older.view.id, 'closed');
-    const view = { id, peerId: peer.id, source: data.source, paused: data.paused };
-    const production = { view, owner: peer, media };
-    this.#productions.set(id, production);
-    this.#members.tell('producer:created', view, peer);
+    const production = { view, owner, media };
+    this.#productions.set(view.id, production);
+    this.#members.tell('producer:created', view, except);
     this.#onChange();
     for (const other of this.#members.all()) {
       if (other.session !== null) void this.#offer(other.id, other.session, production);
     }
-    return id;
+  }
+
+  /** Says that a producer has nothing to show for now, or has again; its media stay as they are. */
+  setIdle(producerId: string, idle: boolean): void {
+    const production = this.#productions.get(producerId);
+    if (production !== undefined) this.#changePaused(production, idle);
   }
 
   /** Throws LecternError `not-found` unless the producer is this peer's. */
   async setPaused(peer: Peer, producerId: string, paused: boolean): Promise<void> {
     const production = this.#own(peer, producerId);
     await production.media.setProducerPaused(producerId, paused);
-    if (this.#productions.get(producerId) !== production || production.view.paused === paused) return;
-    production.view = { ...production.view, paused };
-    this.#members.tell('producer:updated', production.view, peer);
-    this.#onChange();
+    if (this.#productions.get(producerId) === production) this.#changePaused(production, paused, peer);
   }
 
   /** Its owner closes it. Throws LecternError `not-found` unless it is this peer's. */
@@ -84,14 +102,14 @@ export class Stage {
 
   /** Closes all of the peer that asks for a permission which it has no more. */
   revoke(peer: Peer): void {
-    for (const { view } of this.#ofPeer(peer)) {
+    for (const { view } of this.#ofPublisher(peer)) {
       if (!peer.may(SOURCES[view.source].permission)) this.close(view.id, 'revoked');
     }
   }
 
   /** The peer is gone, or joins afresh: nobody but the others needs to hear of it. */
   closeAll(peer: Peer): void {
-    for (const { view } of this.#ofPeer(peer)) this.close(view.id, 'closed', peer);
+    for (const { view } of this.#ofPublisher(peer)) this.close(view.id, 'closed', peer);
   }
 
   close(producerId: string, reason: CloseReason, except?: Peer): void {
@@ -135,12 +153,19 @@ export class Stage {
     }
   }
 
-  #of(peer: Peer, source: Source): Production | undefined {
-    return this.#ofPeer(peer).find(({ view }) => view.source === source);
+  #changePaused(production: Production, paused: boolean, except?: Peer): void {
+    if (production.view.paused === paused) return;
+    production.view = { ...production.view, paused };
+    this.#members.tell('producer:updated', production.view, except);
+    this.#onChange();
   }
 
-  #ofPeer(peer: Peer): Production[] {
-    return [...this.#productions.values()].filter(({ owner }) => owner === peer);
+  #of(owner: Publisher, source: Source): Production | undefined {
+    return this.#ofPublisher(owner).find(({ view }) => view.source === source);
+  }
+
+  #ofPublisher(publisher: Publisher): Production[] {
+    return [...this.#productions.values()].filter(({ owner }) => owner === publisher);
   }
 
   #own(peer: Peer, producerId: string): Production {

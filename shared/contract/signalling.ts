@@ -3,7 +3,7 @@
 // as bounded JSON: mediasoup and mediasoup-client validate them, their shape is not ours.
 import { z } from 'zod';
 import { Permission, Role } from '../domain/permissions.ts';
-import { Source } from '../domain/sources.ts';
+import { Source, TabSource } from '../domain/sources.ts';
 import type { ErrorCode } from './errors.ts';
 import { BroadcastId, DisplayName, MediaId, MessageId, PeerId, visibleText } from './ids.ts';
 
@@ -151,7 +151,7 @@ export const REQUESTS = {
     in: z.object({
       transportId: MediaId,
       kind: z.enum(['audio', 'video']),
-      source: Source,
+      source: TabSource,
       rtpParameters: Media,
       paused: z.boolean().default(false),
     }),

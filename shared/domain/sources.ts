@@ -1,13 +1,20 @@
-// What a peer can publish, and which permission each source asks for.
+// What a peer can publish, and which permission each source asks for. `encoder` and `encoder-audio` come
+// from a program outside (RTMP, WHIP, …), which is a peer of the room while it publishes.
 import { z } from 'zod';
 import type { Permission } from './permissions.ts';
 
-export const Source = z.enum(['camera', 'microphone', 'screen', 'screen-audio']);
+export const Source = z.enum(['camera', 'microphone', 'screen', 'screen-audio', 'encoder', 'encoder-audio']);
 export type Source = z.infer<typeof Source>;
+
+/** What a person's own tab publishes over signalling. */
+export const TabSource = Source.exclude(['encoder', 'encoder-audio']);
+export type TabSource = z.infer<typeof TabSource>;
 
 export const SOURCES: Readonly<Record<Source, { kind: 'audio' | 'video'; permission: Permission }>> = {
   camera: { kind: 'video', permission: 'publish:camera' },
   microphone: { kind: 'audio', permission: 'publish:microphone' },
   screen: { kind: 'video', permission: 'publish:screen' },
   'screen-audio': { kind: 'audio', permission: 'publish:screen' },
+  encoder: { kind: 'video', permission: 'publish:screen' },
+  'encoder-audio': { kind: 'audio', permission: 'publish:screen' },
 };

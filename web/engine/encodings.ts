@@ -1,6 +1,6 @@
 // What is sent and how: codec choice, simulcast layers, bit rates. Pure.
 import type { ProducerCodecOptions, RtpCapabilities, RtpCodecCapability } from 'mediasoup-client/types';
-import type { Source } from '#shared/domain/sources.ts';
+import type { TabSource } from '#shared/domain/sources.ts';
 
 /** How one source is to be produced. */
 export interface SendProfile {
@@ -42,7 +42,7 @@ export function cameraEncodings(heightPx: number): NonNullable<SendProfile['enco
 }
 
 /** How `source` is sent; `heightPx` is what its track delivers. */
-export function sendProfile(source: Source, heightPx = 720): SendProfile {
+export function sendProfile(source: TabSource, heightPx = 720): SendProfile {
   switch (source) {
     case 'camera':
       return {

@@ -10,7 +10,7 @@ import type {
 } from 'mediasoup-client/types';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Media, TransportView } from '#shared/contract/signalling.ts';
-import { Source } from '#shared/domain/sources.ts';
+import { TabSource } from '#shared/domain/sources.ts';
 import { Emitter } from './emitter.ts';
 import type { Signalling } from './signalling.ts';
 
@@ -151,7 +151,7 @@ export class MediaSession extends Emitter<MediaSessionEvents> {
     if (recv !== this.#recv) throw new LecternError('conflict');
     const transport = this.#watch(this.#loaded().createSendTransport(transportOptions(view)));
     transport.on('produce', ({ kind, rtpParameters, appData }, done, fail) => {
-      const source = Source.parse(appData.source);
+      const source = TabSource.parse(appData.source);
       this.#signalling
         .request('producer:create', {
           transportId: transport.id,

@@ -1,7 +1,7 @@
 // The phases of a membership, and what happens in it that is worth a word.
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
-import type { Source } from '#shared/domain/sources.ts';
+import type { TabSource } from '#shared/domain/sources.ts';
 import type { CaptureKind, DeviceProblem } from './ports.ts';
 
 export type Phase =
@@ -20,10 +20,10 @@ export type Phase =
 export type Notice =
   | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
-  | { readonly type: 'muted'; readonly source: Source }
+  | { readonly type: 'muted'; readonly source: TabSource }
   | {
       readonly type: 'blocked';
       readonly kind: CaptureKind | 'screen';
       readonly problem: DeviceProblem;
     }
-  | { readonly type: 'refused'; readonly source: Source; readonly code: ErrorCode };
+  | { readonly type: 'refused'; readonly source: TabSource; readonly code: ErrorCode };

@@ -3,7 +3,7 @@
 import type { Producer } from 'mediasoup-client/types';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { ProducerView } from '#shared/contract/signalling.ts';
-import { SOURCES, Source } from '#shared/domain/sources.ts';
+import { SOURCES, TabSource } from '#shared/domain/sources.ts';
 import { Emitter } from './emitter.ts';
 import { sendProfile, videoCodec } from './encodings.ts';
 import type { MediaSession } from './media-session.ts';
@@ -29,16 +29,16 @@ export type PublicationState = 'off' | 'starting' | 'on' | 'paused';
 export interface PublicationsEvents {
   changed: [];
   /** The server refused a source; the wish for it was dropped. */
-  refused: [source: Source, code: ErrorCode];
+  refused: [source: TabSource, code: ErrorCode];
 }
 
 /** Owns this tab's producers. The tracks stay their owner's. */
 export class Publications extends Emitter<PublicationsEvents> {
   readonly #media: MediaSession;
   readonly #signalling: Pick<Signalling, 'request'>;
-  readonly #wishes = new Map<Source, Wish>();
-  readonly #facts = new Map<Source, Fact>();
-  readonly #running = new Set<Source>();
+  readonly #wishes = new Map<TabSource, Wish>();
+  readonly #facts = new Map<TabSource, Fact>();
+  readonly #running = new Set<TabSource>();
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** False between a lost membership and the next one. */
   #ready = false;
@@ -51,7 +51,7 @@ export class Publications extends Emitter<PublicationsEvents> {
     this.#signalling = signalling;
   }
 
-  state(source: Source): PublicationState {
+  state(source: TabSource): PublicationState {
     const wish = this.#wishes.get(source);
     if (wish === undefined) return 'off';
     const fact = this.#facts.get(source);
@@ -75,7 +75,7 @@ export class Publications extends Emitter<PublicationsEvents> {
   }
 
   /** Wishes for a source to be sent; null to stop it altogether. */
-  set(source: Source, wish: Wish | null): void {
+  set(source: TabSource, wish: Wish | null): void {
     if (wish === null) this.#wishes.delete(source);
     else this.#wishes.set(source, wish);
     this.emit('changed');
@@ -118,7 +118,7 @@ export class Publications extends Emitter<PublicationsEvents> {
   }
 
   /** The server closed one of ours on purpose. Returns its source, or undefined if it is not known. */
-  closedByServer(producerId: string): Source | undefined {
+  closedByServer(producerId: string): TabSource | undefined {
     for (const [source, fact] of this.#facts) {
       if (fact.producer.id !== producerId) continue;
       this.#drop(source, fact);
@@ -130,15 +130,15 @@ export class Publications extends Emitter<PublicationsEvents> {
   }
 
   #settleAll(): void {
-    for (const source of Source.options) void this.#settle(source);
+    for (const source of TabSource.options) void this.#settle(source);
   }
 
-  #drop(source: Source, fact: Fact): void {
+  #drop(source: TabSource, fact: Fact): void {
     this.#facts.delete(source);
     fact.producer.close();
   }
 
-  async #settle(source: Source): Promise<void> {
+  async #settle(source: TabSource): Promise<void> {
     if (this.#running.has(source)) return;
     this.#running.add(source);
     const generation = this.#generation;
@@ -154,7 +154,7 @@ export class Publications extends Emitter<PublicationsEvents> {
   }
 
   /** Does the next thing towards the wish; false when there is nothing left to do. */
-  async #step(source: Source): Promise<boolean> {
+  async #step(source: TabSource): Promise<boolean> {
     const wish = this.#wishes.get(source);
     const fact = this.#facts.get(source);
     if (wish === undefined) {
@@ -182,7 +182,7 @@ export class Publications extends Emitter<PublicationsEvents> {
     return true;
   }
 
-  async #produce(source: Source, track: MediaStreamTrack, paused: boolean): Promise<void> {
+  async #produce(source: TabSource, track: MediaStreamTrack, paused: boolean): Promise<void> {
     const generation = this.#generation;
     const transport = await this.#media.send();
     const profile = sendProfile(source, track.getSettings().height);
@@ -210,7 +210,7 @@ export class Publications extends Emitter<PublicationsEvents> {
     }
   }
 
-  #refused(source: Source, error: unknown): void {
+  #refused(source: TabSource, error: unknown): void {
     const code = error instanceof LecternError ? error.code : 'internal-error';
     if (!this.#ready) return;
     if (code === 'service-unavailable' || code === 'conflict') {

@@ -1,6 +1,6 @@
 // Joins the devices of this tab with what it publishes: one switch each for microphone, camera and screen.
 import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { Source } from '#shared/domain/sources.ts';
+import type { TabSource } from '#shared/domain/sources.ts';
 import type { Devices, LocalDevice } from './devices.ts';
 import { Emitter } from './emitter.ts';
 import { DeviceError, type CaptureKind, type DeviceProblem, type ScreenCapture } from './ports.ts';
@@ -13,7 +13,7 @@ export interface PublishingEvents {
   changed: [];
   /** A device would not open. */
   blocked: [kind: CaptureKind | 'screen', problem: DeviceProblem];
-  refused: [source: Source, code: ErrorCode];
+  refused: [source: TabSource, code: ErrorCode];
 }
 
 /** Owns the screen capture; the devices and the publications are its caller's. */
@@ -110,7 +110,7 @@ export class Publishing extends Emitter<PublishingEvents> {
   }
 
   /** The server closed one of ours (muted, permission revoked): its switch goes off, its device too. */
-  closedByServer(source: Source): void {
+  closedByServer(source: TabSource): void {
     this.#dropped(source);
     this.emit('changed');
   }
@@ -142,7 +142,7 @@ export class Publishing extends Emitter<PublishingEvents> {
     this.emit('changed');
   }
 
-  #dropped(source: Source): void {
+  #dropped(source: TabSource): void {
     if (source === 'camera' || source === 'microphone') {
       this.#on[source] = false;
       this.#publications.set(source, null);

@@ -7,7 +7,7 @@ import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contr
 import type { FactData, FactName, Joined } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
-import type { Source } from '#shared/domain/sources.ts';
+import type { TabSource } from '#shared/domain/sources.ts';
 import { SOURCES } from '#shared/domain/sources.ts';
 import type { Peer } from '../../../sfu/room/peer.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   MediaPlane,
   PeerMedia,
   PeerMediaEvents,
+  PlainInlet,
   RoomDeps,
 } from '../../../sfu/room/ports.ts';
 import { emptyRecord, remember, type JournalEntry } from '../../../sfu/room/record.ts';
@@ -45,10 +46,36 @@ export class TestLink implements Link {
   }
 }
 
+/** An entrance for an encoder; `bytes` is what came by it. */
+export class TestInlet implements PlainInlet {
+  readonly to = { ip: '127.0.0.1', port: 7_000 };
+  bytes = 0;
+  open = true;
+  readonly #nextId: () => string;
+  readonly #producers: Set<string>;
+
+  constructor(nextId: () => string, producers: Set<string>) {
+    this.#nextId = nextId;
+    this.#producers = producers;
+  }
+
+  received = async () => this.bytes;
+  setProducerPaused = async () => {};
+  closeProducer = (id: string) => void this.#producers.delete(id);
+  close = () => void (this.open = false);
+
+  async produce(): Promise<string> {
+    const id = this.#nextId();
+    this.#producers.add(id);
+    return id;
+  }
+}
+
 /** Media that works at once. `lose()` is the death of the worker. */
 export class TestMedia implements MediaPlane {
   lose: () => void = () => {};
   openPeers = 0;
+  readonly inlets: TestInlet[] = [];
   feeds = 0;
   /** Calls that are held back until this resolves. */
   gate: Promise<void> = Promise.resolve();
@@ -75,6 +102,12 @@ export class TestMedia implements MediaPlane {
           flow: async () => true,
           close: () => void (this.feeds -= 1),
         };
+      },
+      openInlet: async () => {
+        await this.gate;
+        const inlet = new TestInlet(() => `m${(this.#ids += 1)}`, producers);
+        this.inlets.push(inlet);
+        return inlet;
       },
       close: () => {},
     };
@@ -218,7 +251,7 @@ export class TestClass {
     return { link, ticket, joined, peer: room.peerBy(id, link) };
   }
 
-  publish({ peer }: Attendee, source: Source): Promise<string> {
+  publish({ peer }: Attendee, source: TabSource): Promise<string> {
     const { kind } = SOURCES[source];
     return this.room().produce(peer, { transportId: 't', kind, source, rtpParameters: {}, paused: false });
   }

@@ -154,7 +154,7 @@ describe('the stage', () => {
     state: 'present',
     joinedAtMs: 0,
   });
-  const gets = (peerId: string, source: 'camera' | 'screen', paused = false): RemoteMedia => ({
+  const gets = (peerId: string, source: 'camera' | 'screen' | 'encoder', paused = false): RemoteMedia => ({
     key: `${peerId}:${source}`,
     peerId,
     source,
@@ -205,6 +205,22 @@ describe('the stage', () => {
       others.map(({ key, picture, muted }) => ({ key, picture, muted })),
       [{ key: 'student:camera', picture: false, muted: true }],
     );
+  });
+
+  it('puts an encoder before a screen, and the people back when it sends nothing', () => {
+    const media = (paused: boolean) => [
+      gets('teacher', 'camera'),
+      gets('teacher', 'screen'),
+      gets('student', 'encoder', paused),
+    ];
+    const { main, floating, others } = arrange(people, [], media(false), nobody);
+    assert.equal(main?.key, 'student:encoder');
+    assert.equal(floating?.key, 'teacher:camera');
+    assert.deepEqual(
+      others.map(({ key }) => key),
+      ['teacher:screen'],
+    );
+    assert.equal(arrange(people, [], media(true), nobody).main?.key, 'teacher:screen');
   });
 
   it('shows another one’s screen rather than one’s own', () => {

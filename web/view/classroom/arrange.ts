@@ -1,9 +1,10 @@
 // Who stands where: the content largest, the teacher floating over it, the others in a row. Pure.
+import type { Source } from '#shared/domain/sources.ts';
 import type { PeerView, RemoteMedia } from '../../state/room.svelte.ts';
 
 interface Sender {
   readonly peerId: string;
-  readonly source: 'camera' | 'microphone' | 'screen' | 'screen-audio';
+  readonly source: Source;
   readonly paused: boolean;
 }
 
@@ -11,7 +12,7 @@ interface Sender {
 export interface Shown {
   /** Stable while the same person shows the same thing. */
   readonly key: string;
-  readonly source: 'camera' | 'screen';
+  readonly source: 'camera' | 'screen' | 'encoder';
   readonly name: string;
   readonly own: boolean;
   readonly track: MediaStreamTrack | null;
@@ -34,13 +35,14 @@ export interface Own {
   readonly screen: MediaStreamTrack | null;
 }
 
-/** Arranges the stage: a shared screen first, else the teacher, else whoever shows a picture. */
+/** Arranges the stage: an encoder's picture first, then a shared screen, else the teacher, else whoever shows a picture. */
 export function arrange(
   peers: readonly PeerView[],
   producers: readonly Sender[],
   media: readonly RemoteMedia[],
   own: Own,
 ): Arrangement {
+  const encoders: Shown[] = [];
   const screens: Shown[] = [];
   const people: (Shown & { readonly teacher: boolean })[] = [];
   for (const peer of peers) {
@@ -64,6 +66,19 @@ export function arrange(
         muted: undefined,
       });
     }
+    const encoder = gets('encoder');
+    // One that sends nothing now leaves the stage to the people.
+    if (encoder?.paused === false) {
+      encoders.push({
+        key: encoder.key,
+        source: 'encoder',
+        name: peer.name,
+        own: false,
+        track: encoder.track,
+        picture: true,
+        muted: undefined,
+      });
+    }
     // On stage is who sends something; a teacher is shown even in silence.
     if (cameraOn || microphone !== undefined || gets('camera') !== undefined) {
       people.push({
@@ -79,15 +94,18 @@ export function arrange(
     }
   }
   // Someone else's screen before one's own, which needs no watching.
-  const screen = screens.find((one) => !one.own) ?? screens[0];
+  const content = encoders[0] ?? screens.find((one) => !one.own) ?? screens[0];
   const lead =
     people.find((one) => one.teacher && one.picture) ??
     people.find((one) => one.picture) ??
     people.find((one) => one.teacher) ??
     people[0];
-  if (screen !== undefined) {
-    const others = [...screens.filter((one) => one !== screen), ...people.filter((one) => one !== lead)];
-    return { main: screen, floating: lead?.picture === true ? lead : null, others };
+  if (content !== undefined) {
+    const others = [
+      ...[...encoders, ...screens].filter((one) => one !== content),
+      ...people.filter((one) => one !== lead),
+    ];
+    return { main: content, floating: lead?.picture === true ? lead : null, others };
   }
   return { main: lead ?? null, floating: null, others: people.filter((one) => one !== lead) };
 }

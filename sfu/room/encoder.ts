@@ -1,0 +1,283 @@
+// The encoder: a program outside that publishes to the room (OBS by RTMP or WHIP, a pulled stream, the
+// teacher's own encoder), as a peer beside the people. There is one place for it. It comes without a
+// ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
+import { LecternError } from '#shared/contract/errors.ts';
+import {
+  ENCODER_LOST_MS,
+  type EncoderAnswer,
+  type EncoderState,
+  type EncoderTrack,
+} from '#shared/contract/internal.ts';
+import type { PeerView } from '#shared/contract/signalling.ts';
+import type { Log } from '#server/log.ts';
+import type { Members } from './members.ts';
+import type { Inlet, PlainInlet } from './ports.ts';
+import type { Publisher, Stage } from './stage.ts';
+
+/** The encoder's peer id; no ticket is let in with it. */
+export const ENCODER_ID = 'encoder-of-this-room';
+/** Whoever delivered media this recently keeps the place; after that another may take it. */
+export const TAKE_OVER_MS = 3_000;
+const LOOK_MS = 1_000;
+
+/** One publication, over drops and returns of the program behind it. */
+export interface Publication {
+  readonly id: string;
+  readonly kind: EncoderState['kind'] | 'whip';
+  readonly name: string;
+  readonly channel: string;
+  readonly title: string;
+}
+
+/** A producer that an inlet has already. */
+export interface InletProducer {
+  readonly id: string;
+  readonly kind: 'audio' | 'video';
+}
+
+export interface EncoderOptions {
+  readonly lesson: string;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly members: Members;
+  readonly stage: Stage;
+  readonly openInlet: () => Promise<PlainInlet>;
+  /** Called once for each publication, when it has something to show. */
+  readonly onMedia: (publication: Publication) => void;
+  /** The place is free. */
+  readonly onGone: () => void;
+}
+
+interface Tenant {
+  publication: Publication;
+  readonly inlet: Inlet;
+  /** Producer ids by what makes a track the same track. */
+  readonly producers: Map<string, string>;
+  readonly since: number;
+  shown: 'not yet' | 'sending' | 'idle';
+  bytes: number;
+  mediaAtMs: number;
+  /** When the gateway stated it last; null for WHIP, whose connection says itself when it is over. */
+  statedAtMs: number | null;
+}
+
+const trackKey = ({ kind, codec, ssrc, payloadType }: EncoderTrack) =>
+  [kind, codec, ssrc, payloadType].join(':');
+const sourceOf = (kind: 'audio' | 'video') => (kind === 'video' ? 'encoder' : 'encoder-audio');
+
+const viewOf = ({ publication, shown, since }: Tenant): PeerView => ({
+  id: ENCODER_ID,
+  name: publication.name,
+  role: 'assistant',
+  permissions: ['publish:screen'],
+  state: shown === 'idle' ? 'away' : 'present',
+  joinedAtMs: since,
+});
+
+export class Encoder {
+  readonly #options: EncoderOptions;
+  readonly #publisher: Publisher = { id: ENCODER_ID };
+  /** Publications that the teacher sent away. */
+  readonly #dismissed = new Set<string>();
+  #tenant: Tenant | null = null;
+  /** Statements about the place are worked off one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #open = true;
+
+  constructor(options: EncoderOptions) {
+    this.#options = options;
+  }
+
+  get busy(): boolean {
+    return this.#tenant !== null;
+  }
+
+  /** As the others see it; none while it shows nothing. */
+  views(): PeerView[] {
+    const tenant = this.#tenant;
+    return tenant === null || tenant.shown === 'not yet' ? [] : [viewOf(tenant)];
+  }
+
+  /**
+   * Brings the place in line with what the gateway states. Throws LecternError `already-publishing`,
+   * `peer-removed` for a publication that the teacher sent away, or `service-unavailable`.
+   */
+  state(stated: EncoderState): Promise<EncoderAnswer> {
+    return this.#inTurn(async () => {
+      const { publication: id, kind, name, channel, title } = stated;
+      const publication: Publication = { id, kind, name, channel, title };
+      let tenant = this.#tenant;
+      let inlet = tenant?.publication.id === id ? (tenant.inlet as PlainInlet) : null;
+      if (tenant === null || inlet === null) {
+        await this.#claim(id);
+        inlet = await this.#options.openInlet();
+        if (!this.#open) {
+          inlet.close();
+          throw new LecternError('room-closed');
+        }
+        tenant = this.#moveIn(publication, inlet);
+      }
+      tenant.publication = publication;
+      tenant.statedAtMs = this.#options.now();
+      await this.#follow(tenant, inlet, stated.tracks);
+      return { state: 'accepted', to: inlet.to };
+    });
+  }
+
+  /**
+   * Gives the place to an inlet that `open` makes, with all its producers. Throws as {@link state} does,
+   * and whatever `open` throws.
+   */
+  occupy<I extends Inlet & { readonly producers: readonly InletProducer[] }>(
+    publication: Publication,
+    open: () => Promise<I>,
+  ): Promise<I> {
+    return this.#inTurn(async () => {
+      await this.#claim(publication.id);
+      const inlet = await open();
+      if (!this.#open) {
+        inlet.close();
+        throw new LecternError('room-closed');
+      }
+      const tenant = this.#moveIn(publication, inlet);
+      for (const { id, kind } of inlet.producers) this.#place(tenant, id, id, kind);
+      return inlet;
+    });
+  }
+
+  /** Ends this publication; another one, or none, stays as it is. */
+  end(publication: string): void {
+    if (this.#tenant?.publication.id === publication) this.#moveOut();
+  }
+
+  /** The teacher sends it away: it does not come back under the same publication. */
+  dismiss(): void {
+    if (this.#tenant === null) return;
+    this.#dismissed.add(this.#tenant.publication.id);
+    this.#moveOut();
+  }
+
+  /** The media are gone with their worker; what is stated next opens them anew. */
+  lost(): void {
+    this.#moveOut();
+  }
+
+  /** Lets go of it for good. */
+  close(): void {
+    this.#open = false;
+    this.#moveOut();
+  }
+
+  /** Throws unless `publication` may have the place now. */
+  async #claim(publication: string): Promise<void> {
+    if (!this.#open) throw new LecternError('room-closed');
+    if (this.#dismissed.has(publication)) throw new LecternError('peer-removed');
+    const tenant = this.#tenant;
+    if (tenant === null) return;
+    await this.#look(tenant);
+    if (this.#tenant !== tenant) return;
+    if (this.#options.now() - tenant.mediaAtMs < TAKE_OVER_MS) throw new LecternError('already-publishing');
+  }
+
+  #moveIn(publication: Publication, inlet: Inlet): Tenant {
+    const { now, log, lesson } = this.#options;
+    // A place that is taken over: the room sees one leave and the other come.
+    this.#moveOut('taken over');
+    const atMs = now();
+    const tenant: Tenant = {
+      publication,
+      inlet,
+      producers: new Map(),
+      since: atMs,
+      shown: 'not yet',
+      bytes: 0,
+      mediaAtMs: atMs,
+      statedAtMs: null,
+    };
+    this.#tenant = tenant;
+    this.#timer = setInterval(() => void this.#check(tenant), LOOK_MS);
+    log.info({ lesson, publication: publication.id, kind: publication.kind }, 'encoder came');
+    return tenant;
+  }
+
+  #moveOut(reason?: string): void {
+    const tenant = this.#tenant;
+    if (tenant === null) return;
+    clearInterval(this.#timer);
+    this.#tenant = null;
+    const { stage, members, log, lesson, onGone } = this.#options;
+    for (const producerId of tenant.producers.values()) stage.close(producerId, 'closed');
+    tenant.inlet.close();
+    if (tenant.shown !== 'not yet') members.tell('peer:left', { peerId: ENCODER_ID });
+    log.info({ lesson, publication: tenant.publication.id, reason }, 'encoder left');
+    onGone();
+  }
+
+  /** Makes exactly these tracks the tenant's producers. */
+  async #follow(tenant: Tenant, inlet: PlainInlet, tracks: readonly EncoderTrack[]): Promise<void> {
+    const wanted = new Set(tracks.map(trackKey));
+    for (const track of tracks) {
+      const key = trackKey(track);
+      if (tenant.producers.has(key)) continue;
+      const producerId = await inlet.produce(track);
+      if (this.#tenant !== tenant) throw new LecternError('service-unavailable');
+      this.#place(tenant, key, producerId, track.kind);
+    }
+    for (const [key, producerId] of tenant.producers) {
+      if (wanted.has(key)) continue;
+      tenant.producers.delete(key);
+      this.#options.stage.close(producerId, 'closed');
+    }
+  }
+
+  #place(tenant: Tenant, key: string, producerId: string, kind: 'audio' | 'video'): void {
+    const { stage, members, onMedia } = this.#options;
+    tenant.producers.set(key, producerId);
+    const first = tenant.shown === 'not yet';
+    if (first) {
+      tenant.shown = 'sending';
+      members.tell('peer:joined', viewOf(tenant));
+    }
+    const paused = tenant.shown === 'idle';
+    stage.place({ id: producerId, peerId: ENCODER_ID, source: sourceOf(kind), paused }, this.#publisher, {
+      setProducerPaused: (id, pause) => tenant.inlet.setProducerPaused(id, pause),
+      closeProducer: (id) => tenant.inlet.closeProducer(id),
+    });
+    if (first) onMedia(tenant.publication);
+  }
+
+  async #check(tenant: Tenant): Promise<void> {
+    await this.#look(tenant);
+    if (this.#tenant !== tenant) return;
+    const nowMs = this.#options.now();
+    if (tenant.statedAtMs !== null && nowMs - tenant.statedAtMs >= ENCODER_LOST_MS) {
+      this.#moveOut('no word of it');
+      return;
+    }
+    // One that is there and sends nothing keeps its place, but the class sees the teacher again.
+    this.#setIdle(tenant, nowMs - tenant.mediaAtMs >= ENCODER_LOST_MS);
+  }
+
+  #setIdle(tenant: Tenant, idle: boolean): void {
+    if (tenant.shown === 'not yet' || (tenant.shown === 'idle') === idle) return;
+    tenant.shown = idle ? 'idle' : 'sending';
+    const { stage, members } = this.#options;
+    members.tell('peer:updated', viewOf(tenant));
+    for (const producerId of tenant.producers.values()) stage.setIdle(producerId, idle);
+  }
+
+  /** Finds out whether media came since the last look. */
+  async #look(tenant: Tenant): Promise<void> {
+    // Gone with its worker: `lost` follows.
+    const bytes = await tenant.inlet.received().catch(() => tenant.bytes);
+    if (bytes > tenant.bytes) tenant.mediaAtMs = this.#options.now();
+    tenant.bytes = bytes;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,120 @@
+// What goes out of the room, and what comes in from outside to go out: the broadcast with its programme,
+// and the encoder.
+import { makeId } from '#shared/contract/ids.ts';
+import type { BroadcastView } from '#shared/contract/signalling.ts';
+import { Broadcast } from './broadcast.ts';
+import { Encoder, ENCODER_ID, type Publication } from './encoder.ts';
+import type { MediaSlot } from './media-slot.ts';
+import type { Members } from './members.ts';
+import type { RoomDeps } from './ports.ts';
+import { chooseProgramme } from './programme.ts';
+import type { RoomRecord } from './record.ts';
+import type { Stage } from './stage.ts';
+
+export interface OnAirOptions {
+  readonly lesson: string;
+  readonly record: RoomRecord;
+  readonly deps: RoomDeps;
+  readonly members: Members;
+  readonly stage: Stage;
+  readonly media: MediaSlot;
+  /** The class's title; empty while nobody with a ticket came. */
+  readonly title: () => string;
+  /** Something ended that kept the room busy. */
+  readonly onEnded: () => void;
+}
+
+export class OnAir {
+  readonly encoder: Encoder;
+  readonly #options: OnAirOptions;
+  readonly #broadcast: Broadcast;
+  /** The last publication that put the room on air by itself. */
+  #aired: string | null;
+
+  /** Goes on with what was on air when the process ended. */
+  constructor(options: OnAirOptions) {
+    const { lesson, record, deps, members, stage, media, onEnded } = options;
+    this.#options = options;
+    this.#aired = record.aired;
+    this.encoder = new Encoder({
+      lesson,
+      log: deps.log,
+      now: deps.now,
+      members,
+      stage,
+      openInlet: async () => (await media.open()).openInlet(),
+      onMedia: (publication) => this.#airEncoder(publication),
+      onGone: onEnded,
+    });
+    this.#broadcast = new Broadcast({
+      lesson,
+      gateway: deps.gateway,
+      log: deps.log,
+      onChange: (view) => members.tell('broadcast:changed', view),
+      onOver: () => this.#forget(),
+    });
+    if (record.onAir !== null) this.#broadcast.start(record.onAir);
+  }
+
+  get view(): BroadcastView {
+    return this.#broadcast.view;
+  }
+
+  /** True while somebody outside needs the room. */
+  get busy(): boolean {
+    return this.encoder.busy || this.#broadcast.run !== null;
+  }
+
+  /** Goes on air; does nothing if the class is already. */
+  start(channel: string, title: string, startedBy: string): void {
+    if (this.#broadcast.run !== null) return;
+    const { deps, lesson } = this.#options;
+    const random = (bytes: Uint8Array<ArrayBuffer>) => void crypto.getRandomValues(bytes);
+    const run = { id: makeId(random), channel, title, startedBy };
+    deps.journal.append(lesson, { type: 'broadcast:started', run });
+    this.#broadcast.start(run);
+    this.showProgramme();
+  }
+
+  /** Goes off air; does nothing if the class is not on it. */
+  stop(): void {
+    if (this.#broadcast.run === null) return;
+    this.#forget();
+    this.#broadcast.stop();
+  }
+
+  /** What is published changed, or where its media are. */
+  showProgramme(): void {
+    const { run } = this.#broadcast;
+    if (run === null) return;
+    const { stage, members, media } = this.#options;
+    this.#broadcast.show(chooseProgramme(stage.views(), members.all(), run.startedBy), media.current);
+  }
+
+  /** The class is over, and the broadcast with it. The caller journals that. */
+  end(): void {
+    this.#broadcast.stop();
+    this.encoder.close();
+  }
+
+  /** Lets go of all that is in memory; the gateway is not told. */
+  free(): void {
+    this.#broadcast.close();
+    this.encoder.close();
+  }
+
+  /** Once for each publication: what a teacher stopped stays stopped, also over a restart of this service. */
+  #airEncoder({ id, channel, title }: Publication): void {
+    if (this.#aired === id) return;
+    this.#aired = id;
+    const { deps, lesson, title: known } = this.#options;
+    deps.journal.append(lesson, { type: 'encoder:aired', publication: id });
+    this.start(channel, known() === '' ? title : known(), ENCODER_ID);
+  }
+
+  #forget(): void {
+    const { deps, lesson, onEnded } = this.#options;
+    deps.journal.append(lesson, { type: 'broadcast:stopped' });
+    onEnded();
+  }
+}

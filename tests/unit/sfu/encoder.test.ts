@@ -1,0 +1,194 @@
+// A program outside that publishes to the room: one place, and who may have it.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import type { EncoderState } from '#shared/contract/internal.ts';
+import type { ProducerView } from '#shared/contract/signalling.ts';
+import { ENCODER_ID } from '../../../sfu/room/encoder.ts';
+import { chooseProgramme } from '../../../sfu/room/programme.ts';
+import { refuses, ROOM, settle, TestClass, ticketFor } from './class.ts';
+
+const VIDEO = { kind: 'video', codec: 'h264', ssrc: 11, payloadType: 96, clockRate: 90_000 } as const;
+const AUDIO = { kind: 'audio', codec: 'opus', ssrc: 12, payloadType: 97, clockRate: 48_000 } as const;
+
+const stated = (publication: string, changes: Partial<EncoderState> = {}): EncoderState => ({
+  publication: publication.padEnd(8, '_'),
+  kind: 'rtmp',
+  name: 'OBS',
+  channel: 'channel1',
+  title: 'Algebra I',
+  tracks: [VIDEO, AUDIO],
+  notice: null,
+  ...changes,
+});
+
+describe('encoder', () => {
+  let school: TestClass;
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    school = new TestClass();
+  });
+  afterEach(() => {
+    school.rooms.free();
+    mock.timers.reset();
+  });
+  const put = (state: EncoderState) => school.rooms.publishTo(ROOM).stateEncoder(state);
+  /** Lets time pass; `bytes` come by the latest inlet in each second. */
+  const pass = async (seconds: number, bytes = 0) => {
+    for (let second = 0; second < seconds; second += 1) {
+      const inlet = school.media.inlets.at(-1);
+      if (inlet !== undefined) inlet.bytes += bytes;
+      school.nowMs += 1_000;
+      mock.timers.tick(1_000);
+      await settle();
+    }
+  };
+
+  test('opens the room without a ticket, goes on air, and is seen by who is there and who comes', async () => {
+    const early = await school.join('early', 'student');
+    const answer = await put(stated('one'));
+    assert.deepEqual(answer, { state: 'accepted', to: { ip: '127.0.0.1', port: 7_000 } });
+    assert.equal(early.link.last('peer:joined')?.name, 'OBS');
+    await settle();
+    const created = early.link.facts.filter(({ name }) => name === 'producer:created');
+    assert.deepEqual(
+      created.map(({ data }) => (data as ProducerView).source),
+      ['encoder', 'encoder-audio'],
+    );
+    const late = await school.join('latecomer', 'student');
+    assert.deepEqual(
+      late.joined.peers.map(({ id }) => id),
+      ['early', ENCODER_ID],
+    );
+    assert.equal(late.joined.consumers.length, 2);
+    assert.equal(late.joined.room.broadcast.state, 'starting');
+    mock.timers.tick(0);
+    await settle();
+    assert.equal(school.gateway.feeds[0]?.title, 'Algebra I');
+    assert.equal(school.told(), 'room:opened peer:joined peer:joined', 'it is nobody who attends');
+  });
+
+  test('is told the verdict before it has anything to show', async () => {
+    await put(stated('one', { tracks: [] }));
+    const student = await school.join('student', 'student');
+    assert.deepEqual(student.joined.peers, []);
+    assert.equal(student.joined.room.broadcast.state, 'idle');
+    await put(stated('one', { tracks: [AUDIO] }));
+    await put(stated('one', { tracks: [VIDEO, AUDIO] }));
+    await put(stated('one', { tracks: [VIDEO, AUDIO] }));
+    assert.equal(student.link.names().split('producer:created').length - 1, 2);
+    await put(stated('one', { tracks: [AUDIO] }));
+    assert.match(student.link.names(), /producer:closed$/);
+  });
+
+  test('keeps its place while it delivers, and loses it to another three seconds after', async () => {
+    await put(stated('one'));
+    await pass(5, 1_000);
+    await refuses('already-publishing', () => put(stated('two')));
+    await put(stated('one'));
+    await pass(4);
+    await put(stated('two', { name: 'Other' }));
+    assert.equal(school.media.inlets[0]?.open, false);
+    const student = await school.join('student', 'student');
+    assert.deepEqual(
+      student.joined.peers.map(({ name }) => name),
+      ['Other'],
+    );
+    // The one that lost the place may come back when the other is silent, not before.
+    await pass(1, 1_000);
+    await refuses('already-publishing', () => put(stated('one')));
+  });
+
+  test('is gone 15 s after the last word of it', async () => {
+    const student = await school.join('student', 'student');
+    await put(stated('one'));
+    await pass(14, 1_000);
+    assert.doesNotMatch(student.link.names(), /peer:left/);
+    await pass(2, 1_000);
+    assert.match(student.link.names(), /peer:left/);
+    assert.equal(school.media.inlets[0]?.open, false);
+  });
+
+  test('leaves the picture to the teacher when no media come for 15 s, and takes it back', async () => {
+    const student = await school.join('student', 'student');
+    await put(stated('one'));
+    for (let second = 0; second < 16; second += 1) {
+      await pass(1);
+      await put(stated('one'));
+    }
+    assert.equal(student.link.last('producer:updated')?.paused, true);
+    assert.equal(student.link.last('peer:updated')?.state, 'away');
+    await pass(1, 1_000);
+    assert.equal(student.link.last('producer:updated')?.paused, false);
+  });
+
+  test('goes on air once: what the teacher stopped stays stopped, over a restart too', async () => {
+    await put(stated('one'));
+    const room = school.room();
+    assert.equal(room.view().broadcast.state, 'starting');
+    room.stopBroadcast();
+    await put(stated('one'));
+    assert.equal(room.view().broadcast.state, 'ended');
+    const again = new TestClass(school.journal);
+    await again.rooms.publishTo(ROOM).stateEncoder(stated('one'));
+    assert.equal(again.room().view().broadcast.state, 'idle');
+    await again.rooms.publishTo(ROOM).stateEncoder(stated('one'));
+    again.rooms.publishTo(ROOM).endEncoder(stated('one').publication);
+    await again.rooms.publishTo(ROOM).stateEncoder(stated('two'));
+    assert.equal(again.room().view().broadcast.state, 'starting');
+    again.rooms.free();
+  });
+
+  test('that is removed does not come back', async () => {
+    const teacher = await school.join('teacher', 'teacher');
+    await put(stated('one'));
+    school.room().remove(teacher.peer, { peerId: ENCODER_ID });
+    assert.match(teacher.link.names(), /peer:left/);
+    await refuses('peer-removed', () => put(stated('one')));
+    await put(stated('two'));
+  });
+
+  test('starts anew on another worker with the next statement', async () => {
+    await put(stated('one'));
+    school.media.lose();
+    assert.equal(school.media.inlets[0]?.open, false);
+    await put(stated('one'));
+    assert.equal(school.media.inlets.length, 2);
+  });
+
+  test('ends by name: the end of another publication is not its end', async () => {
+    await put(stated('one'));
+    school.room().endEncoder(stated('two').publication);
+    assert.equal(school.media.inlets[0]?.open, true);
+    school.room().endEncoder(stated('one').publication);
+    assert.equal(school.media.inlets[0]?.open, false);
+  });
+
+  test('finds a class that ended closed', async () => {
+    school.room().close();
+    await refuses('room-closed', () => put(stated('one')));
+  });
+
+  test('cannot be impersonated', async () => {
+    await refuses('ticket-invalid', () => school.rooms.enter(ticketFor(ENCODER_ID, 'student')));
+  });
+});
+
+test('the programme is the encoder while it sends, with all voices beside its sound', () => {
+  const peers = [{ id: 'teacher', role: 'teacher', joinedAtMs: 1 }] as const;
+  const producer = (id: string, peerId: string, source: ProducerView['source'], paused = false) => ({
+    id,
+    peerId,
+    source,
+    paused,
+  });
+  const all = (paused: boolean) => [
+    producer('m', 'teacher', 'microphone'),
+    producer('s', 'teacher', 'screen'),
+    producer('e', ENCODER_ID, 'encoder', paused),
+    producer('a', ENCODER_ID, 'encoder-audio', paused),
+  ];
+  const ids = (paused: boolean) =>
+    chooseProgramme(all(paused), peers, 'teacher').map(({ producerId }) => producerId);
+  assert.deepEqual(ids(false), ['e', 'a', 'm']);
+  assert.deepEqual(ids(true), ['s', 'a', 'm']);
+});
