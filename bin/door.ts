@@ -47,8 +47,8 @@ export interface Door {
 /** Where the door sends `path`. Services' internal addresses lead nowhere from here. */
 export function placeOf(path: string): Place {
   if (path === '/api' || path.startsWith('/api/')) return 'school';
-  if (path.startsWith('/socket.io/')) return 'sfu';
-  if (/^\/(live|whip|whep)\//.test(path)) return 'gateway';
+  if (/^\/(socket\.io|whip|whep)\//.test(path)) return 'sfu';
+  if (path.startsWith('/live/')) return 'gateway';
   // `/replay/<recording>` alone is a page; what lies below it, and its files, are media.
   if (/^\/replay\/[^/]+[/.]/.test(path)) return 'gateway';
   if (path === '/healthz') return 'health';

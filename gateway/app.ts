@@ -8,6 +8,7 @@ import type { Log } from '#server/log.ts';
 import { openOutbox, type Outbox } from '#server/outbox.ts';
 import type { Settings } from '#server/settings.ts';
 import { createDecide, signedAddress } from './access/decide.ts';
+import { answerFor } from './access/answer.ts';
 import { openMixing } from './audio/mixing.ts';
 import { Channels } from './channel/channels.ts';
 import type { Clock } from './channel/sources.ts';
@@ -91,7 +92,13 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       registry,
       trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
       ready: () => true,
-      internal: createInternalApi({ channels, recordings: store, secret: secrets.internal, log }),
+      internal: createInternalApi({
+        channels,
+        recordings: store,
+        decide: answerFor(decide, secrets.playback),
+        secret: secrets.internal,
+        log,
+      }),
       log,
     });
     owned.push(() => {

@@ -2,7 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import { ChannelId, RecordingId } from '#shared/contract/ids.ts';
-import { BroadcastFeed, type RecordingInfo } from '#shared/contract/internal.ts';
+import {
+  AccessQuestion,
+  BroadcastFeed,
+  type AccessAnswer,
+  type RecordingInfo,
+} from '#shared/contract/internal.ts';
 import { check, readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Channels } from './channel/channels.ts';
@@ -17,7 +22,11 @@ export interface Recordings {
   eraseChannel(channel: string): Promise<void>;
 }
 
+/** Decides for the SFU, by the same rules as for everyone. Never rejects. */
+export type Answer = (question: AccessQuestion) => Promise<AccessAnswer>;
+
 export interface InternalOptions {
+  readonly decide: Answer;
   readonly channels: Channels;
   readonly recordings: Recordings;
   readonly secret: string;
@@ -27,7 +36,13 @@ export interface InternalOptions {
 /** Answers a request and resolves with true; with false if it is for something else. */
 export type InternalApi = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 
-export function createInternalApi({ channels, recordings, secret, log }: InternalOptions): InternalApi {
+export function createInternalApi({
+  channels,
+  recordings,
+  decide,
+  secret,
+  log,
+}: InternalOptions): InternalApi {
   async function answer(request: IncomingMessage, path: string, query: URLSearchParams): Promise<unknown> {
     const method = request.method ?? '';
     const [noun, id, part, ...more] = path.split('/');
@@ -56,6 +71,10 @@ export function createInternalApi({ channels, recordings, secret, log }: Interna
       if (method !== 'DELETE') throw new LecternError('method-not-allowed');
       await recordings.erase(check(RecordingId, id));
       return {};
+    }
+    if (noun === 'decide' && id === undefined) {
+      if (method !== 'POST') throw new LecternError('method-not-allowed');
+      return decide(await readJson(request, AccessQuestion));
     }
     throw new LecternError('not-found');
   }

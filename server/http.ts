@@ -32,15 +32,8 @@ export function sendError(response: ServerResponse, error: unknown, log: Log, ur
   sendJson(response, refusal.status, refusal.toBody());
 }
 
-/**
- * Reads a JSON body of at most `limit` bytes and checks it.
- * Throws LecternError `too-large` or `bad-request`.
- */
-export async function readJson<T extends z.ZodType>(
-  request: IncomingMessage,
-  schema: T,
-  limit = 64 * 1024,
-): Promise<z.output<T>> {
+/** Reads a body of at most `limit` bytes. Throws LecternError `too-large`. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   // Stopping early must not destroy the request: the caller could not be told why.
@@ -55,9 +48,22 @@ export async function readJson<T extends z.ZodType>(
     request.resume();
     throw new LecternError('too-large');
   }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Reads a JSON body of at most `limit` bytes and checks it.
+ * Throws LecternError `too-large` or `bad-request`.
+ */
+export async function readJson<T extends z.ZodType>(
+  request: IncomingMessage,
+  schema: T,
+  limit = 64 * 1024,
+): Promise<z.output<T>> {
+  const body = await readBody(request, limit);
   let value: unknown;
   try {
-    value = size === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    value = body.length === 0 ? {} : JSON.parse(body.toString('utf8'));
   } catch {
     throw new LecternError('bad-request', 'The body is not JSON.');
   }

@@ -37,6 +37,11 @@ const Settings = z.object({
   LECTERN_RTC_PORT: port(44_400),
   /** The address browsers reach WebRTC at, where it differs from the machine's own (NAT, cloud). */
   LECTERN_RTC_IP: z.string().optional(),
+  /**
+   * STUN and TURN servers that WHIP and WHEP clients are told of, separated by commas; a TURN server with
+   * its user and password after it: `stun:stun.example.org, turn:turn.example.org?transport=udp user secret`.
+   */
+  LECTERN_ICE_SERVERS: z.string().max(4_000).optional(),
   /** mediasoup workers; by default one for each core. */
   LECTERN_WORKERS: z.coerce.number().int().min(1).max(128).optional(),
   LECTERN_DATA: z

@@ -1,6 +1,7 @@
 // Joins the interactive plane: journal, outbox, workers, rooms, signalling and the internal API.
 import { join } from 'node:path';
 import type { Server } from 'node:http';
+import { trustedProxies } from '#server/forwarded.ts';
 import { sendError } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { openOutbox } from '#server/outbox.ts';
@@ -15,6 +16,10 @@ import { Workers } from './media/workers.ts';
 import { sfuMetrics } from './metrics.ts';
 import { Rooms } from './room/rooms.ts';
 import { serveSignalling } from './signalling/server.ts';
+import { askGateway } from './whip/access.ts';
+import { Endpoint } from './whip/endpoint.ts';
+import { iceServerLinks } from './whip/links.ts';
+import { whipOpener } from './whip/whip.ts';
 
 export interface RunningSfu extends RunningService {
   /** Where it listens. */
@@ -54,9 +59,20 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
     });
     owned.push(() => rooms.free());
     const internal = internalApi(rooms, secrets.internal);
+    const decide = askGateway(settings.LECTERN_GATEWAY_URL, secrets.internal);
+    const endpoint = {
+      links: iceServerLinks(settings.LECTERN_ICE_SERVERS ?? ''),
+      trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
+      log,
+    };
+    const whip = new Endpoint({ ...endpoint, name: 'whip', open: whipOpener(rooms, decide) });
     const http = createServer((request, response) => {
       if (serveHealth(request, response, metrics, () => workers.ready)) return;
-      internal(request, response).catch((error: unknown) => sendError(response, error, log, request.url));
+      const served = async () => {
+        if (await whip.serve(request, response)) return;
+        await internal(request, response);
+      };
+      served().catch((error: unknown) => sendError(response, error, log, request.url));
     });
     const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, log });
     const metrics = sfuMetrics({ rooms, workers, sockets: signalling.size, outbox: outbox.size });

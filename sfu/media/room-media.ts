@@ -7,6 +7,7 @@ import type {
   PeerMediaEvents,
   PlainInlet,
   RoomMedia,
+  WhipInlet,
 } from '../room/ports.ts';
 import type { Media } from '#shared/contract/signalling.ts';
 import type { Log } from '#server/log.ts';
@@ -17,8 +18,10 @@ import { openPlainInlet } from './plain-inlet.ts';
 import { openPeerMedia } from './peer-media.ts';
 import { asMedia } from './plain.ts';
 import { refusing } from './refusal.ts';
+import type { Offer } from '../sdp/offer.ts';
 import { SenderReports } from './sender-reports.ts';
 import * as shapes from './shapes.ts';
+import { openWhipInlet } from './whip-inlet.ts';
 import type { LiveWorker, Workers } from './workers.ts';
 
 /** Makes the media plane on these workers. */
@@ -89,6 +92,17 @@ class RouterMedia implements RoomMedia {
   openInlet(): Promise<PlainInlet> {
     const { LECTERN_INGEST_IP } = this.#settings;
     return openPlainInlet(this.#router, LECTERN_INGEST_IP, (producer) => this.#watch(producer));
+  }
+
+  openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet> {
+    const { server } = this.#live;
+    return openWhipInlet({
+      router: this.#router,
+      server,
+      offer,
+      onGone,
+      onProducer: (producer) => this.#watch(producer),
+    });
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import {
 import type { PeerView } from '#shared/contract/signalling.ts';
 import type { Log } from '#server/log.ts';
 import type { Members } from './members.ts';
-import type { Inlet, PlainInlet } from './ports.ts';
+import type { Inlet, PlainInlet, WhipInlet } from './ports.ts';
 import type { Publisher, Stage } from './stage.ts';
 
 /** The encoder's peer id; no ticket is let in with it. */
@@ -27,12 +27,6 @@ export interface Publication {
   readonly name: string;
   readonly channel: string;
   readonly title: string;
-}
-
-/** A producer that an inlet has already. */
-export interface InletProducer {
-  readonly id: string;
-  readonly kind: 'audio' | 'video';
 }
 
 export interface EncoderOptions {
@@ -129,10 +123,7 @@ export class Encoder {
    * Gives the place to an inlet that `open` makes, with all its producers. Throws as {@link state} does,
    * and whatever `open` throws.
    */
-  occupy<I extends Inlet & { readonly producers: readonly InletProducer[] }>(
-    publication: Publication,
-    open: () => Promise<I>,
-  ): Promise<I> {
+  occupy(publication: Publication, open: () => Promise<WhipInlet>): Promise<WhipInlet> {
     return this.#inTurn(async () => {
       await this.#claim(publication.id);
       const inlet = await open();

@@ -11,6 +11,8 @@ import type {
 import type { Direction, FactData, FactName, Media, TransportView } from '#shared/contract/signalling.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { z } from 'zod';
+import type { Candidate } from '../sdp/answer.ts';
+import type { IceCredentials, Offer } from '../sdp/offer.ts';
 import type { JournalEntry, RoomRecord } from './record.ts';
 
 /** The way to one browser. */
@@ -42,6 +44,11 @@ export interface RoomMedia {
   openFeed(): Promise<FeedMedia>;
   /** Makes an entrance for the RTP of a publication that the gateway took. */
   openInlet(): Promise<PlainInlet>;
+  /**
+   * Makes an entrance for a WHIP client. `onGone` is called once when it is over, by whomever. Throws LecternError
+   * `not-acceptable` if the room can use nothing of the offer.
+   */
+  openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet>;
   close(): void;
 }
 
@@ -107,6 +114,22 @@ export interface PlainInlet extends Inlet {
   readonly to: { ip: string; port: number };
   /** Resolves with the producer's id. */
   produce(track: EncoderTrack): Promise<string>;
+}
+
+/** The server's side of an ICE restart. */
+export interface IceAnswer {
+  readonly ice: IceCredentials;
+  readonly candidates: readonly Candidate[];
+  /** The section that carries the transport. */
+  readonly mid: string;
+}
+
+/** An inlet for a WHIP client, with all that it sends. */
+export interface WhipInlet extends Inlet {
+  /** The SDP answer. */
+  readonly answer: string;
+  readonly producers: readonly { readonly id: string; readonly kind: 'audio' | 'video' }[];
+  restartIce(): Promise<IceAnswer>;
 }
 
 /** A producer that belongs to the programme. */

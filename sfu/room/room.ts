@@ -11,14 +11,15 @@ import type {
   Welcome,
 } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
+import type { Offer } from '../sdp/offer.ts';
 import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
 import { Chat } from './chat.ts';
-import { ENCODER_ID } from './encoder.ts';
+import { ENCODER_ID, type Publication } from './encoder.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
 import { consumerView, type Peer, type Session } from './peer.ts';
 import { OnAir } from './on-air.ts';
-import type { Link, PeerMedia, RoomDeps } from './ports.ts';
+import type { Link, PeerMedia, RoomDeps, WhipInlet } from './ports.ts';
 import type { RoomRecord } from './record.ts';
 import { Stage } from './stage.ts';
 
@@ -239,6 +240,22 @@ export class Room {
     const answer = await this.#onAir.encoder.state(stated);
     this.#open();
     return answer;
+  }
+
+  /**
+   * A WHIP client publishes; `onGone` is called once when that is over. Throws as {@link Encoder.occupy},
+   * or `room-closed`.
+   */
+  async publishWhip(publication: Publication, offer: Offer, onGone: () => void): Promise<WhipInlet> {
+    this.#requireOpen();
+    const inlet = await this.#onAir.encoder.occupy(publication, async () =>
+      (await this.#media.open()).openWhip(offer, () => {
+        this.#onAir.encoder.end(publication.id);
+        onGone();
+      }),
+    );
+    this.#open();
+    return inlet;
   }
 
   endEncoder(publication: string): void {

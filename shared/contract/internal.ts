@@ -8,11 +8,13 @@
 // `GET /internal/recordings`, or of one channel with `?channel=`, answers `RecordingInfo[]`.
 // gateway → sfu: `PUT /internal/rooms/:room/encoder` states what a program outside publishes to a room,
 // every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it.
+// sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room.
 // gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
 import { z } from 'zod';
 import { Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
+import { ErrorCode } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
@@ -67,6 +69,8 @@ export const BroadcastStatus = z.object({
   viewers: z.object({ flv: z.number().int(), hls: z.number().int(), rtmp: z.number().int() }),
   /** Where the gateway wants the RTP. */
   ingest: z.object({ ip: Ip, port: Port }),
+  /** Counts up whenever the channel's viewing rules change: who watches is to be decided anew. */
+  accessEpoch: z.number().int().min(0).optional(),
 });
 export type BroadcastStatus = z.infer<typeof BroadcastStatus>;
 
@@ -109,6 +113,30 @@ export const EncoderAnswer = z.object({
   to: z.object({ ip: Ip, port: Port }),
 });
 export type EncoderAnswer = z.infer<typeof EncoderAnswer>;
+
+/** What the SFU asks before it gives or takes media by WebRTC. Without an answer the answer is no. */
+export const AccessQuestion = z.object({
+  action: z.enum(['play', 'publish']),
+  protocol: z.enum(['whep', 'whip']),
+  channel: ChannelId,
+  /** The query of the address as it was asked for, without `?`; to publish, `key=<publish key>`. */
+  query: z.string().max(4_000),
+  /** Of the viewer or publisher, not of a proxy between. */
+  ip: z.string().max(64),
+  referer: z.string().max(4_000).optional(),
+});
+export type AccessQuestion = z.infer<typeof AccessQuestion>;
+
+export const AccessAnswer = z.object({
+  allow: z.boolean(),
+  /** Which rule decided. */
+  rule: z.string().max(64).nullable(),
+  /** Why not; null if it is allowed. */
+  code: ErrorCode.nullable(),
+  /** To publish: the lesson that the key names. */
+  lesson: LessonId.optional(),
+});
+export type AccessAnswer = z.infer<typeof AccessAnswer>;
 
 export const RecordingInfo = z.object({
   id: RecordingId,

@@ -3,7 +3,12 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BroadcastFeed, type BroadcastStatus } from '#shared/contract/internal.ts';
+import {
+  AccessQuestion,
+  BroadcastFeed,
+  type AccessAnswer,
+  type BroadcastStatus,
+} from '#shared/contract/internal.ts';
 
 /** What was seen under one SSRC. */
 export interface Stream {
@@ -24,6 +29,13 @@ export class FakeGateway {
   readonly streams = new Map<number, Stream>();
   readonly feeds: { channel: string; feed: BroadcastFeed; atMs: number }[] = [];
   readonly ended: string[] = [];
+  /** Answers who may play and publish. */
+  decide: (question: AccessQuestion) => Promise<AccessAnswer> = async () => ({
+    allow: false,
+    rule: null,
+    code: 'forbidden',
+  });
+  accessEpoch = 0;
   /** What the next answers say. */
   status: Pick<BroadcastStatus, 'state' | 'reason' | 'startedAtMs' | 'viewers'> = {
     state: 'starting',
@@ -59,6 +71,9 @@ export class FakeGateway {
         for await (const chunk of request) chunks.push(chunk as Buffer);
         if (gateway.down) {
           response.writeHead(503).end();
+        } else if (request.url === '/internal/decide') {
+          const question = AccessQuestion.parse(JSON.parse(Buffer.concat(chunks).toString()));
+          response.end(JSON.stringify(await gateway.decide(question)));
         } else if (request.method === 'DELETE') {
           gateway.ended.push(channel);
           response.end('{}');
@@ -70,6 +85,7 @@ export class FakeGateway {
             broadcast: feed.broadcast,
             durationMs: 0,
             ingest: gateway.ingest,
+            accessEpoch: gateway.accessEpoch,
           };
           response.end(JSON.stringify(status));
         }

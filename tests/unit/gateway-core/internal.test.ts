@@ -29,6 +29,7 @@ const api = createInternalApi({
     erase: (id) => Promise.resolve(void erased.push(id)),
     eraseChannel: (channel) => Promise.resolve(void erased.push(channel)),
   },
+  decide: async ({ action }) => ({ allow: false, rule: action, code: 'forbidden' }),
   secret: SECRET,
   log: createLog({ LECTERN_LOG: 'silent' }, 'gateway'),
 });

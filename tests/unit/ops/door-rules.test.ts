@@ -19,7 +19,8 @@ test('each address leads to the service that owns it', () => {
   assert.equal(placeOf('/live/abc.flv'), 'gateway');
   assert.equal(placeOf('/replay/abc/index.m3u8'), 'gateway');
   assert.equal(placeOf('/replay/abc.mp4'), 'gateway');
-  assert.equal(placeOf('/whep/abc'), 'gateway');
+  assert.equal(placeOf('/whep/abc'), 'sfu');
+  assert.equal(placeOf('/whip/abc/session'), 'sfu');
 });
 
 test('the replay of a recording is a page, and its media are not', () => {

@@ -109,6 +109,12 @@ export class TestMedia implements MediaPlane {
         this.inlets.push(inlet);
         return inlet;
       },
+      openWhip: async () => {
+        const inlet = new TestInlet(() => `m${(this.#ids += 1)}`, producers);
+        this.inlets.push(inlet);
+        const restartIce = async () => ({ ice: { ufrag: 'u', pwd: 'p' }, candidates: [], mid: '0' });
+        return Object.assign(inlet, { answer: 'v=0', producers: [], restartIce });
+      },
       close: () => {},
     };
   }

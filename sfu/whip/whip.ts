@@ -1,0 +1,28 @@
+// WHIP: a program publishes to the room of the lesson that its key names.
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Rooms } from '../room/rooms.ts';
+import type { Decide } from './access.ts';
+import type { Attempt, Opened } from './endpoint.ts';
+
+/** Until somebody with a ticket came, nobody knows the title of the class. */
+const TITLE = 'Live class';
+
+/** Makes what opens a WHIP session. It throws LecternError. */
+export function whipOpener(rooms: Rooms, decide: Decide): (attempt: Attempt) => Promise<Opened> {
+  return async ({ channel, id, offer, query, request, ip, onGone }) => {
+    const [scheme = '', token] = (request.headers.authorization ?? '').split(' ', 2);
+    const key = scheme.toLowerCase() === 'bearer' ? token : query.get('key');
+    if (key == null || key === '') throw new LecternError('unauthorized', 'Send the stream key as Bearer.');
+    const { lesson } = await decide({
+      action: 'publish',
+      protocol: 'whip',
+      channel,
+      query: new URLSearchParams({ key }).toString(),
+      ip,
+    });
+    if (lesson === undefined) throw new LecternError('publish-key-invalid');
+    const name = /\bobs\b/i.test(request.headers['user-agent'] ?? '') ? 'OBS' : 'WHIP';
+    const publication = { id, kind: 'whip', name, channel, title: TITLE } as const;
+    return rooms.publishTo(lesson).publishWhip(publication, offer, onGone);
+  };
+}
