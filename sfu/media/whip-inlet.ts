@@ -32,7 +32,9 @@ interface Wanted {
 /** Throws LecternError `not-acceptable` if the room can use nothing of the offer. */
 export async function openWhipInlet(options: WhipInletOptions): Promise<WhipInlet> {
   const { router, server, offer, onProducer, onGone } = options;
-  const wanted = (['audio', 'video'] as const).flatMap((kind) => firstOf(offer, kind));
+  const wanted = (['audio', 'video'] as const)
+    .flatMap((kind) => firstOf(offer, kind))
+    .sort((a, b) => offer.sections.indexOf(a.section) - offer.sections.indexOf(b.section));
   if (wanted.length === 0) {
     throw new LecternError('not-acceptable', 'Offer H.264 (packetization-mode 1) or VP8, or Opus, to send.');
   }

@@ -64,7 +64,11 @@ export function writeAnswer(
     msidSemantic: { semantic: 'WMS', token: '*' },
     media: offer.sections.map((section) => {
       const answer = accepted.find(({ mid }) => mid === section.mid);
-      return answer === undefined ? rejected(section) : answered(section, answer, end, setup);
+      if (answer === undefined) return rejected(section);
+      // The candidates stand in the section that carries the transport (RFC 9143 §7.3); GStreamer takes
+      // those of another one for a transport of their own.
+      const candidates = answer === accepted[0] ? end.candidates : [];
+      return answered(section, answer, { ...end, candidates }, setup);
     }),
   });
 }
@@ -100,8 +104,7 @@ function answered(
     direction,
     iceUfrag: ice.ufrag,
     icePwd: ice.pwd,
-    candidates,
-    endOfCandidates: 'end-of-candidates',
+    ...(candidates.length === 0 ? {} : { candidates, endOfCandidates: 'end-of-candidates' }),
     fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
     setup,
     rtcpMux: 'rtcp-mux',

@@ -13,6 +13,8 @@ import type { World } from './world.ts';
 export interface Classrooms {
   /** Opens a tab, joins, and publishes. */
   enter(world: World, peer: string, role: Role, publish: Source[], options?: EnterOptions): Promise<Page>;
+  /** Opens a tab that joins nothing. */
+  page(): Promise<Page>;
   close(): Promise<void>;
 }
 /** What is different in the ticket, and whether the network blocks UDP. */
@@ -40,12 +42,16 @@ export async function openClassrooms(): Promise<Classrooms> {
     throw error;
   }
   const running = browser;
+  const open = async () => {
+    const page = await (await running.newContext()).newPage();
+    await page.goto(address);
+    await page.waitForFunction(() => 'classroom' in window);
+    return page;
+  };
   return {
+    page: open,
     async enter(world, peer, role, publish, { blockUdp = false, ...changes } = {}) {
-      const context = await running.newContext();
-      const page = await context.newPage();
-      await page.goto(address);
-      await page.waitForFunction(() => 'classroom' in window);
+      const page = await open();
       if (blockUdp) await page.evaluate(() => void (window.classroom.protocols = ['tcp']));
       const ticket = await world.ticket(peer, role, changes);
       await page.evaluate(([url, jwt]) => window.classroom.enter(url, jwt), [world.url, ticket] as const);

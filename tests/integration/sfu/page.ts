@@ -1,4 +1,5 @@
 // Runs in Chromium: the smallest classroom that publishes and receives. Bundled by browser.ts.
+import './web-rtc-http.ts';
 import { Device, type types } from 'mediasoup-client';
 import { io, type Socket } from 'socket.io-client';
 import type { Ack, ConsumerView, Joined, TransportView, Welcome } from '#shared/contract/signalling.ts';

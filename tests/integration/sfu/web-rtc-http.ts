@@ -1,0 +1,116 @@
+// A WHIP and WHEP client as a web page would write it: RTCPeerConnection and fetch, nothing else.
+export class Whip {
+  #connection = new RTCPeerConnection();
+  #session = '';
+  video: HTMLVideoElement | undefined;
+
+  /** Publishes the fake camera and microphone to `url`. */
+  async publish(url: string, bearer: string): Promise<void> {
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: true,
+      video: { width: 640, height: 360 },
+    });
+    for (const track of stream.getTracks()) {
+      this.#connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+    }
+    await this.#offer(url, { authorization: `Bearer ${bearer}` });
+  }
+
+  /** Plays what `url` gives. */
+  async play(url: string): Promise<void> {
+    this.#connection.addTransceiver('audio', { direction: 'recvonly' });
+    this.#connection.addTransceiver('video', { direction: 'recvonly' });
+    const video = document.createElement('video');
+    video.muted = true;
+    video.autoplay = true;
+    video.srcObject = new MediaStream();
+    document.body.append(video);
+    this.#connection.addEventListener('track', ({ track }) => {
+      (video.srcObject as MediaStream).addTrack(track);
+    });
+    this.video = video;
+    await this.#offer(url, {});
+  }
+
+  /** The status that an offer gets, without playing. */
+  async ask(url: string): Promise<number> {
+    try {
+      await this.play(url);
+      return 201;
+    } catch (error) {
+      return Number((error as Error).message);
+    }
+  }
+
+  state(): string {
+    return this.#connection.connectionState;
+  }
+
+  /** Pictures, their width, packets of sound, and the loudest of it in the last report. */
+  async received(): Promise<{
+    frames: number;
+    width: number;
+    audioPackets: number;
+    level: number;
+    freezes: number;
+  }> {
+    const found = { frames: 0, width: 0, audioPackets: 0, level: 0, freezes: 0 };
+    for (const report of (await this.#connection.getStats()).values()) {
+      if (report.type !== 'inbound-rtp') continue;
+      if (report.kind === 'audio') {
+        found.audioPackets += report.packetsReceived ?? 0;
+        found.level = Math.max(found.level, report.audioLevel ?? 0);
+      } else {
+        found.frames += report.framesDecoded ?? 0;
+        found.width = report.frameWidth ?? 0;
+        found.freezes = report.freezeCount ?? 0;
+      }
+    }
+    return found;
+  }
+
+  /** RFC 9725 §4.3.3. */
+  async restartIce(): Promise<void> {
+    const connection = this.#connection;
+    const { localDescription: before, remoteDescription: remote } = connection;
+    if (before === null || remote === null) throw new Error('there is no session');
+    await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }));
+    const line = (sdp: string, name: string) =>
+      new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp)?.[1]?.trim() ?? '';
+    const mine = connection.localDescription?.sdp ?? '';
+    const response = await fetch(this.#session, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': '*' },
+      body: `a=ice-ufrag:${line(mine, 'ice-ufrag')}\r\na=ice-pwd:${line(mine, 'ice-pwd')}\r\n`,
+    });
+    if (response.status !== 200) throw new Error(String(response.status));
+    const fragment = await response.text();
+    const sdp = remote.sdp
+      .replace(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${line(fragment, 'ice-ufrag')}`)
+      .replace(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${line(fragment, 'ice-pwd')}`);
+    await connection.setRemoteDescription({ type: 'answer', sdp });
+  }
+
+  async end(): Promise<number> {
+    return (await fetch(this.#session, { method: 'DELETE' })).status;
+  }
+
+  async #offer(url: string, headers: Record<string, string>): Promise<void> {
+    await this.#connection.setLocalDescription();
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp', ...headers },
+      body: this.#connection.localDescription?.sdp ?? '',
+    });
+    if (response.status !== 201) throw new Error(String(response.status));
+    this.#session = new URL(response.headers.get('location') ?? '', url).href;
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+  }
+}
+
+declare global {
+  interface Window {
+    whip: Whip;
+  }
+}
+window.whip = new Whip();
