@@ -19,6 +19,7 @@ import { serveSignalling } from './signalling/server.ts';
 import { askGateway } from './whip/access.ts';
 import { Endpoint } from './whip/endpoint.ts';
 import { iceServerLinks } from './whip/links.ts';
+import { whepOpener } from './whip/whep.ts';
 import { whipOpener } from './whip/whip.ts';
 
 export interface RunningSfu extends RunningService {
@@ -65,11 +66,12 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
       trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
       log,
     };
+    const whep = new Endpoint({ ...endpoint, name: 'whep', open: whepOpener(rooms, decide) });
     const whip = new Endpoint({ ...endpoint, name: 'whip', open: whipOpener(rooms, decide) });
     const http = createServer((request, response) => {
       if (serveHealth(request, response, metrics, () => workers.ready)) return;
       const served = async () => {
-        if (await whip.serve(request, response)) return;
+        if ((await whip.serve(request, response)) || (await whep.serve(request, response))) return;
         await internal(request, response);
       };
       served().catch((error: unknown) => sendError(response, error, log, request.url));

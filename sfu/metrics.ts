@@ -26,6 +26,7 @@ export function sfuMetrics({ rooms, workers, sockets, outbox }: Measured): Regis
     });
   gauge('rooms', 'Rooms in memory', () => rooms.count().rooms);
   gauge('peers', 'Peers in rooms, present or away', () => rooms.count().peers);
+  gauge('whep_viewers', 'Players that watch by WHEP', () => rooms.count().whepViewers);
   gauge('sockets', 'Signalling sockets', sockets);
   gauge('transports', 'mediasoup transports', () => workers.census.counts.transports);
   gauge('producers', 'mediasoup producers', () => workers.census.counts.producers);

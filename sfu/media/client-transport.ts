@@ -75,6 +75,10 @@ export async function restartIce(
   };
 }
 
+/** A number for the answer's origin line (RFC 8866 §5.2), from the transport's random id. */
+export const sessionIdOf = (transport: types.WebRtcTransport): string =>
+  String(Number.parseInt(transport.id.replace(/-/g, '').slice(0, 12), 16));
+
 function candidatesOf({ iceCandidates }: types.WebRtcTransport): Candidate[] {
   return iceCandidates.map(({ foundation, priority, address, port, protocol, tcpType }) => ({
     foundation,

@@ -1,6 +1,7 @@
 // A room's router on one worker, and the media of its peers.
 import type { types } from 'mediasoup';
 import type {
+  AudienceMedia,
   FeedMedia,
   MediaPlane,
   PeerMedia,
@@ -12,6 +13,7 @@ import type {
 import type { Media } from '#shared/contract/signalling.ts';
 import type { Log } from '#server/log.ts';
 import type { Settings } from '#server/settings.ts';
+import { openAudience } from './audience/audience-media.ts';
 import { MEDIA_CODECS } from './codecs.ts';
 import { openFeed } from './feed-media.ts';
 import { openPlainInlet } from './plain-inlet.ts';
@@ -92,6 +94,10 @@ class RouterMedia implements RoomMedia {
   openInlet(): Promise<PlainInlet> {
     const { LECTERN_INGEST_IP } = this.#settings;
     return openPlainInlet(this.#router, LECTERN_INGEST_IP, (producer) => this.#watch(producer));
+  }
+
+  openAudience(): Promise<AudienceMedia> {
+    return openAudience(this.#router, this.#live);
   }
 
   openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet> {

@@ -6,7 +6,7 @@ import type { IceAnswer, WhipInlet } from '../room/ports.ts';
 import { writeAnswer, type AcceptedSection } from '../sdp/answer.ts';
 import { rtxOf, usableCodec, type Offer, type OfferedCodec, type OfferedSection } from '../sdp/offer.ts';
 import { H264 } from './codecs.ts';
-import { connectTo, endOf, openClientTransport, restartIce } from './client-transport.ts';
+import { connectTo, endOf, openClientTransport, restartIce, sessionIdOf } from './client-transport.ts';
 import { KEY_FRAME_DELAY_MS } from './peer-media.ts';
 import { receivedBytes } from './plain-inlet.ts';
 import { refusing } from './refusal.ts';
@@ -76,10 +76,6 @@ export async function openWhipInlet(options: WhipInletOptions): Promise<WhipInle
     throw error;
   }
 }
-
-/** A number for the answer's origin line (RFC 8866 §5.2), from the transport's random id. */
-export const sessionIdOf = (transport: types.WebRtcTransport): string =>
-  String(Number.parseInt(transport.id.replace(/-/g, '').slice(0, 12), 16));
 
 /** The room takes one picture and one sound of an encoder; more sections of a kind are rejected. */
 function firstOf(offer: Offer, kind: 'audio' | 'video'): Wanted[] {

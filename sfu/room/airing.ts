@@ -6,6 +6,8 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
 import type { BroadcastRun } from './record.ts';
 
+/** While somebody watches by WHEP: a revoked address is to be shut within a second. */
+const WATCHED_INTERVAL_MS = 500;
 /** One lost answer is no outage. */
 const FAILURES_TO_REPORT = 2;
 /** After this many tries the gateway is left to end the broadcast by itself, as it does without a feed. */
@@ -24,6 +26,8 @@ export interface AiringOptions {
   readonly gateway: Gateway;
   readonly log: Log;
   readonly events: AiringEvents;
+  /** True while somebody watches whom only these rounds tell that the rules for viewing changed. */
+  readonly watched: () => boolean;
 }
 
 interface Programme {
@@ -79,9 +83,9 @@ export class Airing {
       this.#round = this.#state === 'on' ? this.#put() : this.#end();
       void this.#round.finally(() => {
         this.#round = null;
-        this.#next(
-          this.#outdated || (this.#state === 'ending' && this.#endTries === 0) ? 0 : FEED_INTERVAL_MS,
-        );
+        const atOnce = this.#outdated || (this.#state === 'ending' && this.#endTries === 0);
+        const usual = this.#options.watched() ? WATCHED_INTERVAL_MS : FEED_INTERVAL_MS;
+        this.#next(atOnce ? 0 : usual);
       });
     }, inMs);
   }

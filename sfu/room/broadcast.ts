@@ -29,6 +29,10 @@ export interface BroadcastOptions {
   readonly lesson: string;
   readonly gateway: Gateway;
   readonly log: Log;
+  /** How many watch by WHEP: the gateway does not know of them. */
+  readonly whepViewers: () => number;
+  /** The gateway's rules for viewing changed. */
+  readonly onAccessChanged: () => void;
   /** The view changed. */
   readonly onChange: (view: BroadcastView) => void;
   /** The gateway ended it, or it failed: it is wanted no more. */
@@ -38,6 +42,7 @@ export interface BroadcastOptions {
 export class Broadcast {
   readonly #options: BroadcastOptions;
   #view: BroadcastView = IDLE;
+  #accessEpoch: number | undefined;
   /** The run that is on air, or the last one while its end is not yet acknowledged. */
   #airing: { readonly run: BroadcastRun; readonly loop: Airing } | null = null;
 
@@ -57,13 +62,16 @@ export class Broadcast {
   /** Starts a run, or after a restart goes on with it. The caller has journalled it. */
   start(run: BroadcastRun): void {
     this.#airing?.loop.close();
-    const { lesson, gateway, log } = this.#options;
+    const { lesson, gateway, log, whepViewers } = this.#options;
     this.#view = IDLE;
     const events = {
       status: (status: BroadcastStatus) => this.#heard(run, status),
       trouble: (reason: string) => this.#move('gap', { reason, recording: false }),
     };
-    this.#airing = { run, loop: new Airing({ lesson, run, gateway, log, events }) };
+    this.#airing = {
+      run,
+      loop: new Airing({ lesson, run, gateway, log, events, watched: () => whepViewers() > 0 }),
+    };
     this.#set({ ...IDLE, id: run.id, state: broadcastLifecycle.next('idle', 'start') });
   }
 
@@ -94,10 +102,13 @@ export class Broadcast {
       return;
     }
     const { flv, hls, rtmp } = status.viewers;
+    const { accessEpoch } = status;
+    if (this.#accessEpoch !== undefined && accessEpoch !== this.#accessEpoch) this.#options.onAccessChanged();
+    this.#accessEpoch = accessEpoch;
     this.#move(event, {
       startedAtMs: status.startedAtMs,
       reason: status.reason,
-      audience: flv + hls + rtmp,
+      audience: flv + hls + rtmp + this.#options.whepViewers(),
       recording: status.state === 'live',
     });
   }

@@ -2,6 +2,7 @@
 // and the encoder.
 import { makeId } from '#shared/contract/ids.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
+import { Audience } from './audience.ts';
 import { Broadcast } from './broadcast.ts';
 import { Encoder, ENCODER_ID, type Publication } from './encoder.ts';
 import type { MediaSlot } from './media-slot.ts';
@@ -26,6 +27,7 @@ export interface OnAirOptions {
 
 export class OnAir {
   readonly encoder: Encoder;
+  readonly audience: Audience;
   readonly #options: OnAirOptions;
   readonly #broadcast: Broadcast;
   /** The last publication that put the room on air by itself. */
@@ -46,10 +48,13 @@ export class OnAir {
       onMedia: (publication) => this.#airEncoder(publication),
       onGone: onEnded,
     });
+    this.audience = new Audience(deps.log);
     this.#broadcast = new Broadcast({
       lesson,
       gateway: deps.gateway,
       log: deps.log,
+      whepViewers: () => this.audience.size,
+      onAccessChanged: () => this.audience.recheck(),
       onChange: (view) => members.tell('broadcast:changed', view),
       onOver: () => this.#forget(),
     });
@@ -58,6 +63,11 @@ export class OnAir {
 
   get view(): BroadcastView {
     return this.#broadcast.view;
+  }
+
+  /** The channel that the room is on air on; null while it is not. */
+  get channel(): string | null {
+    return this.#broadcast.run?.channel ?? null;
   }
 
   /** True while somebody outside needs the room. */
@@ -88,18 +98,22 @@ export class OnAir {
     const { run } = this.#broadcast;
     if (run === null) return;
     const { stage, members, media } = this.#options;
-    this.#broadcast.show(chooseProgramme(stage.views(), members.all(), run.startedBy), media.current);
+    const programme = chooseProgramme(stage.views(), members.all(), run.startedBy);
+    this.#broadcast.show(programme, media.current);
+    this.audience.show(programme, media.current);
   }
 
   /** The class is over, and the broadcast with it. The caller journals that. */
   end(): void {
     this.#broadcast.stop();
+    this.audience.close();
     this.encoder.close();
   }
 
   /** Lets go of all that is in memory; the gateway is not told. */
   free(): void {
     this.#broadcast.close();
+    this.audience.close();
     this.encoder.close();
   }
 
@@ -114,6 +128,7 @@ export class OnAir {
 
   #forget(): void {
     const { deps, lesson, onEnded } = this.#options;
+    this.audience.close();
     deps.journal.append(lesson, { type: 'broadcast:stopped' });
     onEnded();
   }

@@ -49,6 +49,8 @@ export interface RoomMedia {
    * `not-acceptable` if the room can use nothing of the offer.
    */
   openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet>;
+  /** Makes the way of the programme to WHEP players. */
+  openAudience(): Promise<AudienceMedia>;
   close(): void;
 }
 
@@ -130,6 +132,28 @@ export interface WhipInlet extends Inlet {
   readonly answer: string;
   readonly producers: readonly { readonly id: string; readonly kind: 'audio' | 'video' }[];
   restartIce(): Promise<IceAnswer>;
+}
+
+/** A player that gets the programme by WebRTC. `close` is idempotent. */
+export interface WhepViewer {
+  /** The SDP answer. */
+  readonly answer: string;
+  restartIce(): Promise<IceAnswer>;
+  close(): void;
+}
+
+/** Gives the programme of a room to players. */
+export interface AudienceMedia {
+  /** How many watch. */
+  readonly viewers: number;
+  /** Makes these producers the programme: at most one picture, and the voices, the most important first. */
+  select(sources: readonly FeedSource[]): Promise<void>;
+  /**
+   * Lets a player in. `onGone` is called once when it is over, by whomever. Throws LecternError
+   * `not-acceptable` if it takes nothing that there is.
+   */
+  watch(offer: Offer, onGone: () => void): Promise<WhepViewer>;
+  close(): void;
 }
 
 /** A producer that belongs to the programme. */

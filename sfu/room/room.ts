@@ -43,7 +43,7 @@ export class Room {
   readonly #stage: Stage;
   readonly #chat: Chat;
   readonly #media: MediaSlot;
-  readonly #onAir: OnAir;
+  readonly onAir: OnAir;
   /** Everyone who was welcomed and is connected, joined or still in the green room. */
   readonly #links = new Set<Link>();
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
@@ -69,13 +69,13 @@ export class Room {
       this.#stage.closeAll(peer);
       this.#watchEmptiness();
     });
-    this.#stage = new Stage(this.#members, () => this.#onAir.showProgramme());
+    this.#stage = new Stage(this.#members, () => this.onAir.showProgramme());
     this.#chat = new Chat(record.chat.values());
     this.#media = new MediaSlot(
       (onLost) => deps.media.openRoom(id, onLost),
       () => this.#restart(),
     );
-    this.#onAir = new OnAir({
+    this.onAir = new OnAir({
       lesson: id,
       record,
       deps,
@@ -98,7 +98,7 @@ export class Room {
   }
 
   view(): RoomView {
-    return { id: this.id, title: this.#title, state: this.#state, broadcast: this.#onAir.view };
+    return { id: this.id, title: this.#title, state: this.#state, broadcast: this.onAir.view };
   }
 
   /**
@@ -230,14 +230,14 @@ export class Room {
   }
 
   remove(actor: Peer, { peerId }: RequestData<'peer:remove'>): void {
-    if (peerId === ENCODER_ID) this.#onAir.encoder.dismiss();
+    if (peerId === ENCODER_ID) this.onAir.encoder.dismiss();
     else this.#members.remove(this.#members.manageable(actor, peerId));
   }
 
   /** A program outside publishes, as the gateway states. Throws as {@link Encoder.state}, or `room-closed`. */
   async stateEncoder(stated: EncoderState): Promise<EncoderAnswer> {
     this.#requireOpen();
-    const answer = await this.#onAir.encoder.state(stated);
+    const answer = await this.onAir.encoder.state(stated);
     this.#open();
     return answer;
   }
@@ -248,9 +248,9 @@ export class Room {
    */
   async publishWhip(publication: Publication, offer: Offer, onGone: () => void): Promise<WhipInlet> {
     this.#requireOpen();
-    const inlet = await this.#onAir.encoder.occupy(publication, async () =>
+    const inlet = await this.onAir.encoder.occupy(publication, async () =>
       (await this.#media.open()).openWhip(offer, () => {
-        this.#onAir.encoder.end(publication.id);
+        this.onAir.encoder.end(publication.id);
         onGone();
       }),
     );
@@ -259,26 +259,26 @@ export class Room {
   }
 
   endEncoder(publication: string): void {
-    this.#onAir.encoder.end(publication);
+    this.onAir.encoder.end(publication);
   }
 
   /** Goes on air; does nothing if the class is already. */
   startBroadcast(actor: Peer, ticket: Ticket): BroadcastView {
-    this.#onAir.start(ticket.channel, this.#title, actor.id);
-    return this.#onAir.view;
+    this.onAir.start(ticket.channel, this.#title, actor.id);
+    return this.onAir.view;
   }
 
   /** Goes off air; does nothing if the class is not on it. */
   stopBroadcast(): BroadcastView {
-    this.#onAir.stop();
-    return this.#onAir.view;
+    this.onAir.stop();
+    return this.onAir.view;
   }
 
   /** Ends the class for everyone, and with it the broadcast. Closing twice is closing once. */
   close(): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#state = roomLifecycle.next(this.#state, 'close');
-    this.#onAir.end();
+    this.onAir.end();
     for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
     for (const link of this.#links) {
       if (!link.open) continue;
@@ -297,7 +297,7 @@ export class Room {
   /** Lets go of all that is in memory; the journal stays, so that the room can be rebuilt. */
   free(): void {
     clearTimeout(this.#emptyTimer);
-    this.#onAir.free();
+    this.onAir.free();
     this.#members.free();
     this.#media.close();
   }
@@ -348,7 +348,7 @@ export class Room {
       resumed,
       you: peer.view(),
       room: this.view(),
-      peers: [...this.#members.viewsBut(peer), ...this.#onAir.encoder.views()],
+      peers: [...this.#members.viewsBut(peer), ...this.onAir.encoder.views()],
       producers: this.#stage.views(),
       chat: this.#chat.history(),
       recvTransport: session.media.recvTransport,
@@ -372,7 +372,7 @@ export class Room {
 
   /** The worker died: everyone joins again, on the same socket, into new media. */
   #restart(): void {
-    this.#onAir.encoder.lost();
+    this.onAir.encoder.lost();
     this.#stage.clear();
     for (const peer of this.#members.all()) peer.endSession();
     this.#deps.log.info({ lesson: this.id }, 'room restarts on another worker');
@@ -387,7 +387,7 @@ export class Room {
     clearTimeout(this.#emptyTimer);
     if (this.#members.size > 0) return;
     this.#emptyTimer = setTimeout(() => {
-      const busy = this.#members.size + this.#links.size + this.#joining.size > 0 || this.#onAir.busy;
+      const busy = this.#members.size + this.#links.size + this.#joining.size > 0 || this.onAir.busy;
       if (busy) this.#watchEmptiness();
       else this.#onEmpty(this);
     }, EMPTY_ROOM_MS);

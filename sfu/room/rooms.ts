@@ -1,6 +1,7 @@
 // All rooms of this process: opened by the first ticket, rebuilt from the journal, freed when empty.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
+import type { OnAir } from './on-air.ts';
 import type { RoomDeps } from './ports.ts';
 import { Room } from './room.ts';
 
@@ -36,6 +37,12 @@ export class Rooms {
     return room;
   }
 
+  /** What is on air on a channel; undefined if nothing is. */
+  onAirAt(channel: string): OnAir | undefined {
+    for (const { onAir } of this.#rooms.values()) if (onAir.channel === channel) return onAir;
+    return undefined;
+  }
+
   /** The room if it is in memory. */
   get(id: string): Room | undefined {
     return this.#rooms.get(id);
@@ -46,10 +53,14 @@ export class Rooms {
     this.#find(id)?.close();
   }
 
-  count(): { rooms: number; peers: number } {
+  count(): { rooms: number; peers: number; whepViewers: number } {
     let peers = 0;
-    for (const room of this.#rooms.values()) peers += room.size;
-    return { rooms: this.#rooms.size, peers };
+    let whepViewers = 0;
+    for (const room of this.#rooms.values()) {
+      peers += room.size;
+      whepViewers += room.onAir.audience.size;
+    }
+    return { rooms: this.#rooms.size, peers, whepViewers };
   }
 
   /** Lets go of all rooms; their journals stay. */

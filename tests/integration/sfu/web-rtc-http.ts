@@ -21,7 +21,6 @@ export class Whip {
     this.#connection.addTransceiver('audio', { direction: 'recvonly' });
     this.#connection.addTransceiver('video', { direction: 'recvonly' });
     const video = document.createElement('video');
-    video.muted = true;
     video.autoplay = true;
     video.srcObject = new MediaStream();
     document.body.append(video);
@@ -46,20 +45,20 @@ export class Whip {
     return this.#connection.connectionState;
   }
 
-  /** Pictures, their width, packets of sound, and the loudest of it in the last report. */
+  /** Pictures, their width, packets of sound, and how much of it was loud. */
   async received(): Promise<{
     frames: number;
     width: number;
     audioPackets: number;
-    level: number;
+    energy: number;
     freezes: number;
   }> {
-    const found = { frames: 0, width: 0, audioPackets: 0, level: 0, freezes: 0 };
+    const found = { frames: 0, width: 0, audioPackets: 0, energy: 0, freezes: 0 };
     for (const report of (await this.#connection.getStats()).values()) {
       if (report.type !== 'inbound-rtp') continue;
       if (report.kind === 'audio') {
         found.audioPackets += report.packetsReceived ?? 0;
-        found.level = Math.max(found.level, report.audioLevel ?? 0);
+        found.energy += report.totalAudioEnergy ?? 0;
       } else {
         found.frames += report.framesDecoded ?? 0;
         found.width = report.frameWidth ?? 0;

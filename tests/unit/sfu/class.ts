@@ -11,6 +11,8 @@ import type { TabSource } from '#shared/domain/sources.ts';
 import { SOURCES } from '#shared/domain/sources.ts';
 import type { Peer } from '../../../sfu/room/peer.ts';
 import type {
+  AudienceMedia,
+  FeedSource,
   Journal,
   Link,
   MediaPlane,
@@ -18,7 +20,9 @@ import type {
   PeerMediaEvents,
   PlainInlet,
   RoomDeps,
+  WhepViewer,
 } from '../../../sfu/room/ports.ts';
+import type { Offer } from '../../../sfu/sdp/offer.ts';
 import { emptyRecord, remember, type JournalEntry } from '../../../sfu/room/record.ts';
 import type { Room } from '../../../sfu/room/room.ts';
 import { Rooms } from '../../../sfu/room/rooms.ts';
@@ -71,11 +75,42 @@ export class TestInlet implements PlainInlet {
   }
 }
 
+/** A way to players; `players` are those that watch, `programme` what they get. */
+export class TestAudience implements AudienceMedia {
+  programme: readonly string[] = [];
+  readonly players = new Set<() => void>();
+
+  get viewers(): number {
+    return this.players.size;
+  }
+
+  select = async (sources: readonly FeedSource[]) => {
+    this.programme = sources.map(({ source }) => source);
+  };
+
+  watch = async (_offer: Offer, onGone: () => void): Promise<WhepViewer> => {
+    const close = () => {
+      if (this.players.delete(close)) onGone();
+    };
+    this.players.add(close);
+    return {
+      answer: 'v=0',
+      restartIce: async () => ({ ice: { ufrag: 'u', pwd: 'p' }, candidates: [], mid: '0' }),
+      close,
+    };
+  };
+
+  close = () => {
+    for (const leave of [...this.players]) leave();
+  };
+}
+
 /** Media that works at once. `lose()` is the death of the worker. */
 export class TestMedia implements MediaPlane {
   lose: () => void = () => {};
   openPeers = 0;
   readonly inlets: TestInlet[] = [];
+  readonly audience = new TestAudience();
   feeds = 0;
   /** Calls that are held back until this resolves. */
   gate: Promise<void> = Promise.resolve();
@@ -109,6 +144,7 @@ export class TestMedia implements MediaPlane {
         this.inlets.push(inlet);
         return inlet;
       },
+      openAudience: async () => this.audience,
       openWhip: async () => {
         const inlet = new TestInlet(() => `m${(this.#ids += 1)}`, producers);
         this.inlets.push(inlet);
@@ -189,6 +225,7 @@ export class TestGateway {
   readonly feeds: BroadcastFeed[] = [];
   readonly ended: string[] = [];
   state: BroadcastStatus['state'] = 'starting';
+  accessEpoch = 0;
   down = false;
 
   async put(_channel: string, feed: BroadcastFeed): Promise<BroadcastStatus> {
@@ -202,6 +239,7 @@ export class TestGateway {
       durationMs: 0,
       viewers: { flv: 0, hls: 0, rtmp: 0 },
       ingest: { ip: '127.0.0.1', port: 6_000 },
+      accessEpoch: this.accessEpoch,
     };
   }
 

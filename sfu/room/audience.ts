@@ -1,0 +1,113 @@
+// Who watches the programme by WHEP, and whether each still may.
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Log } from '#server/log.ts';
+import type { Offer } from '../sdp/offer.ts';
+import type { AudienceMedia, FeedSource, RoomMedia, WhepViewer } from './ports.ts';
+
+/** The most that watch one room by WHEP: their media run on one core. */
+export const MAX_VIEWERS = 500;
+
+interface Seat {
+  readonly viewer: WhepViewer;
+  /** Rejects if this viewer may not watch any more. */
+  readonly ask: () => Promise<unknown>;
+}
+
+interface Showing {
+  readonly from: RoomMedia;
+  readonly media: Promise<AudienceMedia>;
+}
+
+export class Audience {
+  readonly #log: Log;
+  readonly #seats = new Set<Seat>();
+  #programme: { readonly sources: readonly FeedSource[]; readonly media: RoomMedia | null } = {
+    sources: [],
+    media: null,
+  };
+  #showing: Showing | null = null;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  get size(): number {
+    return this.#seats.size;
+  }
+
+  /** What the programme is now, and in which media it lives. */
+  show(sources: readonly FeedSource[], media: RoomMedia | null): void {
+    this.#programme = { sources, media };
+    if (this.#showing === null) return;
+    if (this.#showing.from === media) this.#select(this.#showing);
+    else this.close();
+  }
+
+  /**
+   * Lets a player in that `ask` allowed; it is asked again whenever the rules change. `onGone` is called
+   * once when it is over. Throws LecternError `not-live` before there is anything to see, `room-full`,
+   * `not-acceptable` or `service-unavailable`.
+   */
+  async watch(offer: Offer, ask: Seat['ask'], onGone: () => void): Promise<WhepViewer> {
+    if (this.#programme.media === null || this.#programme.sources.length === 0)
+      throw new LecternError('not-live');
+    if (this.#seats.size >= MAX_VIEWERS) throw new LecternError('room-full');
+    const showing = this.#showing ?? this.#open(this.#programme.media);
+    const media = await showing.media;
+    await this.#turn;
+    let seat: Seat | null = null;
+    let over = false;
+    const viewer = await media.watch(offer, () => {
+      over = true;
+      if (seat !== null) this.#seats.delete(seat);
+      onGone();
+    });
+    if (over || this.#showing !== showing) {
+      viewer.close();
+      throw new LecternError('service-unavailable');
+    }
+    seat = { viewer, ask };
+    this.#seats.add(seat);
+    return viewer;
+  }
+
+  /** The rules for viewing changed: whoever may not watch any more is shown out. */
+  recheck(): void {
+    for (const { viewer, ask } of this.#seats) ask().catch(() => viewer.close());
+  }
+
+  /** Shows everyone out. Another run may follow. */
+  close(): void {
+    const showing = this.#showing;
+    this.#showing = null;
+    showing?.media.then(
+      (media) => media.close(),
+      () => undefined,
+    );
+    for (const { viewer } of [...this.#seats]) viewer.close();
+    this.#seats.clear();
+  }
+
+  #open(from: RoomMedia): Showing {
+    const showing: Showing = { from, media: from.openAudience() };
+    this.#showing = showing;
+    showing.media.catch(() => {
+      if (this.#showing === showing) this.#showing = null;
+    });
+    this.#select(showing);
+    return showing;
+  }
+
+  /** Brings what is shown in line with the programme, one change after the other. */
+  #select(showing: Showing): void {
+    this.#turn = this.#turn.then(async () => {
+      try {
+        const media = await showing.media;
+        if (this.#showing === showing) await media.select(this.#programme.sources);
+      } catch (error) {
+        this.#log.debug({ err: error }, 'the programme cannot be shown to players');
+      }
+    });
+  }
+}

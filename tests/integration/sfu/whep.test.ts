@@ -1,0 +1,150 @@
+// Watching by WHEP: a plain page with RTCPeerConnection and fetch, through changes of the programme.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { signPlayback } from '#server/playback-sign.ts';
+import { makePublishKey } from '#server/publish-key.ts';
+import { answerFor } from '../../../gateway/access/answer.ts';
+import { createDecide, signedAddress } from '../../../gateway/access/decide.ts';
+import { CHROMIUM_OFFER } from '../../unit/sfu/offers.ts';
+import { openClassrooms, type Classrooms } from './browser.ts';
+import { FakeGateway } from './fake-gateway.ts';
+import { makeWorld, Person, randomId, until, type World } from './world.ts';
+
+describe('WHEP', () => {
+  let world: World;
+  let gateway: FakeGateway;
+  let classrooms: Classrooms;
+  let permitted = true;
+  before(async () => {
+    gateway = await FakeGateway.open();
+    world = await makeWorld({ LECTERN_GATEWAY_URL: `http://127.0.0.1:${gateway.port}` });
+    const { playback } = world.secrets;
+    const answer = answerFor(createDecide([signedAddress(playback)]), playback);
+    gateway.decide = async (question) =>
+      permitted ? answer(question) : { allow: false, rule: 'tokens', code: 'signature-invalid' };
+    classrooms = await openClassrooms();
+  });
+  after(async () => {
+    await classrooms.close();
+    await world.close();
+    gateway.close();
+  });
+
+  const elsewhere = () => ({ room: randomId(), channel: randomId() });
+  const address = (channel: string, inS = 3_600) => {
+    const expires = Math.floor(Date.now() / 1_000) + inS;
+    return `${world.url}/whep/${channel}?${signPlayback(world.secrets.playback, 'play', `/live/${channel}`, expires)}`;
+  };
+  const post = (url: string, body = CHROMIUM_OFFER) =>
+    fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/sdp' } });
+  const watch = async (channel: string, inS?: number): Promise<Page> => {
+    const page = await classrooms.page();
+    await page.evaluate((url) => window.whip.play(url), address(channel, inS));
+    return page;
+  };
+  const received = (page: Page) => page.evaluate(() => window.whip.received());
+  const moves = async (page: Page, what: string, more = 20) => {
+    const { frames } = await received(page);
+    await until(what, async () => (await received(page)).frames > frames + more, 20_000).catch(
+      async (error: unknown) => {
+        throw new Error(JSON.stringify(await received(page)), { cause: error });
+      },
+    );
+  };
+  /** Resolves with when the last picture came, once no more do. */
+  const over = async (page: Page): Promise<number> => {
+    let last = { frames: -1, atMs: 0 };
+    await until('the player is shown out', async () => {
+      const { frames } = await received(page);
+      if (frames !== last.frames) last = { frames, atMs: performance.now() };
+      return performance.now() - last.atMs > 1_500;
+    });
+    return last.atMs;
+  };
+
+  test('a player sees and hears the class, through changes of what is shown', async (t) => {
+    const there = elsewhere();
+    const teacher = await classrooms.enter(world, 'teacher', 'teacher', ['camera', 'microphone'], there);
+    assert.equal((await post(address(there.channel))).status, 404, 'not live yet');
+    await teacher.evaluate(() => window.classroom.ask('broadcast:start', {}));
+    const started = performance.now();
+    const player = await watch(there.channel);
+    await moves(player, 'the first pictures', 0);
+    t.diagnostic(`first picture ${(performance.now() - started).toFixed(0)} ms after the tab opened`);
+    await moves(player, 'the picture moves');
+    await until('sound', async () => (await received(player)).audioPackets > 50);
+    await until('it is the best layer', async () => (await received(player)).width === 1280, 20_000);
+    await until('it is heard', async () => (await received(player)).energy > 0);
+    const second = await watch(there.channel);
+    await moves(second, 'a second player sees it too');
+
+    const key = makePublishKey(world.secrets.playback, there.channel, there.room, 0);
+    const publisher = await classrooms.page();
+    await publisher.evaluate(([url, bearer]) => window.whip.publish(url, bearer), [
+      `${world.url}/whip/${there.channel}`,
+      key,
+    ] as const);
+    await until('the encoder’s picture', async () => (await received(player)).width <= 640, 20_000);
+    await moves(player, 'it moves');
+    await publisher.context().close();
+    await until('the camera again', async () => (await received(player)).width === 1280, 30_000);
+    await moves(player, 'it moves again');
+    assert.equal(await player.evaluate(() => window.whip.state()), 'connected', 'on one session all along');
+    await player.evaluate(() => window.whip.restartIce());
+    await moves(player, 'after an ICE restart');
+
+    assert.equal(await second.evaluate(() => window.whip.end()), 200);
+    await teacher.evaluate(() => window.classroom.ask('broadcast:stop', {}));
+    await over(player);
+    for (const page of [teacher, player, second]) await page.context().close();
+  });
+
+  test('nobody watches unsigned, beyond the signature, or past a change of the rules', async (t) => {
+    const there = elsewhere();
+    const teacher = await classrooms.enter(world, 'teacher', 'teacher', ['camera'], there);
+    await teacher.evaluate(() => window.classroom.ask('broadcast:start', {}));
+    const url = `${world.url}/whep/${there.channel}`;
+    assert.equal((await post(url)).status, 403);
+    assert.equal((await post(address(randomId()).replace(/whep\/\w+/, `whep/${there.channel}`))).status, 403);
+    assert.equal((await post(address(there.channel, -10))).status, 403);
+    gateway.down = true;
+    assert.equal((await post(address(there.channel))).status, 503);
+    gateway.down = false;
+    assert.equal(
+      (await post(address(there.channel), CHROMIUM_OFFER.replaceAll('recvonly', 'sendonly'))).status,
+      406,
+    );
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+      assert.equal((await fetch(address(there.channel), { method })).status, 405, method);
+    }
+
+    const short = await watch(there.channel, 6);
+    const long = await watch(there.channel);
+    await moves(short, 'both see it');
+    await over(short);
+    await moves(long, 'the other one goes on');
+
+    permitted = false;
+    gateway.accessEpoch += 1;
+    const revoked = performance.now();
+    const tookMs = (await over(long)) - revoked;
+    permitted = true;
+    t.diagnostic(`the last picture came ${tookMs.toFixed(0)} ms after the rules changed`);
+    assert.ok(tookMs < 1_500, 'a second, and what the player still had');
+    for (const page of [teacher, short, long]) await page.context().close();
+  });
+
+  test('players are counted, and a class without a picture plays nothing', async () => {
+    const there = elsewhere();
+    const teacher = await Person.join(world, 'teacher', 'teacher', there);
+    await teacher.ask('broadcast:start', {});
+    assert.equal((await post(address(there.channel))).status, 404);
+    await teacher.publish('camera', 77);
+    await until('it may be watched', async () => (await post(address(there.channel))).status === 201);
+    await teacher.fact('broadcast:changed', ({ audience }) => audience > 0);
+    const metrics = await (await fetch(`${world.url}/metrics`)).text();
+    assert.match(metrics, /lectern_sfu_whep_viewers\{[^}]*\} [1-9]/);
+    teacher.leave();
+  });
+});

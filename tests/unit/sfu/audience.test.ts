@@ -1,0 +1,226 @@
+// The programme for WHEP players: one stream out of many sources, one voice at a time, and who may watch.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { pino } from 'pino';
+import { LecternError } from '#shared/contract/errors.ts';
+import { asksForKeyFrame, readRtp, writeRtp, writeSenderReport } from '../../../sfu/media/audience/rtp.ts';
+import { Splice } from '../../../sfu/media/audience/splice.ts';
+import { Voices } from '../../../sfu/media/audience/voices.ts';
+import { Audience } from '../../../sfu/room/audience.ts';
+import type { RoomMedia } from '../../../sfu/room/ports.ts';
+import { readOffer } from '../../../sfu/sdp/offer.ts';
+import { refuses, settle, TestClass, TestMedia } from './class.ts';
+import { CHROMIUM_OFFER } from './offers.ts';
+
+const packet = (sequence: number, timestamp: number, text = 'x') => ({
+  marker: true,
+  sequence,
+  timestamp,
+  payload: Buffer.from(text),
+  extensions: new Map(),
+});
+const read = (bytes: Buffer | null) => readRtp(bytes ?? assert.fail()) ?? assert.fail();
+
+describe('RTP', () => {
+  test('is read with its extensions and padding, and written without', () => {
+    const written = writeRtp(packet(7, 8, 'payload'), {
+      payloadType: 96,
+      sequence: 7,
+      timestamp: 8,
+      ssrc: 9,
+    });
+    assert.equal(written.readUInt8(1), 0x80 | 96);
+    assert.equal(written.readUInt32BE(8), 9);
+    const { payload, sequence, timestamp, marker } = read(written);
+    assert.deepEqual([payload.toString(), sequence, timestamp, marker], ['payload', 7, 8, true]);
+
+    const extended = Buffer.concat([
+      Buffer.from([0xb0, 111, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
+      Buffer.from([0xbe, 0xde, 0, 1, 0xa0, 0x85, 0, 0]),
+      Buffer.from('voice'),
+      Buffer.from([0, 0, 3]),
+    ]);
+    const voice = read(extended);
+    assert.equal(voice.payload.toString(), 'voice');
+    assert.equal(voice.extensions.get(10)?.[0], 0x85);
+  });
+
+  test('that is cut off is none, at whatever place', () => {
+    const whole = Buffer.from([0xb0, 111, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xbe, 0xde, 0, 1, 0xa0, 5, 0, 0, 1]);
+    for (let length = 0; length < 16; length += 1)
+      assert.equal(readRtp(whole.subarray(0, length)), undefined);
+    for (let byte = 0; byte < 256; byte += 1) readRtp(Buffer.alloc(40, byte));
+  });
+
+  test('reports and requests for key frames', () => {
+    const report = writeSenderReport(5, 1_000, 42);
+    assert.equal(report.readUInt32BE(8), 2_208_988_801);
+    assert.equal(report.readUInt32BE(16), 42);
+    assert.equal(asksForKeyFrame(report), false);
+    const pli = Buffer.from([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]);
+    assert.equal(asksForKeyFrame(Buffer.concat([report, pli])), true);
+    assert.equal(asksForKeyFrame(Buffer.from([1, 2, 3])), false);
+  });
+});
+
+describe('a splice', () => {
+  const splice = () =>
+    new Splice({ ssrc: 1, clockRate: 90_000, sequence: 65_534, timestamp: 2 ** 32 - 3_000 });
+
+  test('goes on with numbers and clock over a change of source and over their wraps', () => {
+    const one = splice();
+    const first = read(one.push('camera', packet(100, 5_000), 96, 1_000));
+    const second = read(one.push('camera', packet(101, 8_000), 96, 1_033));
+    assert.deepEqual([first.sequence, second.sequence], [65_535, 0]);
+    assert.equal((second.timestamp - first.timestamp) >>> 0, 3_000);
+    const third = read(one.push('screen', packet(40_000, 3_999_999_999), 96, 1_133));
+    assert.equal(third.sequence, 1);
+    assert.equal((third.timestamp - second.timestamp) >>> 0, 9_000, 'a tenth of a second later, as it was');
+  });
+
+  test('keeps gaps and order within a source, and drops what is from before the change', () => {
+    const one = splice();
+    one.push('a', packet(10, 0), 96, 0);
+    const later = read(one.push('a', packet(13, 9_000), 96, 100));
+    const lost = read(one.push('a', packet(12, 6_000), 96, 101));
+    assert.equal((later.sequence - lost.sequence) & 0xffff, 1);
+    const next = read(one.push('b', packet(500, 77), 96, 200));
+    assert.equal((next.sequence - later.sequence) & 0xffff, 1);
+    assert.equal(one.push('b', packet(499, 76), 96, 201), null);
+  });
+
+  test('knows its clock by the packets that were least late', () => {
+    const one = splice();
+    assert.equal(one.report(), undefined);
+    let last = 0;
+    for (let frame = 0; frame < 300; frame += 1) {
+      const lateMs = frame % 7 === 0 ? 0 : 25;
+      const bytes = one.push('a', packet(frame, frame * 3_000), 96, 10_000 + (frame * 1_000) / 30 + lateMs);
+      last = read(bytes).timestamp;
+    }
+    const report = one.report() ?? assert.fail();
+    assert.equal(report.timestamp, last);
+    assert.ok(Math.abs(report.wallMs - (10_000 + (299 * 1_000) / 30)) < 1, `${report.wallMs}`);
+  });
+});
+
+describe('voices', () => {
+  const loud = 20;
+  const quiet = 100;
+
+  test('the one that speaks goes out, without being cut off by a cough', () => {
+    const voices = new Voices();
+    voices.set(['teacher', 'student']);
+    assert.equal(voices.hear('teacher', loud, 0), true);
+    assert.equal(voices.hear('student', loud, 20), false);
+    assert.equal(voices.hear('teacher', quiet, 500), true);
+    assert.equal(voices.hear('student', loud, 1_000), true);
+    assert.equal(voices.hear('teacher', quiet, 1_010), false);
+    assert.equal(voices.hear('student', quiet, 1_500), true);
+    assert.equal(voices.hear('teacher', quiet, 2_500), true, 'silence is the most important one’s');
+  });
+
+  test('an encoder is heard while nobody speaks', () => {
+    const voices = new Voices();
+    voices.set(['encoder', 'teacher']);
+    assert.equal(voices.hear('encoder', undefined, 0), true);
+    assert.equal(voices.hear('teacher', quiet, 10), false);
+    assert.equal(voices.hear('teacher', loud, 20), true);
+    assert.equal(voices.hear('encoder', undefined, 30), false);
+    assert.equal(voices.hear('encoder', undefined, 2_000), true);
+    voices.set(['teacher']);
+    assert.equal(voices.hear('encoder', undefined, 2_010), false, 'it is no part of the programme now');
+    assert.equal(voices.hear('teacher', quiet, 2_020), true);
+  });
+});
+
+describe('the audience', () => {
+  const offer = readOffer(CHROMIUM_OFFER);
+  let media: TestMedia;
+  let room: RoomMedia;
+  let audience: Audience;
+  const sources = [{ producerId: 'p', source: 'camera' }] as const;
+  beforeEach(async () => {
+    media = new TestMedia();
+    room = await media.openRoom('room', () => {});
+    audience = new Audience(pino({ level: 'silent' }));
+  });
+  afterEach(() => audience.close());
+  const allowed = async () => {};
+
+  test('sees nothing before there is something, then what the programme is', async () => {
+    await refuses('not-live', () => audience.watch(offer, allowed, () => {}));
+    audience.show(sources, room);
+    await audience.watch(offer, allowed, () => {});
+    assert.deepEqual(media.audience.programme, ['camera']);
+    audience.show([{ producerId: 'q', source: 'screen' }], room);
+    await settle();
+    assert.deepEqual(media.audience.programme, ['screen']);
+    assert.equal(audience.size, 1);
+  });
+
+  test('is asked again when the rules change, and who may not stay goes alone', async () => {
+    audience.show(sources, room);
+    const gone: string[] = [];
+    let permitted = true;
+    const ask = async () => {
+      if (!permitted) throw new LecternError('signature-invalid');
+    };
+    await audience.watch(offer, ask, () => gone.push('revoked'));
+    await audience.watch(offer, allowed, () => gone.push('other'));
+    audience.recheck();
+    await settle();
+    assert.deepEqual(gone, []);
+    permitted = false;
+    audience.recheck();
+    await settle();
+    assert.deepEqual(gone, ['revoked']);
+    assert.equal(audience.size, 1);
+  });
+
+  test('goes when the media move or the broadcast ends', async () => {
+    audience.show(sources, room);
+    let gone = 0;
+    await audience.watch(offer, allowed, () => (gone += 1));
+    audience.show(sources, await media.openRoom('room', () => {}));
+    await settle();
+    assert.equal(gone, 1);
+    await audience.watch(offer, allowed, () => (gone += 1));
+    audience.close();
+    await settle();
+    assert.equal(gone, 2);
+    assert.equal(audience.size, 0);
+  });
+
+  test('is asked when the gateway says that its rules changed, and is counted', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const school = new TestClass();
+    t.after(() => school.rooms.free());
+    const teacher = await school.join('teacher', 'teacher');
+    await school.publish(teacher, 'camera');
+    school.room().startBroadcast(teacher.peer, teacher.ticket);
+    const onAir = school.rooms.onAirAt('channel1') ?? assert.fail();
+    assert.equal(school.rooms.onAirAt('channel2'), undefined);
+    let asked = 0;
+    await onAir.audience.watch(
+      offer,
+      async () => (asked += 1),
+      () => {},
+    );
+    const round = async () => {
+      t.mock.timers.tick(1_000);
+      for (let step = 0; step < 5; step += 1) await settle();
+    };
+    await round();
+    await round();
+    assert.equal(teacher.link.last('broadcast:changed')?.audience, 1);
+    assert.equal(asked, 0);
+    school.gateway.accessEpoch = 1;
+    await round();
+    assert.equal(asked, 1);
+    school.room().stopBroadcast();
+    await settle();
+    assert.equal(school.rooms.onAirAt('channel1'), undefined);
+    assert.equal(onAir.audience.size, 0);
+  });
+});
