@@ -73,5 +73,5 @@ function parametersOf({ kind, ssrc, payloadType, clockRate, channels }: EncoderT
     codecs: [codec],
     encodings: [{ ssrc }],
     rtcp: { cname: `encoder-${ssrc}` },
-  } as types.RtpParameters;
+  };
 }

@@ -93,7 +93,7 @@ function acceptedSection({ section, kind, codec }: Wanted, room: types.RtpCapabi
   const known = new Set(
     (room.headerExtensions ?? [])
       .filter((extension) => extension.kind === kind && extension.direction !== 'sendonly')
-      .map(({ uri }) => String(uri)),
+      .map<string>(({ uri }) => uri),
   );
   const feedback = (room.codecs ?? []).find(({ mimeType }) => mimeType.toLowerCase() === mimeOf(kind, codec));
   const extensions = section.extensions.filter(({ uri }) => known.has(uri));

@@ -257,7 +257,7 @@ async function openOutput(
         ],
         encodings: [{ ssrc }],
         rtcp: { cname: 'programme' },
-      } as types.RtpParameters,
+      },
     }),
   );
   const splice = new Splice({ ssrc, clockRate, sequence: randomInt(2 ** 15), timestamp: randomInt(2 ** 31) });
