@@ -1,0 +1,88 @@
+// From the camera to the screen of a WHEP player. The teacher's picture carries the wall clock
+// (tests/support/studio.ts), so the player's screen tells its age.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
+import { median, percentile } from '../support/av.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { cpuPercent, family } from '../support/cost.ts';
+import { startLectern } from '../support/lectern.ts';
+import { look } from '../support/studio.ts';
+import { playWhep } from '../support/whip-whep.ts';
+import { arrive, goLive, seesLive, teach } from '../e2e/people.ts';
+import type { Report } from './report.ts';
+
+const LOOKS = 80;
+const STARTS = 5;
+const COST_MS = 10_000;
+
+async function ages(page: Page): Promise<number[]> {
+  const seen: number[] = [];
+  for (let index = 0; index < LOOKS; index += 1) {
+    const sight = await look(page);
+    if (sight !== undefined) seen.push(sight.ageMs);
+    await sleep(110);
+  }
+  return seen;
+}
+
+/** From the offer to the first picture, in ms. */
+async function firstPicture(page: Page, url: string): Promise<number> {
+  const started = performance.now();
+  await playWhep(page, url);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('video')].some((video) => video.videoWidth > 0),
+  );
+  return performance.now() - started;
+}
+
+const ms = (value: number) => `${value.toFixed(0)} ms`;
+
+export async function run(report: Report): Promise<void> {
+  const lectern = await startLectern();
+  const browser = await launchChromium();
+  try {
+    const teacher = await teach(browser, lectern);
+    await goLive(teacher);
+    const { lesson } = teacher;
+    const whep = `${lectern.url}/whep/${lesson.channel}${new URL(lesson.play.flv).search}`;
+    const starts: number[] = [];
+    for (let round = 0; round < STARTS; round += 1) {
+      const viewer = await arrive(browser);
+      starts.push(await firstPicture(viewer.page, whep));
+      await viewer.leave();
+    }
+    report({
+      name: 'WHEP player: offer → first picture',
+      aim: 'p50 ≤ 600 ms',
+      measured: `p50 ${ms(median(starts))}`,
+      note: `${STARTS} players, through the front door`,
+    });
+    const cost = () =>
+      cpuPercent(
+        () => family(lectern.pid('sfu')),
+        () => sleep(COST_MS),
+      );
+    const without = await cost();
+    const viewer = await arrive(browser);
+    await playWhep(viewer.page, whep);
+    await seesLive(viewer, 'the class over WHEP');
+    await sleep(10_000);
+    const seen = await ages(viewer.page);
+    report({
+      name: 'camera → WHEP player',
+      aim: 'p50 ≤ 200 ms',
+      measured: `p50 ${ms(median(seen))}`,
+      note: `p95 ${ms(percentile(seen, 95))}; encoder, decoder and this measurement share the machine`,
+    });
+    const within = await cost();
+    report({
+      name: 'SFU for the first WHEP player, of one core',
+      aim: '≤ 2 %',
+      measured: `${(within - without).toFixed(1)} %`,
+      note: 'splicing the programme in Node and sending it once',
+    });
+  } finally {
+    await browser.close();
+    await lectern.stop();
+  }
+}

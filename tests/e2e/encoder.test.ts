@@ -1,0 +1,67 @@
+// A class that an encoder gives: it publishes by WHIP, and everybody sees it by whatever they watch with.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import type { Lesson } from '#shared/contract/rest.ts';
+import { makePublishKey } from '#server/publish-key.ts';
+import { loadSecrets } from '#server/secrets.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { playWhep, publishWhip } from '../support/whip-whep.ts';
+import { arrive, attend, seesLive, watch } from './people.ts';
+
+let lectern: Lectern;
+let browser: Browser;
+before(async () => {
+  lectern = await startLectern({ LECTERN_RESUME_MS: '6000' });
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser.close();
+  await lectern.stop();
+});
+
+test('an encoder publishes by WHIP; the room, WHEP and FLV viewers see it, and it ends', async () => {
+  const lesson = await lectern.startClass('Volcanoes');
+  const key = makePublishKey(loadSecrets(lectern.dataDir).playback, lesson.channel, lesson.id, 0);
+  const whip = `${lectern.url}/whip/${lesson.channel}`;
+  const whep = `${lectern.url}/whep/${lesson.channel}${new URL(lesson.play.flv).search}`;
+
+  const stranger = await arrive(browser, { studio: true });
+  // Any page of a secure origin will do.
+  await stranger.page.goto(`${lectern.url}/healthz`);
+  await assert.rejects(playWhep(stranger.page, whep), /404/, 'not live yet');
+  await assert.rejects(publishWhip(stranger.page, whip, `${key.slice(0, -4)}AAAA`), /403/);
+  await assert.rejects(playWhep(stranger.page, `${lectern.url}/whep/${lesson.channel}`), /403/);
+
+  const encoder = await arrive(browser, { studio: true });
+  await encoder.page.goto(`${lectern.url}/healthz`);
+  await publishWhip(encoder.page, whip, key);
+
+  const student = await attend(browser, lesson, 'Ada');
+  const { source } = await seesLive(student, 'the student sees the encoder');
+  assert.equal(source, 'camera');
+  await student.page.getByText('WHIP').first().waitFor();
+
+  await eventually('it is on air by itself', async () => {
+    const now = (await lectern.api('GET', `/lessons/${lesson.id}`)) as Lesson;
+    return now.state === 'live';
+  });
+  await playWhep(stranger.page, whep);
+  const overWhep = await seesLive(stranger, 'a WHEP player sees it');
+  assert.ok(overWhep.width >= 640, `${overWhep.width} px wide`);
+  const viewer = await watch(browser, lesson);
+  await seesLive(viewer, 'the watch page shows it', 45_000, 8_000);
+
+  await encoder.leave();
+  await eventually(
+    'without it the class goes off air',
+    async () => {
+      const now = (await lectern.api('GET', `/lessons/${lesson.id}`)) as Lesson;
+      return now.state === 'open';
+    },
+    60_000,
+  );
+  assert.deepEqual(student.errors, []);
+  for (const person of [stranger, student, viewer]) await person.leave();
+});
