@@ -12,7 +12,10 @@ export function publishWhip(page: Page, url: string, key: string): Promise<void>
   return negotiate(page, { url, key });
 }
 
-/** Plays `url` in a video that fills the page. Rejects with the status that refused it. */
+/**
+ * Plays `url` in a video that fills the page. Rejects with the status that refused it. The page's
+ * `firstPictureMs` says how long the first picture took.
+ */
 export function playWhep(page: Page, url: string): Promise<void> {
   return negotiate(page, { url });
 }
@@ -27,6 +30,10 @@ async function negotiate(page: Page, session: Session): Promise<void> {
       const stream = new MediaStream();
       video.srcObject = stream;
       document.body.append(video);
+      const started = performance.now();
+      video.requestVideoFrameCallback(() => {
+        Object.assign(window, { firstPictureMs: performance.now() - started });
+      });
       connection.addEventListener('track', ({ track }) => stream.addTrack(track));
       connection.addTransceiver('audio', { direction: 'recvonly' });
       connection.addTransceiver('video', { direction: 'recvonly' });

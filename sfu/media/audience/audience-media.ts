@@ -73,13 +73,11 @@ class Programme implements AudienceMedia {
     const wish = wishOf(offer, this.#codec);
     const key = keyOf(wish);
     const outlet = await (this.#outlets.get(key) ?? this.#openOutlet(wish));
-    const viewer = await outlet.watch(offer, wish, () => {
+    // mediasoup asks for a key frame by itself once the player is connected; earlier would be too early.
+    return outlet.watch(offer, wish, () => {
       if (outlet.size === 0) this.#retire(outlet);
       onGone();
     });
-    // It may have missed the answer to the request for a key frame that joining makes.
-    this.#requestKeyFrame();
-    return viewer;
   }
 
   close(): void {
