@@ -20,6 +20,7 @@ import { ReplayFiles } from './egress/replay-routes.ts';
 import { rtmpWire } from './egress/rtmp/protocol.ts';
 import { RtmpServer } from './egress/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from './http.ts';
+import { Monitor } from './monitor/monitor.ts';
 import { openIngest } from './ingest/sources.ts';
 import { createInternalApi } from './internal.ts';
 import { RecordingStore } from './store/recording-store.ts';
@@ -78,6 +79,18 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     owned.push(() => channels.close());
     watch(registry, channels, outbox);
+    const monitor = new Monitor({
+      figures: () => channels.figures(),
+      viewers: (channel) => egress.viewers(channel),
+      deliveries: metrics.deliveries,
+      soundUsage: () => mixing.usage(),
+      recordingsBytes: () => store.bytes,
+      outboxSize: () => outbox.size(),
+      folder,
+      clock,
+      registry,
+    });
+    owned.push(() => monitor.close());
 
     const decide = createDecide([signedAddress(secrets.playback)]);
     const rtmp = new RtmpServer({ egress, metrics, decide, log });
@@ -96,6 +109,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
         channels,
         recordings: store,
         decide: answerFor(decide, secrets.playback),
+        status: () => monitor.status(),
         secret: secrets.internal,
         log,
       }),

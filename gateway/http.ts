@@ -148,6 +148,7 @@ async function serve(
       metrics.sent(
         'hls',
         await live.sendPart(request, response, target, query, viewerKey(options, request, query)),
+        target.channel,
       );
       return;
     case 'replay':

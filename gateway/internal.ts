@@ -10,6 +10,7 @@ import {
 } from '#shared/contract/internal.ts';
 import { check, readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
+import type { GatewayStatus } from '#shared/contract/status.ts';
 import type { Channels } from './channel/channels.ts';
 
 const PREFIX = '/internal/';
@@ -29,6 +30,7 @@ export interface InternalOptions {
   readonly decide: Answer;
   readonly channels: Channels;
   readonly recordings: Recordings;
+  readonly status: () => Promise<GatewayStatus>;
   readonly secret: string;
   readonly log: Log;
 }
@@ -40,6 +42,7 @@ export function createInternalApi({
   channels,
   recordings,
   decide,
+  status,
   secret,
   log,
 }: InternalOptions): InternalApi {
@@ -75,6 +78,10 @@ export function createInternalApi({
     if (noun === 'decide' && id === undefined) {
       if (method !== 'POST') throw new LecternError('method-not-allowed');
       return decide(await readJson(request, AccessQuestion));
+    }
+    if (noun === 'status' && id === undefined) {
+      if (method !== 'GET') throw new LecternError('method-not-allowed');
+      return status();
     }
     throw new LecternError('not-found');
   }

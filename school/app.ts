@@ -25,6 +25,7 @@ import { addSessionRoutes } from './people/routes.ts';
 import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
+import { addStatusRoutes } from './status/routes.ts';
 
 /** Services are reached by the door on this machine, or by a private network's own proxy. */
 const HOST = '127.0.0.1';
@@ -115,6 +116,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   addSessionRoutes(api, { owner, tokens, isSecure, limit: limit(SESSION_RATE), log });
   addLessonRoutes(api, { lessons, recordings, links, admission, ownerOnly, limit: limit(TICKET_RATE) });
   addRecordingRoutes(api, { recordings, admission, ownerOnly });
+  addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
   addDocument(api, origin);
   return root;
 }

@@ -21,6 +21,7 @@ import { Endpoint } from './whip/endpoint.ts';
 import { iceServerLinks } from './whip/links.ts';
 import { whepOpener } from './whip/whep.ts';
 import { whipOpener } from './whip/whip.ts';
+import { serveStatus } from './status.ts';
 
 export interface RunningSfu extends RunningService {
   /** Where it listens. */
@@ -68,8 +69,10 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
     };
     const whep = new Endpoint({ ...endpoint, name: 'whep', open: whepOpener(rooms, decide) });
     const whip = new Endpoint({ ...endpoint, name: 'whip', open: whipOpener(rooms, decide) });
+    const told = { rooms, workers, outbox: outbox.size, secret: secrets.internal, log };
     const http = createServer((request, response) => {
       if (serveHealth(request, response, metrics, () => workers.ready)) return;
+      if (serveStatus(request, response, told)) return;
       const served = async () => {
         if ((await whip.serve(request, response)) || (await whep.serve(request, response))) return;
         await internal(request, response);

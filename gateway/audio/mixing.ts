@@ -42,7 +42,17 @@ interface Desk {
   channels: ChannelCount | undefined;
 }
 
+/** What the workers take. */
+export interface MixingUsage {
+  readonly workers: number;
+  /** Processor time since the start of the gateway, of all workers there were. */
+  readonly cpuS: number;
+  /** From a batch of sound going over to its AAC coming back, the last time. */
+  readonly lagMs: number;
+}
+
 export interface MixingService extends Mixing {
+  usage(): Promise<MixingUsage>;
   close(): Promise<void>;
 }
 
@@ -64,6 +74,9 @@ class WorkerMixing implements MixingService {
   readonly #restarts: Counter;
   readonly #damaged: Counter;
   #worker: Worker | undefined;
+  /** Processor time of the workers that crashed, and of the one that runs. */
+  readonly #cpuS = { before: 0, worker: 0 };
+  #lagMs = 0;
   #restart: NodeJS.Timeout | undefined;
   #restartMs = RESTART_MIN_MS;
   #closedDesks: number[] = [];
@@ -120,6 +133,20 @@ class WorkerMixing implements MixingService {
     };
   }
 
+  async usage(): Promise<MixingUsage> {
+    const worker = this.#worker;
+    if (worker !== undefined) {
+      try {
+        const { user, system } = await worker.cpuUsage();
+        if (this.#worker === worker) this.#cpuS.worker = (user + system) / 1e6;
+      } catch {
+        // It ended meanwhile: what it had by then is known from the last time.
+      }
+    }
+    const { before, worker: present } = this.#cpuS;
+    return { workers: this.#worker === undefined ? 0 : 1, cpuS: before + present, lagMs: this.#lagMs };
+  }
+
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
@@ -140,6 +167,8 @@ class WorkerMixing implements MixingService {
     worker.on('exit', () => {
       if (this.#worker !== worker || this.#state === 'closed') return;
       this.#worker = undefined;
+      this.#cpuS.before += this.#cpuS.worker;
+      this.#cpuS.worker = 0;
       this.#restarts.inc();
       this.#restart = setTimeout(() => this.#start(), this.#restartMs);
       this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS);
@@ -182,7 +211,8 @@ class WorkerMixing implements MixingService {
   }
 
   #take({ sentAtMs, units, bytes, damaged }: Answer): void {
-    this.#lag.set((performance.now() - sentAtMs) / 1_000);
+    this.#lagMs = performance.now() - sentAtMs;
+    this.#lag.set(this.#lagMs / 1_000);
     if (damaged > 0) this.#damaged.inc(damaged);
     for (const { mixer, position, offset, length } of units) {
       const desk = this.#desks.get(mixer);

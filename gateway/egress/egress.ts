@@ -48,14 +48,17 @@ export class Egress implements Outputs {
       wires: [flvWire, rtmpWire],
       requestKeyframe,
       eventsOf: ({ protocol }) => ({
-        sent: (bytes) => metrics.sent(protocol, bytes),
-        slow: (outcome) => metrics.slow(protocol, outcome),
+        sent: (bytes) => metrics.sent(protocol, bytes, info.channel),
+        slow: (outcome) => metrics.slow(protocol, outcome, info.channel),
       }),
       onEnd: () => {
-        if (this.#programmes.get(info.channel) === programme) this.#programmes.delete(info.channel);
+        if (this.#programmes.get(info.channel) !== programme) return;
+        this.#programmes.delete(info.channel);
+        metrics.deliveries.close(info.channel);
       },
     });
     this.#programmes.set(info.channel, programme);
+    metrics.deliveries.open(info.channel);
     return programme;
   }
 

@@ -1,5 +1,6 @@
 // What the outputs count, for Prometheus.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Deliveries, FIRST_FRAME_BUCKETS } from './deliveries.ts';
 
 export interface EgressFigures {
   viewers(): { flv: number; hls: number; rtmp: number };
@@ -7,6 +8,8 @@ export interface EgressFigures {
 }
 
 export class EgressMetrics {
+  /** The same by channel, while it is on air. */
+  readonly deliveries: Deliveries;
   readonly #bytes: Counter<'protocol'>;
   readonly #slow: Counter<'protocol' | 'outcome'>;
   readonly #rows: Counter;
@@ -16,6 +19,7 @@ export class EgressMetrics {
 
   constructor(registry: Registry) {
     this.#registry = registry;
+    this.deliveries = new Deliveries(registry);
     const registers = [registry];
     this.#bytes = new Counter({
       name: 'lectern_egress_bytes_total',
@@ -38,7 +42,7 @@ export class EgressMetrics {
       name: 'lectern_egress_first_frame_seconds',
       help: 'From the request of a viewer to the first media handed to it.',
       labelNames: ['protocol'],
-      buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5],
+      buckets: FIRST_FRAME_BUCKETS,
       registers,
     });
     this.#refused = new Counter({
@@ -71,20 +75,23 @@ export class EgressMetrics {
     });
   }
 
-  sent(protocol: string, bytes: number): void {
+  sent(protocol: string, bytes: number, channel?: string): void {
     this.#bytes.inc({ protocol }, bytes);
+    if (channel !== undefined) this.deliveries.sent(channel, protocol, bytes);
   }
 
-  slow(protocol: string, outcome: 'skipped' | 'closed'): void {
+  slow(protocol: string, outcome: 'skipped' | 'closed', channel?: string): void {
     this.#slow.inc({ protocol, outcome });
+    if (channel !== undefined) this.deliveries.slow(channel, outcome);
   }
 
   row(): void {
     this.#rows.inc();
   }
 
-  firstFrame(protocol: string, seconds: number): void {
+  firstFrame(protocol: string, seconds: number, channel?: string): void {
     this.#firstFrame.observe({ protocol }, seconds);
+    if (channel !== undefined) this.deliveries.firstFrame(channel, seconds);
   }
 
   refused(code: string): void {

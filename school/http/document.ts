@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ErrorBody } from '#shared/contract/errors.ts';
 import * as rest from '#shared/contract/rest.ts';
+import { Status } from '#shared/contract/status.ts';
 import { SESSION_COOKIE } from '../people/owner.ts';
 import type { Api } from './api.ts';
 
@@ -21,6 +22,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   PlaybackIssued: rest.PlaybackIssued,
   ReplayIssued: rest.ReplayIssued,
   Attendance: rest.Attendance,
+  Status,
 };
 
 for (const [id, schema] of Object.entries(NAMED)) z.globalRegistry.add(schema, { id });

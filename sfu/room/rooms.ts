@@ -63,6 +63,12 @@ export class Rooms {
     return { rooms: this.#rooms.size, peers, whepViewers };
   }
 
+  /** How many players watch by WHEP, of the lessons that any watch. */
+  watched(): Record<string, number> {
+    const watched = [...this.#rooms].map(([lesson, room]) => [lesson, room.onAir.audience.size] as const);
+    return Object.fromEntries(watched.filter(([, viewers]) => viewers > 0));
+  }
+
   /** Lets go of all rooms; their journals stay. */
   free(): void {
     this.#open = false;

@@ -42,7 +42,7 @@ export class FlvServer {
     }
     request.socket.setNoDelay(true);
     response.flushHeaders();
-    const reader = httpReader(response, request.socket, this.#clock());
+    const reader = httpReader(response, request.socket, this.#clock(channel));
     response.on('close', () => programme.leave(reader));
     response.on('error', () => programme.leave(reader));
     programme.join(flvWire, reader);
@@ -52,7 +52,7 @@ export class FlvServer {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, channel: string): void {
     const programme = this.#egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
-    const onFirst = this.#clock();
+    const onFirst = this.#clock(channel);
     this.#sockets.handleUpgrade(request, socket, head, (client) => {
       const reader = socketReader(client, onFirst);
       client.on('close', () => programme.leave(reader));
@@ -67,8 +67,8 @@ export class FlvServer {
     this.#sockets.close();
   }
 
-  #clock(): () => void {
+  #clock(channel: string): () => void {
     const startMs = performance.now();
-    return () => this.#metrics.firstFrame('flv', (performance.now() - startMs) / 1_000);
+    return () => this.#metrics.firstFrame('flv', (performance.now() - startMs) / 1_000, channel);
   }
 }

@@ -55,6 +55,7 @@ export interface FanoutOptions {
 export class Fanout {
   readonly #options: FanoutOptions;
   readonly #nowMs: () => number;
+  #failure: Error | undefined;
   readonly #groups: readonly Group[] = Array.from({ length: GROUPS }, () => ({
     readers: new Map(),
     pending: [],
@@ -95,11 +96,13 @@ export class Fanout {
     }
   }
 
+  /** Throws what an earlier flush threw: a timer has nobody to tell. */
   push(tag: Tag): void {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#groups.forEach((group, index) => {
       if (group.readers.size === 0) return;
       group.pending.push(tag);
-      group.timer ??= setTimeout(() => this.#flush(group), this.#windowMs * (0.5 + index / 2 / GROUPS));
+      group.timer ??= setTimeout(() => this.#due(group), this.#windowMs * (0.5 + index / 2 / GROUPS));
     });
   }
 
@@ -114,6 +117,14 @@ export class Fanout {
       const readers = [...group.readers.keys()];
       group.readers.clear();
       for (const reader of readers) reader.close('in-order');
+    }
+  }
+
+  #due(group: Group): void {
+    try {
+      this.#flush(group);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
     }
   }
 

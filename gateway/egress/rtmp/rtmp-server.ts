@@ -165,17 +165,18 @@ class Session {
     this.#state = 'playing';
     this.#minute = { sinceMs: performance.now(), bytes: 0 };
     this.#connection.accept();
-    const reader = this.#reader();
+    const reader = this.#reader(channel);
     this.#leave = () => programme.leave(reader);
     programme.join(rtmpWire, reader);
   }
 
-  #reader(): Reader {
+  #reader(channel: string): Reader {
     let isFirst = true;
     return {
       write: (...pieces) => {
         writeAll(this.#socket, pieces);
-        if (isFirst) this.#options.metrics.firstFrame('rtmp', (performance.now() - this.#startMs) / 1_000);
+        if (isFirst)
+          this.#options.metrics.firstFrame('rtmp', (performance.now() - this.#startMs) / 1_000, channel);
         isFirst = false;
       },
       backlog: () => this.#socket.writableLength,

@@ -77,6 +77,7 @@ describe('the OpenAPI document', () => {
         'get /api/v1/recordings',
         'get /api/v1/recordings/{recording}',
         'get /api/v1/session',
+        'get /api/v1/status',
         'patch /api/v1/lessons/{lesson}',
         'post /api/v1/lessons',
         'post /api/v1/lessons/{lesson}/end',

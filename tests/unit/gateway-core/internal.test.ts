@@ -30,6 +30,7 @@ const api = createInternalApi({
     eraseChannel: (channel) => Promise.resolve(void erased.push(channel)),
   },
   decide: async ({ action }) => ({ allow: false, rule: action, code: 'forbidden' }),
+  status: () => Promise.reject(new Error('nobody asks here')),
   secret: SECRET,
   log: createLog({ LECTERN_LOG: 'silent' }, 'gateway'),
 });

@@ -1,0 +1,147 @@
+// How the gateway is, for the console (`GET /internal/status`) and for Prometheus.
+import { statfs } from 'node:fs/promises';
+import type { Registry } from 'prom-client';
+import { MAX_CHANNELS_TOLD, type ChannelStatus, type GatewayStatus } from '#shared/contract/status.ts';
+import { processVitals } from '#server/vitals.ts';
+import type { MixingUsage } from '../audio/mixing.ts';
+import type { BroadcastFigures } from '../channel/broadcast.ts';
+import type { ViewerCount } from '../channel/ports.ts';
+import type { Clock } from '../channel/sources.ts';
+import type { Deliveries, Delivery } from '../egress/deliveries.ts';
+import { exposeChannels, exposeMachine } from './metrics.ts';
+import { Rates, type RatesNow } from './rates.ts';
+
+const SAMPLE_MS = 1_000;
+
+export interface MonitorOptions {
+  readonly figures: () => BroadcastFigures[];
+  readonly viewers: (channel: string) => ViewerCount;
+  readonly deliveries: Pick<Deliveries, 'of'>;
+  readonly soundUsage: () => Promise<MixingUsage>;
+  readonly recordingsBytes: () => number;
+  /** Events that wait for the school. */
+  readonly outboxSize: () => number;
+  /** Where the recordings are. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly registry: Registry;
+}
+
+/** A channel on air with all that is known of it. */
+export interface ChannelFigures extends BroadcastFigures {
+  readonly delivery: Delivery;
+  readonly viewers: ViewerCount;
+  readonly rates: RatesNow;
+}
+
+export interface Disk {
+  readonly freeBytes: number;
+  readonly sizeBytes: number;
+}
+
+export class Monitor {
+  readonly #options: MonitorOptions;
+  readonly #rates = new Map<string, Rates>();
+  readonly #stop: () => void;
+
+  constructor(options: MonitorOptions) {
+    this.#options = options;
+    this.#stop = options.clock.every(SAMPLE_MS, () => this.#sample());
+    exposeChannels(options.registry, () => this.#channels());
+    exposeMachine(options.registry, {
+      disk: () => this.#disk(),
+      sound: options.soundUsage,
+    });
+  }
+
+  async status(): Promise<GatewayStatus> {
+    const { soundUsage, recordingsBytes, outboxSize } = this.#options;
+    const [disk, sound] = await Promise.all([this.#disk(), soundUsage()]);
+    return {
+      vitals: processVitals(),
+      channels: this.#channels().map(told),
+      disk: { ...disk, recordingsBytes: recordingsBytes() },
+      sound,
+      outbox: outboxSize(),
+    };
+  }
+
+  close(): void {
+    this.#stop();
+    this.#rates.clear();
+  }
+
+  #channels(): ChannelFigures[] {
+    const { figures, viewers, deliveries } = this.#options;
+    return figures()
+      .slice(0, MAX_CHANNELS_TOLD)
+      .map((broadcast) => ({
+        ...broadcast,
+        delivery: deliveries.of(broadcast.info.channel),
+        viewers: viewers(broadcast.info.channel),
+        rates: (this.#rates.get(broadcast.info.broadcast) ?? new Rates()).now(),
+      }));
+  }
+
+  #sample(): void {
+    const { figures, deliveries, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const all = figures();
+    for (const { info, source, flow } of all) {
+      const { bytes, skipped, closed } = deliveries.of(info.channel);
+      const rates = this.#rates.get(info.broadcast) ?? new Rates();
+      this.#rates.set(info.broadcast, rates);
+      rates.take(
+        {
+          inBytes: source.bytes,
+          outBytes: Object.values(bytes).reduce((sum, each) => sum + each, 0),
+          pictures: flow.pictures,
+          packets: source.packets,
+          lost: source.lost,
+          slow: skipped + closed,
+        },
+        nowMs,
+      );
+    }
+    const onAir = new Set(all.map(({ info }) => info.broadcast));
+    for (const broadcast of this.#rates.keys()) if (!onAir.has(broadcast)) this.#rates.delete(broadcast);
+  }
+
+  async #disk(): Promise<Disk> {
+    const { bavail, blocks, bsize } = await statfs(this.#options.folder);
+    return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
+  }
+}
+
+function told({
+  info,
+  state,
+  note,
+  flow,
+  delivery,
+  viewers,
+  rates,
+  ...times
+}: ChannelFigures): ChannelStatus {
+  const sorted = [...delivery.firstFramesS].sort((a, b) => a - b);
+  const quantileMs = (part: number) => {
+    const seconds = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+    return seconds === undefined ? null : Math.round(seconds * 1_000);
+  };
+  return {
+    ...info,
+    state: state === 'live' || state === 'interrupted' ? state : 'starting',
+    startedAtMs: times.startedAtMs,
+    durationMs: times.durationMs,
+    note: note?.slice(0, 300) ?? null,
+    inBps: rates.inBps,
+    outBps: rates.outBps,
+    fps: rates.fps,
+    viewers: { ...viewers },
+    lossRatio: rates.lossRatio,
+    keyframeIntervalMs: flow.keyframeIntervalMs,
+    skewMs: flow.skewMs,
+    slowReaders: rates.slow,
+    firstFrame: { count: sorted.length, p50Ms: quantileMs(0.5), p95Ms: quantileMs(0.95) },
+  };
+}
