@@ -36,7 +36,7 @@ before(async () => {
   });
   gateway = await startGateway(settings, secrets, createLog(settings, 'gateway'));
   origin = `http://127.0.0.1:${gateway.ports.http}`;
-  sender = await startSender({ file: movingClass(), port: gateway.ports.ingest, unkind: { lose: 0.01 } });
+  sender = await startSender({ file: movingClass(), port: gateway.ports.ingest, unkind: { lose: 0.005 } });
 });
 after(async () => {
   timers.forEach(clearInterval);
@@ -56,7 +56,8 @@ async function samples(name: string): Promise<Record<string, number>> {
   return Object.fromEntries(
     lines.map((line) => {
       const [, labels = '', value = ''] = /^\S+?(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
-      return [labels.replace(/,?service="gateway"/, ''), Number(value)];
+      const own = labels.split(',').filter((label) => label !== 'service="gateway"');
+      return [own.join(','), Number(value)];
     }),
   );
 }
@@ -120,7 +121,7 @@ test('a class on air is measured: what comes in, what goes out, to whom, and how
   const out = await samples('lectern_channel_out_bytes_total');
   assert.ok((out[`channel="${CHANNEL}",protocol="flv"`] ?? 0) >= taken * 0.5 && taken > 100_000);
   const frames = await samples('lectern_channel_frames_total');
-  assert.ok((frames[`channel="${CHANNEL}",kind="video"`] ?? 0) > 60);
+  assert.ok((frames[`channel="${CHANNEL}",kind="video"`] ?? 0) > 30);
   assert.ok((frames[`channel="${CHANNEL}",kind="audio"`] ?? 0) > 100);
   assert.deepEqual(await samples('lectern_channel_state'), { [`channel="${CHANNEL}",state="live"`]: 1 });
   assert.ok(((await samples('lectern_channel_lost_packets_total'))[`channel="${CHANNEL}"`] ?? 0) > 0);
