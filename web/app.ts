@@ -9,6 +9,7 @@ import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
 import type { App } from './state/app.ts';
+import { ConsoleStore } from './state/console.svelte.ts';
 import { initLocale } from './state/i18n.svelte.ts';
 import { LessonsStore } from './state/lessons.svelte.ts';
 import { ReplayStore } from './state/replay.svelte.ts';
@@ -58,6 +59,7 @@ export function createApp(): App {
     toasts: new Toasts(),
     session: new SessionStore(api),
     lessons: new LessonsStore(api),
+    openConsole: () => new ConsoleStore(api),
 
     openWatch(lesson, invite) {
       const early = ahead;

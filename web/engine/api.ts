@@ -10,6 +10,7 @@ import {
   Session,
   TicketIssued,
 } from '#shared/contract/rest.ts';
+import { Status } from '#shared/contract/status.ts';
 
 /** How long an answer may take, in ms. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -42,6 +43,11 @@ export class Api {
   /** Turns the owner link's key into a cookie. */
   signIn(key: string): Promise<Session> {
     return this.#call('POST', '/session', Session, { key });
+  }
+
+  /** What is on air and how the services are. */
+  status(): Promise<Status> {
+    return this.#call('GET', '/status', Status);
   }
 
   /** All lessons, newest first. */

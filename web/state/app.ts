@@ -1,5 +1,6 @@
 // What every page can reach: made once in web/app.ts, given to the view through a context.
 import type { Api } from '../engine/api.ts';
+import type { ConsoleStore } from './console.svelte.ts';
 import type { LessonsStore } from './lessons.svelte.ts';
 import type { ReplayStore } from './replay.svelte.ts';
 import type { Router } from './router.svelte.ts';
@@ -15,6 +16,8 @@ export interface App {
   readonly toasts: Toasts;
   readonly session: SessionStore;
   readonly lessons: LessonsStore;
+  /** Opens the owner's console. */
+  openConsole(): ConsoleStore;
   /** Opens the audience's side of a class. The page that opens it closes it. */
   openWatch(lesson: string, invite: string): WatchStore;
   /** Opens a recording. The page that opens it closes it. */

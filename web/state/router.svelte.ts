@@ -5,6 +5,7 @@ import { LessonId, RecordingId } from '#shared/contract/ids.ts';
 export type Route =
   | { name: 'home' }
   | { name: 'owner'; key: string }
+  | { name: 'console' }
   | { name: 'room'; lesson: string; invite: string }
   | { name: 'watch'; lesson: string; invite: string }
   | { name: 'replay'; recording: string; invite: string }
@@ -18,6 +19,7 @@ export function parseRoute(address: URL): Route {
   if (rest.length > 0) return { name: 'not-found' };
   if (page === '' && id === '') return { name: 'home' };
   if (page === 'owner' && id === '') return { name: 'owner', key: secrets.get('key') ?? '' };
+  if (page === 'console' && id === '') return { name: 'console' };
   if (page === 'room' && LessonId.safeParse(id).success) return { name: 'room', lesson: id, invite };
   if (page === 'watch' && LessonId.safeParse(id).success) return { name: 'watch', lesson: id, invite };
   if (page === 'replay' && RecordingId.safeParse(id).success)

@@ -1,0 +1,87 @@
+// The console's figures: what is shown while answers come, fail, and come again; every warning in words.
+import './svelte-modules.ts';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LecternError } from '#shared/contract/errors.ts';
+import { Warning, type Status } from '#shared/contract/status.ts';
+
+const i18n = await import('../../../web/state/i18n.svelte.ts');
+const { ConsoleStore } = await import('../../../web/state/console.svelte.ts');
+const { formatRate, warningText } = await import('../../../web/i18n/console.ts');
+
+const answer = (atMs: number, cpuS: number): Status => ({
+  atMs,
+  services: [
+    { name: 'gateway', state: 'up', answerMs: 3, vitals: { cpuS, memoryBytes: 9e7, uptimeS: 10 } },
+    { name: 'sfu', state: 'down', answerMs: null, vitals: null },
+  ],
+  channels: [],
+  rooms: null,
+  disk: null,
+  sound: null,
+  warnings: [],
+});
+
+function consoleOf(...answers: (Status | LecternError)[]) {
+  return new ConsoleStore({
+    status() {
+      const next = answers.shift();
+      assert.ok(next !== undefined, 'nobody asks again');
+      return next instanceof LecternError ? Promise.reject(next) : Promise.resolve(next);
+    },
+  });
+}
+
+test('processor time is that between two answers, and not known of a service that was started anew', async () => {
+  const store = consoleOf(answer(0, 10), answer(4_000, 11), answer(8_000, 0.5));
+  await store.load();
+  assert.equal(store.cpu('gateway'), undefined);
+  await store.load();
+  assert.equal(store.cpu('gateway'), 0.25);
+  assert.equal(store.cpu('sfu'), undefined);
+  await store.load();
+  assert.equal(store.cpu('gateway'), undefined);
+});
+
+test('an answer that does not come leaves the figures and says that they are old', async () => {
+  const store = consoleOf(answer(0, 1), new LecternError('service-unavailable'), answer(9_000, 2));
+  await store.load();
+  await store.load();
+  assert.equal(store.state.name === 'ready' && store.state.stale, 'service-unavailable');
+  await store.load();
+  assert.equal(store.state.name === 'ready' && store.state.stale, undefined);
+});
+
+test('whoever is no longer the owner sees nothing more', async () => {
+  const store = consoleOf(answer(0, 1), new LecternError('unauthorized'));
+  await store.load();
+  await store.load();
+  assert.deepEqual(store.state, { name: 'failed', code: 'unauthorized' });
+});
+
+test('where nothing ever came there is an error, and trying again clears it', async () => {
+  const store = consoleOf(new LecternError('service-unavailable'), answer(0, 1));
+  const name = () => store.state.name;
+  await store.load();
+  assert.equal(name(), 'failed');
+  const again = store.load();
+  assert.equal(name(), 'loading');
+  await again;
+  assert.equal(name(), 'ready');
+});
+
+test('every warning has its words in both languages, and leaves no placeholder open', () => {
+  for (const locale of i18n.LOCALES) {
+    i18n.setLocale(locale);
+    for (const code of Warning.shape.code.options) {
+      const text = warningText({ code, service: 'gateway', title: 'Algebra', note: 'a note', value: 1234 });
+      assert.ok(text.length > 8 && !/[{}]/.test(text), `${locale} ${code}: ${text}`);
+    }
+  }
+});
+
+test('bit rates are written for people', () => {
+  i18n.initLocale('en', ['en-US'], () => undefined);
+  assert.equal(formatRate(640_000), '640 kb/s');
+  assert.equal(formatRate(2_140_000), '2.1 Mb/s');
+});

@@ -1,0 +1,179 @@
+// The owner's console: what is on air, how the services are, what needs a look.
+import type { ServiceName, Warning, WarningCode } from '#shared/contract/status.ts';
+import { defineMessages, formatBytes, formatNumber } from '../state/i18n.svelte.ts';
+
+export const t = defineMessages({
+  en: {
+    title: 'Console',
+    loading: 'Asking the services',
+    failedTitle: 'The status did not load',
+    stale: 'These figures are from {when}: the last answer did not come. Trying again.',
+    signInTitle: 'The console is for the owner',
+    signInText: 'Open the owner link first. It is printed in the terminal where Lectern was started.',
+
+    warningsTitle: 'Needs a look',
+    allWell: 'Everything is well.',
+
+    classesTitle: 'On air',
+    noneTitle: 'Nothing is on air',
+    noneText: 'A class is here as soon as its teacher goes live.',
+    noneUnknown: 'The gateway does not answer, so nobody knows what is on air.',
+    stateStarting: 'Starting',
+    stateLive: 'Live',
+    stateInterrupted: 'Interrupted',
+    in: 'In',
+    out: 'Out',
+    fps: 'Pictures',
+    perSecond: '{value}/s',
+    viewers: 'Viewers',
+    nobody: 'nobody',
+    keyframes: 'Key frames',
+    every: 'every {value} s',
+    skew: 'Sound behind picture',
+    loss: 'Lost packets',
+    firstFrame: 'First picture',
+    firstFrameValue: '{p50} ms, most within {p95} ms',
+    noValue: 'not known',
+    onAirFor: 'for {duration}',
+
+    servicesTitle: 'Services',
+    gateway: 'Gateway',
+    sfu: 'Rooms (SFU)',
+    school: 'School',
+    up: 'Answers',
+    down: 'Does not answer',
+    answered: 'in {ms} ms',
+    cpu: 'Processor',
+    cpuValue: '{percent} of a core',
+    memory: 'Memory',
+    uptime: 'Runs for',
+    rooms: 'Rooms',
+    people: 'People',
+    sound: 'AAC workers',
+    soundValue: '{count}, {seconds} s of processor time',
+
+    diskTitle: 'Disk',
+    diskFree: '{free} free of {size}',
+    diskRecordings: 'Recordings take {bytes}.',
+    diskUsed: 'Used part of the disk',
+
+    wServiceDown: '{service} does not answer. It is started anew by itself; if this stays, look at the log.',
+    wDiskFull: 'The disk is full ({bytes} left): classes are no longer recorded. Delete recordings.',
+    wDiskLow: 'The disk is nearly full: {bytes} left. An hour of class takes about 1.5 GB.',
+    wSourceGone: '“{title}”: nothing comes from the teacher. The broadcast waits and ends after two minutes.',
+    wClassNote: '“{title}”: {note}',
+    wPacketLoss: '“{title}”: {percent} of the teacher’s packets are lost. A cable is better than Wi-Fi.',
+    wKeyframesRare:
+      '“{title}”: {seconds} s from key frame to key frame, so viewers wait long. Set it to 2 s in the encoder.',
+    wSkew: '“{title}”: sound and picture are {ms} ms apart on their way out.',
+    wViewersSlow: '“{title}”: {count} times a viewer’s connection was too slow in the last half minute.',
+    wSoundLate: 'Sound is made {ms} ms late: the processor has too much to do.',
+    wWorkerDied:
+      'A media worker of the rooms ended unexpectedly ({count} so far). People reconnect by themselves.',
+    wEventsWaiting: '{service} has {count} events that the school has not taken yet.',
+  },
+  zh: {
+    title: '控制台',
+    loading: '正在询问各服务',
+    failedTitle: '状态加载失败',
+    stale: '这是 {when} 的数据：最近一次没有应答，正在重试。',
+    signInTitle: '控制台仅供所有者使用',
+    signInText: '请先打开所有者链接。它显示在启动 Lectern 的终端里。',
+
+    warningsTitle: '需要留意',
+    allWell: '一切正常。',
+
+    classesTitle: '正在直播',
+    noneTitle: '没有正在直播的课程',
+    noneText: '老师开播后，课程会出现在这里。',
+    noneUnknown: '网关没有应答，无法得知正在直播的课程。',
+    stateStarting: '正在开始',
+    stateLive: '直播中',
+    stateInterrupted: '已中断',
+    in: '流入',
+    out: '流出',
+    fps: '画面',
+    perSecond: '{value} 帧/秒',
+    viewers: '观众',
+    nobody: '没有人',
+    keyframes: '关键帧',
+    every: '每 {value} 秒',
+    skew: '声音落后画面',
+    loss: '丢包',
+    firstFrame: '首帧',
+    firstFrameValue: '{p50} 毫秒，多数在 {p95} 毫秒内',
+    noValue: '未知',
+    onAirFor: '已 {duration}',
+
+    servicesTitle: '服务',
+    gateway: '网关',
+    sfu: '课堂（SFU）',
+    school: '教务',
+    up: '正常应答',
+    down: '没有应答',
+    answered: '{ms} 毫秒',
+    cpu: '处理器',
+    cpuValue: '单核的 {percent}',
+    memory: '内存',
+    uptime: '已运行',
+    rooms: '课堂',
+    people: '人数',
+    sound: 'AAC 工作线程',
+    soundValue: '{count} 个，处理器时间 {seconds} 秒',
+
+    diskTitle: '磁盘',
+    diskFree: '共 {size}，剩余 {free}',
+    diskRecordings: '录制占用 {bytes}。',
+    diskUsed: '磁盘已用部分',
+
+    wServiceDown: '{service}没有应答。它会自动重启；如果一直如此，请查看日志。',
+    wDiskFull: '磁盘已满（剩余 {bytes}）：课程不再录制。请删除录制。',
+    wDiskLow: '磁盘将满：剩余 {bytes}。一小时课程约占 1.5 GB。',
+    wSourceGone: '“{title}”：老师那边没有画面和声音。直播会等待，两分钟后结束。',
+    wClassNote: '“{title}”：{note}',
+    wPacketLoss: '“{title}”：老师的数据包丢失 {percent}。网线比 Wi-Fi 好。',
+    wKeyframesRare: '“{title}”：关键帧间隔 {seconds} 秒，观众等待较久。请在编码器中设为 2 秒。',
+    wSkew: '“{title}”：送出时声音与画面相差 {ms} 毫秒。',
+    wViewersSlow: '“{title}”：最近半分钟内有 {count} 次观众网络太慢。',
+    wSoundLate: '声音编码落后 {ms} 毫秒：处理器过忙。',
+    wWorkerDied: '课堂的媒体进程意外结束（共 {count} 次）。大家会自动重连。',
+    wEventsWaiting: '{service}有 {count} 个事件尚未送达教务服务。',
+  },
+});
+
+const WORDS = {
+  'service-down': 'wServiceDown',
+  'disk-full': 'wDiskFull',
+  'disk-low': 'wDiskLow',
+  'source-gone': 'wSourceGone',
+  'class-note': 'wClassNote',
+  'packet-loss': 'wPacketLoss',
+  'keyframes-rare': 'wKeyframesRare',
+  skew: 'wSkew',
+  'viewers-slow': 'wViewersSlow',
+  'sound-late': 'wSoundLate',
+  'worker-died': 'wWorkerDied',
+  'events-waiting': 'wEventsWaiting',
+} as const satisfies Record<WarningCode, string>;
+
+export const serviceName = (name: ServiceName): string => t(name);
+
+/** What a person should know and do. */
+export function warningText({ code, service, title = '', value = 0, note = '' }: Warning): string {
+  return t(WORDS[code], {
+    title,
+    note,
+    service: service === undefined ? '' : serviceName(service),
+    bytes: formatBytes(value),
+    percent: formatNumber(value, { style: 'percent', maximumFractionDigits: 1 }),
+    seconds: Math.round(value / 1_000),
+    ms: Math.round(value),
+    count: value,
+  });
+}
+
+/** `2.1 Mbit/s`. */
+export function formatRate(bps: number): string {
+  const [value, unit] = bps < 1e6 ? [bps / 1e3, 'kilobit-per-second'] : [bps / 1e6, 'megabit-per-second'];
+  return formatNumber(value, { style: 'unit', unit, maximumFractionDigits: value < 10 ? 1 : 0 });
+}
