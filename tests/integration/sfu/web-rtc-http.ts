@@ -4,14 +4,27 @@ export class Whip {
   #session = '';
   video: HTMLVideoElement | undefined;
 
-  /** Publishes the fake camera and microphone to `url`. */
-  async publish(url: string, bearer: string): Promise<void> {
+  /** Publishes the fake camera and microphone to `url`: in this codec, in one layer or in three. */
+  async publish(url: string, bearer: string, codec = 'H264', layers = 1): Promise<void> {
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: true,
-      video: { width: 640, height: 360 },
+      video: layers > 1 ? { width: 1280, height: 720 } : { width: 640, height: 360 },
     });
     for (const track of stream.getTracks()) {
-      this.#connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+      const sendEncodings =
+        layers > 1 && track.kind === 'video'
+          ? [{ rid: 'q', scaleResolutionDownBy: 4 }, { rid: 'h', scaleResolutionDownBy: 2 }, { rid: 'f' }]
+          : undefined;
+      const transceiver = this.#connection.addTransceiver(track, {
+        direction: 'sendonly',
+        streams: [stream],
+        ...(sendEncodings && { sendEncodings }),
+      });
+      if (track.kind === 'audio') continue;
+      const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
+      transceiver.setCodecPreferences(
+        codecs.filter(({ mimeType }) => mimeType === `video/${codec}` || mimeType === 'video/rtx'),
+      );
     }
     await this.#offer(url, { authorization: `Bearer ${bearer}` });
   }
@@ -47,14 +60,16 @@ export class Whip {
 
   /** Pictures, their width, packets of sound, and how much of it was loud. */
   async received(): Promise<{
+    codec: string;
     frames: number;
     width: number;
     audioPackets: number;
     energy: number;
     freezes: number;
   }> {
-    const found = { frames: 0, width: 0, audioPackets: 0, energy: 0, freezes: 0 };
-    for (const report of (await this.#connection.getStats()).values()) {
+    const found = { codec: '', frames: 0, width: 0, audioPackets: 0, energy: 0, freezes: 0 };
+    const stats = await this.#connection.getStats();
+    for (const report of stats.values()) {
       if (report.type !== 'inbound-rtp') continue;
       if (report.kind === 'audio') {
         found.audioPackets += report.packetsReceived ?? 0;
@@ -62,6 +77,7 @@ export class Whip {
       } else {
         found.frames += report.framesDecoded ?? 0;
         found.width = report.frameWidth ?? 0;
+        found.codec = stats.get(report.codecId)?.mimeType ?? '';
         found.freezes = report.freezeCount ?? 0;
       }
     }

@@ -100,6 +100,33 @@ describe('WHEP', () => {
     for (const page of [teacher, player, second]) await page.context().close();
   });
 
+  test('a change of codec ends a session, and the next one has the new codec', async () => {
+    const there = elsewhere();
+    const url = `${world.url}/whip/${there.channel}`;
+    const key = makePublishKey(world.secrets.playback, there.channel, there.room, 0);
+    const encode = async (codec: string) => {
+      const page = await classrooms.page();
+      await page.evaluate(([to, bearer, name]) => window.whip.publish(to, bearer, name), [
+        url,
+        key,
+        codec,
+      ] as const);
+      return page;
+    };
+    const old = await encode('VP8');
+    await until('it is on air', async () => (await post(address(there.channel))).status === 201);
+    const player = await watch(there.channel);
+    await moves(player, 'VP8 is seen');
+    assert.equal((await received(player)).codec, 'video/VP8');
+    await old.evaluate(() => window.whip.end());
+    const next = await encode('H264');
+    await over(player);
+    const again = await watch(there.channel);
+    await moves(again, 'H.264 is seen');
+    assert.equal((await received(again)).codec, 'video/H264');
+    for (const page of [old, player, next, again]) await page.context().close();
+  });
+
   test('nobody watches unsigned, beyond the signature, or past a change of the rules', async (t) => {
     const there = elsewhere();
     const teacher = await classrooms.enter(world, 'teacher', 'teacher', ['camera'], there);

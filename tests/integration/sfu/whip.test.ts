@@ -199,6 +199,27 @@ describe('WHIP', () => {
       await student.context().close();
     });
 
+    test('of Chromium in three layers', async () => {
+      const { there, url, key } = place();
+      const student = await classrooms.enter(world, 'student', 'student', [], there);
+      const publisher = await classrooms.page();
+      await publisher.evaluate(([to, bearer]) => window.whip.publish(to, bearer, 'H264', 3), [
+        url,
+        key,
+      ] as const);
+      await sees(student, () => 'nothing came');
+      await until('the audience gets all layers', () => {
+        const video = gateway.latest?.tracks.filter(({ kind }) => kind === 'video') ?? [];
+        return (
+          gateway.latest?.lesson === there.room &&
+          video.length === 3 &&
+          video.every(({ ssrc }) => (gateway.streams.get(ssrc)?.packets ?? 0) > 20)
+        );
+      });
+      await publisher.context().close();
+      await student.context().close();
+    });
+
     test('of Chromium', async () => {
       const { there, url, key } = place();
       const student = await classrooms.enter(world, 'student', 'student', [], there);
