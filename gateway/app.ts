@@ -7,7 +7,7 @@ import { isErrno, type Secrets } from '#server/secrets.ts';
 import type { Log } from '#server/log.ts';
 import { openOutbox, type Outbox } from '#server/outbox.ts';
 import type { Settings } from '#server/settings.ts';
-import { createDecide, signedAddress } from './access/decide.ts';
+import { Access } from './access/access.ts';
 import { answerFor } from './access/answer.ts';
 import { openMixing } from './audio/mixing.ts';
 import { Channels } from './channel/channels.ts';
@@ -92,12 +92,16 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     owned.push(() => monitor.close());
 
-    const decide = createDecide([signedAddress(secrets.playback)]);
-    const rtmp = new RtmpServer({ egress, metrics, decide, log });
+    const access = await Access.open({ settings, secrets, channelOf: (id) => store.channelOf(id), log });
+    owned.push(() => access.close());
+    outbox.add({ type: 'gateway:started', atMs: Date.now(), instance: access.settings.instance });
+    const { decide, open } = access;
+    const rtmp = new RtmpServer({ egress, metrics, open, log });
     owned.push(() => rtmp.close());
     const flv = new FlvServer(egress, metrics);
     const server = createGatewayHttp({
       decide,
+      open,
       flv,
       live: new LiveHls(egress, store),
       replay: new ReplayFiles(store),
@@ -108,7 +112,8 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       internal: createInternalApi({
         channels,
         recordings: store,
-        decide: answerFor(decide, secrets.playback),
+        access,
+        decide: answerFor(decide),
         status: () => monitor.status(),
         secret: secrets.internal,
         log,

@@ -10,7 +10,8 @@ import { clientOf } from '#server/forwarded.ts';
 import { sendError } from '#server/http.ts';
 import { redactUrl, type Log } from '#server/log.ts';
 import { serveHealth } from '#server/service.ts';
-import type { Decide } from './access/decide.ts';
+import type { AccessRequest, Decide } from './access/decide.ts';
+import type { OpenConnections } from './access/open.ts';
 import type { FlvServer } from './egress/flv/flv-server.ts';
 import type { LiveHls } from './egress/hls/live-routes.ts';
 import { allowOrigins, sendPreflight } from './egress/http-media.ts';
@@ -23,6 +24,8 @@ const HEAD_LIMIT_MS = 10_000;
 
 export interface GatewayHttpOptions {
   readonly decide: Decide;
+  /** Asks again those who are served for longer than a moment. */
+  readonly open: OpenConnections;
   readonly flv: FlvServer;
   readonly live: LiveHls;
   readonly replay: ReplayFiles;
@@ -103,7 +106,13 @@ async function answer(options: GatewayHttpOptions, request: IncomingMessage, res
       throw new LecternError('method-not-allowed');
     }
     const params = new URLSearchParams(query);
-    await admit(options, request, target, params);
+    const asked = accessRequest(options, request, path, target, params);
+    if (request.method === 'GET' && (target.kind === 'flv' || target.kind === 'file')) {
+      await hold(options, asked, response, target.kind === 'file');
+    } else {
+      const verdict = await options.decide(asked);
+      if (!verdict.allow) throw new LecternError(verdict.code);
+    }
     if (response.destroyed) return;
     await serve(options, request, response, target, params);
   } catch (error) {
@@ -111,22 +120,44 @@ async function answer(options: GatewayHttpOptions, request: IncomingMessage, res
   }
 }
 
-/** Throws LecternError unless the request may play `target`. */
-async function admit(
-  { decide, trustedProxies }: GatewayHttpOptions,
+function accessRequest(
+  { trustedProxies }: GatewayHttpOptions,
   request: IncomingMessage,
+  path: string,
   target: Target,
   query: URLSearchParams,
-): Promise<void> {
-  const verdict = await decide({
+): AccessRequest {
+  const { ip, host } = clientOf(request, trustedProxies);
+  const { referer, origin } = request.headers;
+  return {
     action: 'play',
     resource: resourceOf(target),
+    path,
     query,
-    ip: clientOf(request, trustedProxies).ip,
-    referer: request.headers.referer,
+    ip,
+    // A WebSocket's handshake, and a page that is told to say little, name their site in Origin alone.
+    referer: referer ?? origin,
+    host,
     nowMs: Date.now(),
-  });
+  };
+}
+
+/**
+ * Throws LecternError unless the request may be served, and ends the connection when it may no longer. A
+ * download that has begun may be finished after its address expired, but not after it was revoked.
+ */
+async function hold(
+  { open }: GatewayHttpOptions,
+  asked: AccessRequest,
+  connection: ServerResponse | Duplex,
+  outlivesSignature: boolean,
+): Promise<void> {
+  const held = open.hold(asked, () => connection.destroy(), { outlivesSignature });
+  connection.once('close', () => held.leave());
+  const verdict = await held.verdict;
   if (!verdict.allow) throw new LecternError(verdict.code);
+  // Its end may have come before there was anyone to hear of it.
+  if (connection.destroyed) held.leave();
 }
 
 async function serve(
@@ -179,7 +210,8 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
     const [path = '', query = ''] = url.split('?', 2);
     const target = url.length > MAX_URL_LENGTH ? undefined : parseTarget(path);
     if (target?.kind !== 'flv') throw new LecternError('not-found');
-    await admit(options, request, target, new URLSearchParams(query));
+    const asked = accessRequest(options, request, path, target, new URLSearchParams(query));
+    await hold(options, asked, socket, false);
     if (socket.destroyed) return;
     options.flv.upgrade(request, socket, head, target.channel);
     socket.off('error', gone);

@@ -3,14 +3,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import { ChannelId, RecordingId } from '#shared/contract/ids.ts';
 import {
+  AccessDefaults,
   AccessQuestion,
   BroadcastFeed,
+  ChannelSettings,
+  ExplainRequest,
   type AccessAnswer,
   type RecordingInfo,
 } from '#shared/contract/internal.ts';
 import { check, readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { GatewayStatus } from '#shared/contract/status.ts';
+import type { Access } from './access/access.ts';
 import type { Channels } from './channel/channels.ts';
 
 const PREFIX = '/internal/';
@@ -31,6 +35,7 @@ export interface InternalOptions {
   readonly channels: Channels;
   readonly recordings: Recordings;
   readonly status: () => Promise<GatewayStatus>;
+  readonly access: Pick<Access, 'settings' | 'explain'>;
   readonly secret: string;
   readonly log: Log;
 }
@@ -38,29 +43,41 @@ export interface InternalOptions {
 /** Answers a request and resolves with true; with false if it is for something else. */
 export type InternalApi = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 
-export function createInternalApi({
-  channels,
-  recordings,
-  decide,
-  status,
-  secret,
-  log,
-}: InternalOptions): InternalApi {
+export function createInternalApi(options: InternalOptions): InternalApi {
+  const { channels, recordings, access, decide, status, secret, log } = options;
+
   async function answer(request: IncomingMessage, path: string, query: URLSearchParams): Promise<unknown> {
     const method = request.method ?? '';
     const [noun, id, part, ...more] = path.split('/');
     if (more.length > 0) throw new LecternError('not-found');
     if (noun === 'channels' && id !== undefined && part === 'broadcast') {
       const channel = check(ChannelId, id);
-      if (method === 'PUT') return channels.feed(channel, await readJson(request, BroadcastFeed));
+      if (method === 'PUT') {
+        const broadcast = channels.feed(channel, await readJson(request, BroadcastFeed));
+        return { ...broadcast, accessEpoch: access.settings.versionOf(channel) };
+      }
       if (method !== 'DELETE') throw new LecternError('method-not-allowed');
       // What is on air ends now; to make the recording final may take longer than a caller waits.
       void channels.stop(channel);
       return channels.status(channel) ?? {};
     }
+    if (noun === 'channels' && id !== undefined && part === 'settings') {
+      if (method !== 'PUT') throw new LecternError('method-not-allowed');
+      const channel = check(ChannelId, id);
+      return access.settings.put(channel, await readJson(request, ChannelSettings));
+    }
+    if (noun === 'access' && id === undefined) {
+      if (method !== 'PUT') throw new LecternError('method-not-allowed');
+      return access.settings.putDefaults(await readJson(request, AccessDefaults));
+    }
+    if (noun === 'explain' && id === undefined) {
+      if (method !== 'POST') throw new LecternError('method-not-allowed');
+      return access.explain(await readJson(request, ExplainRequest));
+    }
     if (noun === 'channels' && id !== undefined && part === undefined) {
       if (method !== 'DELETE') throw new LecternError('method-not-allowed');
       const channel = check(ChannelId, id);
+      await access.settings.bury(channel);
       await channels.forget(channel);
       await recordings.eraseChannel(channel);
       return {};

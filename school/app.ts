@@ -2,11 +2,15 @@
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { LecternError } from '#shared/contract/errors.ts';
+import type { ServiceEvent } from '#shared/contract/internal.ts';
 import { clientOf, trustedProxies } from '#server/forwarded.ts';
 import type { Log } from '#server/log.ts';
 import type { Secrets } from '#server/secrets.ts';
 import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
 import { publicUrl, type Settings } from '#server/settings.ts';
+import { createPushes } from './access/pushes.ts';
+import { addAccessRoutes } from './access/routes.ts';
+import { AccessService } from './access/service.ts';
 import { openDatabase, type Database } from './database.ts';
 import { Errands } from './errands/errands.ts';
 import { internalApi } from './events/routes.ts';
@@ -29,6 +33,8 @@ import { addStatusRoutes } from './status/routes.ts';
 
 /** Services are reached by the door on this machine, or by a private network's own proxy. */
 const HOST = '127.0.0.1';
+/** Events after which the gateway has to be told something. */
+const TELLING: readonly ServiceEvent['type'][] = ['gateway:started', 'room:closed'];
 /** Signing in: a person mistypes a few times. */
 const SESSION_RATE = { capacity: 20, perSecond: 0.5 };
 /** Tickets: a whole school sits behind one address, and all come at the same minute. */
@@ -43,13 +49,16 @@ export interface RunningSchool extends RunningService {
 export async function startSchool(settings: Settings, secrets: Secrets, log: Log): Promise<RunningSchool> {
   const db = await openDatabase(join(settings.LECTERN_DATA, 'school', 'lectern.db'));
   const neighbours = reachNeighbours(settings, secrets.internal);
-  const errands = new Errands(db, neighbours, log);
+  const errands = new Errands(db, neighbours, createPushes(db, neighbours), log);
   const metrics = schoolMetrics(db, () => errands.count());
   const api = buildApi({ settings, secrets, log, db, neighbours, errands, metrics });
   const internal = internalApi({
     secret: secrets.internal,
     async apply(batch) {
       metrics.countEvents(batch, await applyEvents(db, batch, log));
+      // A gateway that is back is told at once what it missed; so it is of the end of a class.
+      const tells = batch.events.some(({ event }) => TELLING.includes(event.type));
+      if (tells) void errands.run();
     },
     log,
   });
@@ -115,6 +124,8 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   const isSecure = origin.startsWith('https:');
   addSessionRoutes(api, { owner, tokens, isSecure, limit: limit(SESSION_RATE), log });
   addLessonRoutes(api, { lessons, recordings, links, admission, ownerOnly, limit: limit(TICKET_RATE) });
+  const access = new AccessService({ db, errands, neighbours, links, log, now });
+  addAccessRoutes(api, { access, lessons, ownerOnly, ipOf });
   addRecordingRoutes(api, { recordings, admission, ownerOnly });
   addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
   addDocument(api, origin);

@@ -18,7 +18,21 @@ import { MIGRATIONS } from './migrations.ts';
 
 /** Times are in ms since 1970. Columns are in snake_case; CamelCasePlugin translates. */
 export interface Tables {
-  lesson: { id: string; title: string; channel: string; state: LessonState; createdAtMs: number };
+  lesson: {
+    id: string;
+    title: string;
+    channel: string;
+    state: LessonState;
+    createdAtMs: number;
+    /** Grows with each change that the gateway has to know of; in ms since 1970. */
+    settingsVersion: Generated<number>;
+    /** Counts the stream keys that were replaced. */
+    publishVersion: Generated<number>;
+    /** Counts the revocations of playback addresses. */
+    accessEpoch: Generated<number>;
+    /** A `LessonAccess` as JSON; null for a lesson without rules of its own. */
+    access: string | null;
+  };
   recording: {
     id: string;
     lesson: string;
@@ -54,6 +68,8 @@ export interface Tables {
   outbox: { name: string; lastId: number };
   /** What is still to be done at the other services; `body` is an `Errand` as JSON. */
   errand: { id: Generated<number>; body: string };
+  /** What is set for the whole school; `body` is JSON. */
+  setting: { name: 'access' | 'gateway-instance'; version: number; body: string };
 }
 
 /** The database, or a transaction on it. */

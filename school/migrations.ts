@@ -4,6 +4,7 @@ import type { Migration } from 'kysely/migration';
 
 export const MIGRATIONS: Record<string, Migration> = {
   '0001-lessons': { up: lessons },
+  '0002-access': { up: access },
 };
 
 async function lessons(db: Kysely<unknown>): Promise<void> {
@@ -80,6 +81,22 @@ async function lessons(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('errand')
     .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('body', 'text', (column) => column.notNull())
+    .execute();
+}
+
+async function access(db: Kysely<unknown>): Promise<void> {
+  for (const name of ['settingsVersion', 'publishVersion', 'accessEpoch']) {
+    await db.schema
+      .alterTable('lesson')
+      .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+  }
+  await db.schema.alterTable('lesson').addColumn('access', 'text').execute();
+  await db.schema
+    .createTable('setting')
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('version', 'integer', (column) => column.notNull())
     .addColumn('body', 'text', (column) => column.notNull())
     .execute();
 }

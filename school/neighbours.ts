@@ -1,12 +1,20 @@
 // What the school asks of the other services. All that changes something can be asked again.
 import { z } from 'zod';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import { RecordingInfo } from '#shared/contract/internal.ts';
+import {
+  ExplainAnswer,
+  RecordingInfo,
+  SettingsTaken,
+  type AccessDefaults,
+  type ChannelSettings,
+  type ExplainRequest,
+} from '#shared/contract/internal.ts';
 import { callInternal } from '#server/internal-client.ts';
 import type { Settings } from '#server/settings.ts';
 
 /** People wait for these answers: a service that hangs must not hold a page up for longer. */
 const ANSWER_LIMIT_MS = 2_000;
+const DECIDE_LIMIT_MS = 7_000;
 
 /** Refusals which say that what should be gone is gone. */
 const GONE: readonly ErrorCode[] = ['not-found', 'unknown-channel', 'not-live', 'room-closed'];
@@ -21,6 +29,12 @@ export interface Neighbours {
   eraseRecording(recording: string): Promise<void>;
   /** The recordings that the gateway has, of all channels or of one. */
   recordings(channel?: string): Promise<RecordingInfo[]>;
+  /** Tells the gateway who may watch and publish. */
+  putSettings(channel: string, settings: ChannelSettings): Promise<SettingsTaken>;
+  /** The same for lessons without rules of their own. */
+  putDefaults(defaults: AccessDefaults): Promise<SettingsTaken>;
+  /** Asks the gateway how it would decide on a viewer. */
+  explain(request: ExplainRequest): Promise<ExplainAnswer>;
 }
 
 /** Speaks to the services that `settings` name, with the internal secret. */
@@ -29,6 +43,8 @@ export function reachNeighbours(
   secret: string,
 ): Neighbours {
   const { LECTERN_SFU_URL: sfu, LECTERN_GATEWAY_URL: gateway } = settings;
+  const put = (url: string, body: unknown) =>
+    callInternal(secret, 'PUT', url, SettingsTaken, body, ANSWER_LIMIT_MS);
   const remove = async (url: string) => {
     try {
       await callInternal(secret, 'DELETE', url, z.unknown(), undefined, ANSWER_LIMIT_MS);
@@ -42,6 +58,11 @@ export function reachNeighbours(
     closeRoom: (lesson) => remove(`${sfu}/internal/rooms/${lesson}`),
     endBroadcast: (channel) => remove(`${gateway}/internal/channels/${channel}/broadcast`),
     eraseChannel: (channel) => remove(`${gateway}/internal/channels/${channel}`),
+    putSettings: (channel, settings) => put(`${gateway}/internal/channels/${channel}/settings`, settings),
+    putDefaults: (defaults) => put(`${gateway}/internal/access`, defaults),
+    // The school's own server may be asked, and has up to five seconds.
+    explain: (request) =>
+      callInternal(secret, 'POST', `${gateway}/internal/explain`, ExplainAnswer, request, DECIDE_LIMIT_MS),
     eraseRecording: (recording) => remove(`${gateway}/internal/recordings/${recording}`),
     recordings(channel) {
       const query = channel === undefined ? '' : `?channel=${channel}`;

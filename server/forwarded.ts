@@ -20,7 +20,8 @@ export function trustedProxies(list: string): ReadonlySet<string> {
 }
 
 /** A v4 address that came over a v6 socket is a v4 address (RFC 4291, 2.5.5.2). */
-const plainIp = (ip: string): string => (ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip);
+export const plainIp = (ip: string): string =>
+  ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
 
 /** Finds the client; `trusted` holds the addresses of the proxies whose word counts. */
 export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>): Client {

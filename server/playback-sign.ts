@@ -14,40 +14,51 @@ function sign(
   resource: PlaybackResource,
   expires: number,
   viewer?: string,
+  epoch = 0,
 ) {
   return createHmac('sha256', secret)
-    .update(playbackMessage(action, resource, expires, viewer))
+    .update(playbackMessage(action, resource, expires, viewer, epoch))
     .digest();
 }
 
-/** The query string (without `?`) that opens `resource` until `expires` (seconds since 1970). */
+/**
+ * The query string (without `?`) that opens `resource` until `expires` (seconds since 1970), or until the
+ * addresses of `epoch` are revoked.
+ */
 export function signPlayback(
   secret: string,
   action: PlaybackAction,
   resource: PlaybackResource,
   expires: number,
   viewer?: string,
+  epoch = 0,
 ): string {
   const query = new URLSearchParams({ expires: String(expires) });
-  query.set('sign', sign(secret, action, resource, expires, viewer).toString('base64url'));
+  query.set('sign', sign(secret, action, resource, expires, viewer, epoch).toString('base64url'));
   if (viewer !== undefined) query.set('viewer', viewer);
+  if (epoch > 0) query.set('epoch', String(epoch));
   return query.toString();
 }
 
-/** Checks a query against `resource`. Returns undefined if it is good, else why it is refused. */
+/**
+ * Checks a query against `resource`. Returns undefined if it is good, else why it is refused; an address of
+ * an epoch below `minEpoch` was revoked, and is as good as a forged one.
+ */
 export function checkPlayback(
   secret: string,
   action: PlaybackAction,
   resource: PlaybackResource,
   query: URLSearchParams,
   nowMs: number,
+  minEpoch = 0,
 ): ErrorCode | undefined {
   if (!query.has('sign') || !query.has('expires')) return 'signature-missing';
   const parsed = PlaybackQuery.safeParse(Object.fromEntries(query));
   if (!parsed.success) return 'signature-invalid';
-  const { expires, viewer } = parsed.data;
-  const expected = sign(secret, action, resource, expires, viewer);
+  const { expires, viewer, epoch = 0 } = parsed.data;
+  const expected = sign(secret, action, resource, expires, viewer, epoch);
   const given = Buffer.from(parsed.data.sign, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'signature-invalid';
+  if (epoch < minEpoch) return 'signature-invalid';
   return expires * 1_000 < nowMs ? 'signature-expired' : undefined;
 }

@@ -60,6 +60,18 @@ const Settings = z.object({
     .min(10)
     .default(12 * 3_600),
   LECTERN_FFMPEG: z.string().optional(),
+  /** A MaxMind DB file (.mmdb) that tells countries by address, for rules by region. */
+  LECTERN_GEOIP: z
+    .string()
+    .transform((path) => resolve(path))
+    .optional(),
+  /** Shared with a CDN that signs addresses by MD5; without it those are refused. */
+  LECTERN_CDN_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,128}$/, 'must be 16 to 128 letters, digits, - or _')
+    .optional(),
+  /** Hosts (comma-separated, with or without a port) that may be asked for leave though they are private. */
+  LECTERN_CALLBACK_HOSTS: z.string().default(''),
   /** Proxies (comma-separated addresses) whose X-Forwarded-* headers are believed. */
   LECTERN_TRUSTED_PROXIES: z.string().default('127.0.0.1,::1'),
 });
@@ -78,6 +90,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 }
 
 /** The origin that links to people are made with, without a trailing slash. */
-export function publicUrl(settings: Settings): string {
+export function publicUrl(settings: Pick<Settings, 'LECTERN_PUBLIC_URL' | 'LECTERN_PORT'>): string {
   return settings.LECTERN_PUBLIC_URL ?? `http://localhost:${settings.LECTERN_PORT}`;
 }

@@ -9,6 +9,7 @@ import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
 import type { App } from './state/app.ts';
+import { AccessStore } from './state/access.svelte.ts';
 import { ConsoleStore } from './state/console.svelte.ts';
 import { initLocale } from './state/i18n.svelte.ts';
 import { LessonsStore } from './state/lessons.svelte.ts';
@@ -60,6 +61,8 @@ export function createApp(): App {
     session: new SessionStore(api),
     lessons: new LessonsStore(api),
     openConsole: () => new ConsoleStore(api),
+
+    openAccess: (lesson) => new AccessStore(api, lesson),
 
     openWatch(lesson, invite) {
       const early = ahead;

@@ -13,7 +13,7 @@ const COMPRESS_ABOVE = 8_000;
 /** A reader that takes nothing for this long is let go: it keeps a file, or a segment in memory. */
 const STALLED_MS = 60_000;
 /** The names of signed parameters; only these are passed on in playlists. */
-const SIGNED = ['expires', 'sign', 'viewer'] as const;
+const SIGNED = ['expires', 'sign', 'viewer', 'epoch', 'md5', 'auth_key'] as const;
 
 /** Lets pages of any origin read the answer: whether they may is decided by the signature. */
 export function allowOrigins(response: ServerResponse): void {

@@ -123,6 +123,11 @@ export class RecordingStore {
     return { info: infoOf(file), title: file.title, dir, timeline: await timeline, isOver: true };
   }
 
+  /** The channel that a recording was made of; undefined if there is no such recording. */
+  channelOf(id: string): string | undefined {
+    return this.#open.get(id)?.info.channel ?? this.#finished.get(id)?.channel;
+  }
+
   /** All recordings, or those of one channel, oldest first. */
   list(channel?: string): RecordingInfo[] {
     const all = [

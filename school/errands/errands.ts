@@ -6,6 +6,7 @@ import { ChannelId, LessonId, RecordingId } from '#shared/contract/ids.ts';
 import type { Log } from '#server/log.ts';
 import type { Database } from '../database.ts';
 import type { Neighbours } from '../neighbours.ts';
+import type { Pushes } from '../access/pushes.ts';
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
@@ -18,6 +19,9 @@ const Errand = z.discriminatedUnion('type', [
   z.object({ type: z.literal('end-lesson'), lesson: LessonId, channel: ChannelId }),
   z.object({ type: z.literal('erase-lesson'), lesson: LessonId, channel: ChannelId }),
   z.object({ type: z.literal('erase-recording'), recording: RecordingId }),
+  /** What is said is what is set when it is done, so several of one lesson are as good as one. */
+  z.object({ type: z.literal('push-settings'), lesson: LessonId }),
+  z.object({ type: z.literal('push-defaults') }),
 ]);
 export type Errand = z.infer<typeof Errand>;
 
@@ -25,24 +29,50 @@ export type Errand = z.infer<typeof Errand>;
 export class Errands {
   readonly #db: Database;
   readonly #neighbours: Neighbours;
+  readonly #pushes: Pushes;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
+  /** Those that are tried out of turn. */
+  readonly #single = new Set<Promise<boolean>>();
   #delayMs = RETRY_MIN_MS;
   #closed = false;
 
-  constructor(db: Database, neighbours: Neighbours, log: Log) {
+  constructor(db: Database, neighbours: Neighbours, pushes: Pushes, log: Log) {
     this.#db = db;
     this.#neighbours = neighbours;
+    this.#pushes = pushes;
     this.#log = log;
   }
 
-  /** Writes the errand down within the caller's transaction. Call `run` once that is committed. */
-  async add(transaction: Database, errand: Errand): Promise<void> {
-    await transaction
+  /**
+   * Writes the errand down within the caller's transaction; resolves with its id. Call `run`, or `runOne`,
+   * once that is committed.
+   */
+  async add(transaction: Database, errand: Errand): Promise<number> {
+    const { id } = await transaction
       .insertInto('errand')
       .values({ body: JSON.stringify(errand) })
-      .execute();
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return id;
+  }
+
+  /**
+   * Tries one errand at once, whatever else is under way: a revocation must not wait for a service that
+   * hangs. Resolves with whether it is done; if not, it is tried later with the others.
+   */
+  runOne(id: number): Promise<boolean> {
+    const tried = this.#tryOne(id).finally(() => this.#single.delete(tried));
+    this.#single.add(tried);
+    return tried;
+  }
+
+  /** True while an errand like this one is still to be done. */
+  async isPending(errand: Errand): Promise<boolean> {
+    const body = JSON.stringify(errand);
+    const row = await this.#db.selectFrom('errand').select('id').where('body', '=', body).executeTakeFirst();
+    return row !== undefined;
   }
 
   /** How many are not done yet. */
@@ -72,7 +102,15 @@ export class Errands {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#round;
+    await Promise.allSettled([this.#round, ...this.#single]);
+  }
+
+  async #tryOne(id: number): Promise<boolean> {
+    const row = await this.#db.selectFrom('errand').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) return true;
+    const isDone = !this.#closed && (await this.#try(id, row.body));
+    if (!isDone) void this.run();
+    return isDone;
   }
 
   async #runAnew(): Promise<void> {
@@ -126,7 +164,11 @@ export class Errands {
   async #do(errand: Errand): Promise<void> {
     const { closeRoom, endBroadcast, eraseChannel, eraseRecording } = this.#neighbours;
     const steps: (() => Promise<void>)[] = [];
-    if (errand.type === 'erase-recording') {
+    if (errand.type === 'push-settings') {
+      steps.push(() => this.#pushes.settings(errand.lesson));
+    } else if (errand.type === 'push-defaults') {
+      steps.push(() => this.#pushes.defaults());
+    } else if (errand.type === 'erase-recording') {
       steps.push(() => eraseRecording(errand.recording));
     } else {
       steps.push(

@@ -5,6 +5,7 @@ import type { Database } from '../database.ts';
 import { noteArrival, noteDeparture } from '../lessons/attendance.ts';
 import { deleteMessage, keepMessage } from '../lessons/chat.ts';
 import { findLesson, moveLesson } from '../lessons/store.ts';
+import { addPushes, changeSettings, noteGateway } from '../access/store.ts';
 import { noteRecording } from '../recordings/store.ts';
 
 /**
@@ -37,6 +38,10 @@ export function applyEvents(db: Database, { outbox, events }: EventBatch, log: L
 }
 
 async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<void> {
+  if (event.type === 'gateway:started') {
+    await noteGateway(db, event.instance);
+    return;
+  }
   const id = event.type === 'recording:changed' ? event.recording.lesson : event.lesson;
   if ((await findLesson(db, id)) === undefined) return;
   const { atMs } = event;
@@ -46,7 +51,12 @@ async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<
       break;
     case 'room:closed':
       await noteDeparture(db, id, atMs);
-      if ((await moveLesson(db, id, 'end')) !== undefined) log.info({ lesson: id }, 'lesson ended');
+      if ((await moveLesson(db, id, 'end')) !== undefined) {
+        log.info({ lesson: id }, 'lesson ended');
+        // The stream key ends with it.
+        await changeSettings(db, id, {}, atMs);
+        await addPushes(db, [{ type: 'push-settings', lesson: id }]);
+      }
       break;
     case 'peer:joined': {
       const { peer, name, role } = event;

@@ -1,6 +1,8 @@
 // The OpenAPI 3.1 document, made from the schemas and routes that also do the checking.
 import { z } from 'zod';
 import { ErrorBody } from '#shared/contract/errors.ts';
+import * as access from '#shared/contract/access.ts';
+import { PublishLinks } from '#shared/contract/publish.ts';
 import * as rest from '#shared/contract/rest.ts';
 import { Status } from '#shared/contract/status.ts';
 import { SESSION_COOKIE } from '../people/owner.ts';
@@ -23,6 +25,16 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   ReplayIssued: rest.ReplayIssued,
   Attendance: rest.Attendance,
   Status,
+  AccessRevoked: rest.AccessRevoked,
+  PublishLinks,
+  AccessRules: access.AccessRules,
+  SchoolAccess: access.SchoolAccess,
+  SchoolAccessView: access.SchoolAccessView,
+  SchoolAccessTest: access.SchoolAccessTest,
+  LessonAccess: access.LessonAccess,
+  LessonAccessView: access.LessonAccessView,
+  AccessTest: access.AccessTest,
+  AccessTestResult: access.AccessTestResult,
 };
 
 for (const [id, schema] of Object.entries(NAMED)) z.globalRegistry.add(schema, { id });
@@ -46,7 +58,7 @@ export function addDocument(api: Api, publicUrl: string): void {
       info: {
         title: 'Lectern',
         version: '1',
-        description: 'Lessons, their links, tickets and playback addresses, and their recordings.',
+        description: 'Lessons, their links, tickets and playback addresses, who may watch, and recordings.',
       },
       servers: [{ url: publicUrl }],
       security: [{ apiKey: [] }, { session: [] }],

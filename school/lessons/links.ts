@@ -1,8 +1,10 @@
 // The addresses that are given to people and players: invitations in a fragment, which no server and no
 // log sees, and signed playback addresses.
 import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
+import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
+import { makePublishKey } from '#server/publish-key.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import type { Secrets } from '#server/secrets.ts';
 import { publicUrl, type Settings } from '#server/settings.ts';
@@ -39,18 +41,28 @@ export class Links {
     return { teacher, student, watch };
   }
 
-  /** Where a channel plays, signed. */
-  play(channel: string): PlayLinks {
-    const query = this.#query(`/live/${channel}`);
+  /** Where a channel plays, signed; `epoch` counts the revocations so far. */
+  play(channel: string, epoch: number): PlayLinks {
+    const query = this.#query(`/live/${channel}`, epoch);
     const paths = livePaths(channel);
     const http = (path: string) => `${this.#base}${path}?${query}`;
-    const { hostname } = new URL(this.#base);
     return {
       hls: http(paths.hls),
       dvr: http(paths.dvr),
       flv: http(paths.flv),
       wsFlv: http(paths.flv).replace(/^http/, 'ws'),
-      rtmp: `rtmp://${hostname}:${this.#rtmpPort}/live/${channel}?${query}`,
+      rtmp: `${this.#rtmp()}/${channel}?${query}`,
+      whep: http(paths.whep),
+    };
+  }
+
+  /** Where a program publishes to a channel, with the lesson's stream key. */
+  publish(lesson: string, channel: string, version: number): PublishLinks {
+    const paths = publishPaths(channel, makePublishKey(this.#secret, channel, lesson, version));
+    return {
+      rtmp: { url: this.#rtmp(), key: paths.rtmpStreamKey },
+      whip: `${this.#base}${paths.whip}`,
+      webcodecs: `${this.#base}${paths.webcodecs}`.replace(/^http/, 'ws'),
     };
   }
 
@@ -58,8 +70,9 @@ export class Links {
   async replay(
     lesson: string,
     recording: string,
+    epoch: number,
   ): Promise<{ page: string; hls: string; mp4: string; flv: string }> {
-    const query = this.#query(`/replay/${recording}`);
+    const query = this.#query(`/replay/${recording}`, epoch);
     const paths = replayPaths(recording);
     const http = (path: string) => `${this.#base}${path}?${query}`;
     const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience' });
@@ -70,9 +83,13 @@ export class Links {
     return `${this.#base}${path}#invite=${await this.#tokens.invite(invite)}`;
   }
 
-  #query(resource: PlaybackResource): string {
+  #rtmp(): string {
+    return `rtmp://${new URL(this.#base).hostname}:${this.#rtmpPort}/live`;
+  }
+
+  #query(resource: PlaybackResource, epoch: number): string {
     const stepS = Math.max(1, Math.floor(this.#ttlS / EXPIRY_STEPS));
     const expires = Math.ceil((this.#now() / 1_000 + this.#ttlS) / stepS) * stepS;
-    return signPlayback(this.#secret, 'play', resource, expires);
+    return signPlayback(this.#secret, 'play', resource, expires, undefined, epoch);
   }
 }

@@ -206,12 +206,12 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
     async (context) => {
       const { lesson } = context.req.valid('param');
       await admission.roleIn(context, lesson, context.req.valid('json').invite);
-      const { id, title, state, channel } = await lessons.find(lesson);
+      const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const all = await recordings.list({ lesson, limit: RECORDINGS_OFFERED });
       return context.json(
         {
           lesson: { id, title, state },
-          play: links.play(channel),
+          play: links.play(channel, accessEpoch),
           replay: replayOf(all),
           recordings: all.filter(isWatchable),
         },

@@ -5,21 +5,14 @@ import type { Attendance, Lesson, TicketIssued } from '#shared/contract/rest.ts'
 import type { Invite } from '#shared/contract/tickets.ts';
 import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
 import type { Log } from '#server/log.ts';
+import { changeSettings } from '../access/store.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import { newPeerId, type Tokens } from '../people/tokens.ts';
 import { listReplays } from '../recordings/store.ts';
 import { listAttendance, noteDeparture } from './attendance.ts';
 import type { Links } from './links.ts';
-import {
-  deleteLesson,
-  findLesson,
-  insertLesson,
-  listLessons,
-  moveLesson,
-  renameLesson,
-  type LessonRow,
-} from './store.ts';
+import { deleteLesson, findLesson, insertLesson, listLessons, moveLesson, type LessonRow } from './store.ts';
 
 export interface LessonDeps {
   db: Database;
@@ -42,15 +35,22 @@ export class Lessons {
   }
 
   async create(title: string): Promise<Lesson> {
-    const { db, log, now } = this.#deps;
-    const lesson = await insertLesson(db, {
-      id: makeId(random),
-      title,
-      channel: makeId(random),
-      state: 'scheduled',
-      createdAtMs: now(),
+    const { db, errands, log, now } = this.#deps;
+    const { lesson, errand } = await db.transaction().execute(async (transaction) => {
+      const row = await insertLesson(transaction, {
+        id: makeId(random),
+        title,
+        channel: makeId(random),
+        state: 'scheduled',
+        createdAtMs: now(),
+      });
+      return {
+        lesson: row,
+        errand: await errands.add(transaction, { type: 'push-settings', lesson: row.id }),
+      };
     });
     log.info({ lesson: lesson.id }, 'lesson created');
+    void errands.runOne(errand);
     return this.#view(lesson);
   }
 
@@ -64,8 +64,13 @@ export class Lessons {
   }
 
   async rename(id: string, title: string): Promise<Lesson> {
-    const row = await renameLesson(this.#deps.db, id, title);
-    if (row === undefined) throw new LecternError('not-found');
+    const { db, errands, now } = this.#deps;
+    const { row, errand } = await db.transaction().execute(async (transaction) => {
+      const renamed = await changeSettings(transaction, id, { title }, now());
+      if (renamed === undefined) throw new LecternError('not-found');
+      return { row: renamed, errand: await errands.add(transaction, { type: 'push-settings', lesson: id }) };
+    });
+    void errands.runOne(errand);
     return this.#view(row);
   }
 
@@ -79,7 +84,9 @@ export class Lessons {
     const ended = await db.transaction().execute(async (transaction) => {
       if ((await moveLesson(transaction, id, 'end')) === undefined) return false;
       await noteDeparture(transaction, id, now());
+      await changeSettings(transaction, id, {}, now());
       await errands.add(transaction, { type: 'end-lesson', lesson: id, channel });
+      await errands.add(transaction, { type: 'push-settings', lesson: id });
       return true;
     });
     if (ended) {
@@ -164,11 +171,16 @@ export class Lessons {
       rows.map(({ id }) => id),
     );
     return Promise.all(
-      rows.map(async (row) => ({
-        ...row,
-        replay: replays.get(row.id) ?? 'none',
-        links: await links.ofLesson(row.id),
-        play: links.play(row.channel),
+      rows.map(async ({ id, title, channel, state, createdAtMs, accessEpoch, publishVersion }) => ({
+        id,
+        title,
+        channel,
+        state,
+        createdAtMs,
+        replay: replays.get(id) ?? 'none',
+        links: await links.ofLesson(id),
+        play: links.play(channel, accessEpoch),
+        publish: state === 'ended' ? null : links.publish(id, channel, publishVersion),
       })),
     );
   }

@@ -1,28 +1,33 @@
 // Lessons in the database.
+import type { Selectable } from 'kysely';
 import { lessonLifecycle, type LessonEvent, type LessonState } from '#shared/domain/lifecycle.ts';
-import type { Database } from '../database.ts';
+import type { Database, Tables } from '../database.ts';
 
-export interface LessonRow {
-  id: string;
-  title: string;
-  channel: string;
-  state: LessonState;
-  /** Also the cursor of the list: no two lessons have the same. */
-  createdAtMs: number;
-}
+/** `createdAtMs` is also the cursor of the list: no two lessons have the same. */
+export type LessonRow = Selectable<Tables['lesson']>;
 
-/** Adds a lesson; `createdAtMs` is moved on if another lesson has it. */
-export async function insertLesson(db: Database, lesson: LessonRow): Promise<LessonRow> {
-  return db.transaction().execute(async (transaction) => {
-    const newest = await transaction
-      .selectFrom('lesson')
-      .select(({ fn }) => fn.max('createdAtMs').as('atMs'))
-      .executeTakeFirst();
-    const createdAtMs = Math.max(lesson.createdAtMs, (newest?.atMs ?? 0) + 1);
-    const row = { ...lesson, createdAtMs };
-    await transaction.insertInto('lesson').values(row).execute();
-    return row;
-  });
+/** Adds a lesson within the caller's transaction; `createdAtMs` is moved on if another lesson has it. */
+export async function insertLesson(
+  transaction: Database,
+  lesson: Pick<LessonRow, 'id' | 'title' | 'channel' | 'state' | 'createdAtMs'>,
+): Promise<LessonRow> {
+  const newest = await transaction
+    .selectFrom('lesson')
+    .select(({ fn }) => fn.max('createdAtMs').as('atMs'))
+    .executeTakeFirst();
+  const createdAtMs = Math.max(lesson.createdAtMs, (newest?.atMs ?? 0) + 1);
+  return transaction
+    .insertInto('lesson')
+    .values({
+      ...lesson,
+      createdAtMs,
+      settingsVersion: createdAtMs,
+      publishVersion: 0,
+      accessEpoch: 0,
+      access: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }
 
 export function findLesson(db: Database, id: string): Promise<LessonRow | undefined> {
@@ -38,11 +43,6 @@ export function listLessons(db: Database, limit: number, beforeMs?: number): Pro
     .orderBy('createdAtMs', 'desc')
     .limit(limit)
     .execute();
-}
-
-/** Returns the lesson as it is now, or undefined if there is none. */
-export function renameLesson(db: Database, id: string, title: string): Promise<LessonRow | undefined> {
-  return db.updateTable('lesson').set({ title }).where('id', '=', id).returningAll().executeTakeFirst();
 }
 
 /** Deletes the lesson and all that is known of it. */

@@ -4,6 +4,7 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import type { Recording, ReplayIssued } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
+import { epochsOf } from '../access/store.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import { chatBetween } from '../lessons/chat.ts';
@@ -51,12 +52,17 @@ export class Recordings {
     }
     const fresh = await this.#ask(channel);
     const rows = await listRecordings(db, filter);
-    return Promise.all(rows.map((row) => this.#view(update(row, fresh))));
+    const epochs = await epochsOf(
+      db,
+      rows.map(({ lesson }) => lesson),
+    );
+    return Promise.all(rows.map((row) => this.#view(update(row, fresh), epochs)));
   }
 
   /** Throws LecternError `not-found`. */
   async get(id: string): Promise<Recording> {
-    return this.#view(await this.#find(id));
+    const row = await this.#find(id);
+    return this.#view(row, await epochsOf(this.#deps.db, [row.lesson]));
   }
 
   /**
@@ -71,7 +77,7 @@ export class Recordings {
     const isOver = FINAL.includes(row.state);
     const endMs = isOver ? Math.max(row.startedAtMs + row.durationMs, row.endedAtMs ?? 0) : now();
     const chat = await chatBetween(db, row.lesson, row.startedAtMs, endMs);
-    return { title, recording: await this.#view(row), chat };
+    return { title, recording: await this.#view(row, await epochsOf(db, [row.lesson])), chat };
   }
 
   /**
@@ -115,9 +121,9 @@ export class Recordings {
     }
   }
 
-  async #view(row: RecordingRow): Promise<Recording> {
+  async #view(row: RecordingRow, epochs: ReadonlyMap<string, number>): Promise<Recording> {
     const { id, lesson, state, startedAtMs, durationMs, bytes } = row;
-    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id);
+    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id, epochs.get(lesson) ?? 0);
     // Of a broadcast to which nothing ever came there is nothing to download.
     const files: Recording['files'] =
       bytes === 0

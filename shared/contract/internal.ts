@@ -10,12 +10,17 @@
 // every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it.
 // sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room.
+// school → gateway: `PUT /internal/channels/:channel/settings` and `PUT /internal/access` say who may watch
+// and publish, again after every failure; the gateway keeps them on disk.
+// school → gateway: `POST /internal/explain` asks how a request would be decided on, and by which rule.
 // gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
 import { z } from 'zod';
 import { Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
+import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
 import { ErrorCode } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
+import { MAX_EPOCH } from './playback.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
 export const FEED_INTERVAL_MS = 1_000;
@@ -149,6 +154,55 @@ export const RecordingInfo = z.object({
 });
 export type RecordingInfo = z.infer<typeof RecordingInfo>;
 
+/** What the gateway has to know of a channel. A lower `version` than it has changes nothing. */
+export const ChannelSettings = z.object({
+  /** Grows with each change: in ms since 1970, so that it does after a restored backup as well. */
+  version: z.number().int().nonnegative(),
+  lesson: LessonId,
+  title: LessonTitle,
+  /** Stream keys below this version were replaced; null once the lesson has ended: then none opens. */
+  publishVersion: z.number().int().nonnegative().nullable(),
+  /** Signatures below this epoch were revoked. */
+  epoch: z.number().int().min(0).max(MAX_EPOCH),
+  access: LessonAccess,
+});
+export type ChannelSettings = z.infer<typeof ChannelSettings>;
+
+/** The school's rules, for lessons that have none of their own. */
+export const AccessDefaults = z.object({ version: z.number().int().nonnegative(), access: AccessRules });
+export type AccessDefaults = z.infer<typeof AccessDefaults>;
+
+/** The answer to both; `instance` names the gateway's memory: a new one has lost what it was told. */
+export const SettingsTaken = z.object({ version: z.number(), instance: z.string().max(40) });
+export type SettingsTaken = z.infer<typeof SettingsTaken>;
+
+/** `POST /internal/explain`: how a request is decided on, and what each rule says. */
+export const ExplainRequest = z.object({
+  /** `/live/<channel>` or `/replay/<recording>`. */
+  resource: z.string().regex(/^\/(live|replay)\/[a-z0-9]{8,24}$/),
+  /** The path that was asked for, where it says more than the resource. */
+  path: z.string().max(2_048).optional(),
+  /** The query as it came, without `?`. */
+  query: z.string().max(4_096),
+  /** Of the viewer, not of a proxy. */
+  ip: z.string().max(64),
+  referer: z.string().max(4_096).nullable(),
+  /** The host that was asked, where it is known: its own pages may always show the player. */
+  host: z.string().max(300).optional(),
+  /** Rules to decide by instead of those in force. */
+  trial: AccessRules.optional(),
+});
+export type ExplainRequest = z.infer<typeof ExplainRequest>;
+
+export const ExplainAnswer = z.object({
+  allow: z.boolean(),
+  code: ErrorCode.nullable(),
+  rule: RuleName.nullable(),
+  steps: z.array(AccessStep),
+  country: z.string().nullable(),
+});
+export type ExplainAnswer = z.infer<typeof ExplainAnswer>;
+
 /** Facts that flow back to `school`. `atMs` is when it happened. */
 export const ServiceEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('room:opened'), atMs: z.number(), lesson: LessonId }),
@@ -182,6 +236,8 @@ export const ServiceEvent = z.discriminatedUnion('type', [
     state: z.enum(['starting', 'live', 'interrupted', 'ended', 'failed']),
   }),
   z.object({ type: z.literal('recording:changed'), atMs: z.number(), recording: RecordingInfo }),
+  /** The gateway is there (again); `instance` as in {@link SettingsTaken}. */
+  z.object({ type: z.literal('gateway:started'), atMs: z.number(), instance: z.string().max(40) }),
 ]);
 export type ServiceEvent = z.infer<typeof ServiceEvent>;
 

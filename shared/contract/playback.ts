@@ -1,6 +1,8 @@
 // Signed playback addresses. The signature covers a resource and everything below it, so that one
 // query string serves a playlist, its segments and the FLV of the same channel. A CDN can check it:
 //   sign = base64url(HMAC-SHA256(secret, `<action>\n<resource>\n<expires>\n<viewer>`))
+// After a lesson's addresses were revoked its epoch is above 0: then `\n<epoch>` follows in the text, and
+// `&epoch=` in the query. docs/access.md has it in full, with the MD5 forms that CDNs use.
 import { z } from 'zod';
 
 /** What a signature permits: to watch the resource, or to publish to it. */
@@ -8,6 +10,9 @@ export type PlaybackAction = 'play' | 'publish';
 
 /** `/live/<channel>` or `/replay/<recording>`. */
 export type PlaybackResource = `/live/${string}` | `/replay/${string}`;
+
+/** How often the addresses of one lesson can be revoked. */
+export const MAX_EPOCH = 999_999;
 
 /** The query parameters of a signed address. Unknown ones are ignored. */
 export const PlaybackQuery = z.object({
@@ -19,6 +24,12 @@ export const PlaybackQuery = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{1,40}$/)
     .optional(),
+  /** Counts the revocations of the lesson's addresses; left out while there was none. */
+  epoch: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/)
+    .transform(Number)
+    .optional(),
 });
 export type PlaybackQuery = z.infer<typeof PlaybackQuery>;
 
@@ -28,8 +39,10 @@ export function playbackMessage(
   resource: PlaybackResource,
   expires: number,
   viewer = '',
+  epoch = 0,
 ): string {
-  return `${action}\n${resource}\n${expires}\n${viewer}`;
+  const text = `${action}\n${resource}\n${expires}\n${viewer}`;
+  return epoch > 0 ? `${text}\n${epoch}` : text;
 }
 
 /** Where each output of a channel is found, relative to the door or to the gateway. */
@@ -37,6 +50,7 @@ export const livePaths = (channel: string) => ({
   hls: `/live/${channel}/index.m3u8`,
   dvr: `/live/${channel}/dvr.m3u8`,
   flv: `/live/${channel}.flv`,
+  whep: `/whep/${channel}`,
 });
 
 /** Where each form of a recording is found. */

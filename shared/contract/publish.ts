@@ -33,7 +33,7 @@ export function publishMessage(channel: string, lesson: string, version: number)
 /** Where a channel is published to, relative to the door; `rtmp` is what OBS calls the stream key. */
 export const publishPaths = (channel: string, key: string) => ({
   rtmpStreamKey: `${channel}?key=${key}`,
-  whip: `/whip/${channel}`,
+  whip: `/whip/${channel}?key=${key}`,
   webcodecs: `/publish/${channel}?key=${key}`,
 });
 
@@ -45,7 +45,8 @@ export const PublishLinks = z.object({
     /** OBS: *Stream Key*. */
     key: z.string(),
   }),
-  whip: z.object({ url: z.url(), key: z.string() }),
+  /** With the key in it; a program that wants a bearer token takes the key, and the address without `?`. */
+  whip: z.url(),
   webcodecs: z.url(),
 });
 export type PublishLinks = z.infer<typeof PublishLinks>;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Role } from '../domain/permissions.ts';
 import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
+import { PublishLinks } from './publish.ts';
 import { MAX_TOKEN_LENGTH } from './tickets.ts';
 
 export const LessonState = z.enum(['scheduled', 'open', 'live', 'ended']);
@@ -16,6 +17,7 @@ export const PlayLinks = z.object({
   flv: z.url(),
   wsFlv: z.url(),
   rtmp: z.url(),
+  whep: z.url(),
 });
 export type PlayLinks = z.infer<typeof PlayLinks>;
 
@@ -28,6 +30,8 @@ export const Lesson = z.object({
   createdAtMs: z.number(),
   links: z.object({ teacher: z.url(), student: z.url(), watch: z.url() }),
   play: PlayLinks,
+  /** How OBS and other programs publish to it; null once it has ended. */
+  publish: PublishLinks.nullable(),
 });
 export type Lesson = z.infer<typeof Lesson>;
 
@@ -95,6 +99,14 @@ export const ReplayIssued = z.object({
   ),
 });
 export type ReplayIssued = z.infer<typeof ReplayIssued>;
+
+/** `POST /api/v1/lessons/:id/revoke`. */
+export const AccessRevoked = z.object({
+  /** Whether the gateway has done it; if not, it does as soon as it answers. */
+  applied: z.boolean(),
+  play: PlayLinks,
+});
+export type AccessRevoked = z.infer<typeof AccessRevoked>;
 
 /** `GET /api/v1/lessons/:id/attendance`. */
 export const Attendance = z.array(

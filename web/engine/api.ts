@@ -1,7 +1,16 @@
 // The REST client: every answer passes the contract's schema, every failure is a LecternError.
 import { z } from 'zod';
+import {
+  AccessTestResult,
+  LessonAccessView,
+  SchoolAccessView,
+  type AccessRules,
+  type AccessTest,
+  type LessonAccess,
+} from '#shared/contract/access.ts';
 import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
 import {
+  AccessRevoked,
   Attendance,
   Lesson,
   PlaybackIssued,
@@ -15,7 +24,7 @@ import { Status } from '#shared/contract/status.ts';
 /** How long an answer may take, in ms. */
 const ANSWER_LIMIT_MS = 15_000;
 
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 const Lessons = z.array(Lesson);
 const Recordings = z.array(Recording);
@@ -79,6 +88,44 @@ export class Api {
 
   recordings(lesson: string): Promise<Recording[]> {
     return this.#call('GET', `/recordings?lesson=${lesson}`, Recordings);
+  }
+
+  /** The rules for classes that have none of their own. */
+  schoolAccess(): Promise<SchoolAccessView> {
+    return this.#call('GET', '/access', SchoolAccessView);
+  }
+
+  setSchoolAccess(rules: AccessRules): Promise<SchoolAccessView> {
+    return this.#call('PUT', '/access', SchoolAccessView, rules);
+  }
+
+  lessonAccess(lesson: string): Promise<LessonAccessView> {
+    return this.#call('GET', `/lessons/${lesson}/access`, LessonAccessView);
+  }
+
+  setLessonAccess(lesson: string, rules: LessonAccess): Promise<LessonAccessView> {
+    return this.#call('PUT', `/lessons/${lesson}/access`, LessonAccessView, rules);
+  }
+
+  /** Tries rules on a visitor: those of a class, or without `lesson` the school's. */
+  testAccess(lesson: string | null, test: AccessTest): Promise<AccessTestResult> {
+    const path = lesson === null ? '/access/test' : `/lessons/${lesson}/access/test`;
+    return this.#call('POST', path, AccessTestResult, test);
+  }
+
+  /** Ends all playback addresses of a class, and whoever watches by one. */
+  revokeAccess(lesson: string): Promise<AccessRevoked> {
+    return this.#call('POST', `/lessons/${lesson}/revoke`, AccessRevoked);
+  }
+
+  /** Replaces the stream key of a class. */
+  newPublishKey(lesson: string): Promise<Lesson> {
+    return this.#call('POST', `/lessons/${lesson}/publish-key`, Lesson);
+  }
+
+  /** One class. */
+  lesson(lesson: string): Promise<Lesson> {
+    return this.#call('GET', `/lessons/${lesson}`, Lesson);
   }
 
   /** Exchanges an invitation for a ticket to the room; `ticket` is this tab's last one, if it has one. */

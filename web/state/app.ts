@@ -1,5 +1,6 @@
 // What every page can reach: made once in web/app.ts, given to the view through a context.
 import type { Api } from '../engine/api.ts';
+import type { AccessStore } from './access.svelte.ts';
 import type { ConsoleStore } from './console.svelte.ts';
 import type { LessonsStore } from './lessons.svelte.ts';
 import type { ReplayStore } from './replay.svelte.ts';
@@ -16,6 +17,8 @@ export interface App {
   readonly toasts: Toasts;
   readonly session: SessionStore;
   readonly lessons: LessonsStore;
+  /** Who may watch a class, or, with null, all that have no rules of their own. */
+  openAccess(lesson: string | null): AccessStore;
   /** Opens the owner's console. */
   openConsole(): ConsoleStore;
   /** Opens the audience's side of a class. The page that opens it closes it. */

@@ -68,6 +68,14 @@ export class LessonsStore {
     await this.load();
   }
 
+  /** Replaces the stream key of a class. Rejects with a LecternError. */
+  async newPublishKey(lesson: string): Promise<void> {
+    const renewed = await this.#api.newPublishKey(lesson);
+    if (this.#state.name !== 'ready') return;
+    const lessons = this.#state.lessons.map((one) => (one.id === lesson ? renewed : one));
+    this.#state = { name: 'ready', lessons };
+  }
+
   /** Deletes a class and all that was recorded of it. Rejects with a LecternError. */
   async remove(lesson: string): Promise<void> {
     await this.#api.deleteLesson(lesson);

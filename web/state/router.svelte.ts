@@ -9,6 +9,8 @@ export type Route =
   | { name: 'room'; lesson: string; invite: string }
   | { name: 'watch'; lesson: string; invite: string }
   | { name: 'replay'; recording: string; invite: string }
+  /** Who may watch: one class, or null for those without rules of their own. */
+  | { name: 'access'; lesson: string | null }
   | { name: 'not-found' };
 
 /** Turns an address of this site into a route; `not-found` if it is none of ours. */
@@ -22,6 +24,8 @@ export function parseRoute(address: URL): Route {
   if (page === 'console' && id === '') return { name: 'console' };
   if (page === 'room' && LessonId.safeParse(id).success) return { name: 'room', lesson: id, invite };
   if (page === 'watch' && LessonId.safeParse(id).success) return { name: 'watch', lesson: id, invite };
+  if (page === 'access' && id === '') return { name: 'access', lesson: null };
+  if (page === 'access' && LessonId.safeParse(id).success) return { name: 'access', lesson: id };
   if (page === 'replay' && RecordingId.safeParse(id).success)
     return { name: 'replay', recording: id, invite };
   return { name: 'not-found' };

@@ -3,8 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
 import type { Log } from '#server/log.ts';
+import { plainIp } from '#server/forwarded.ts';
 import { isErrno } from '#server/secrets.ts';
-import type { Decide } from '../../access/decide.ts';
+import type { OpenConnections } from '../../access/open.ts';
 import type { Egress } from '../egress.ts';
 import { writeAll } from '../flv/readers.ts';
 import type { EgressMetrics } from '../metrics.ts';
@@ -23,7 +24,8 @@ const LAST_WORDS_MS = 3_000;
 export interface RtmpOptions {
   readonly egress: Egress;
   readonly metrics: EgressMetrics;
-  readonly decide: Decide;
+  /** Decides on players, and asks again while they are there. */
+  readonly open: OpenConnections;
   readonly log: Log;
 }
 
@@ -150,23 +152,34 @@ class Session {
     if (app.split('?', 1)[0]?.replace(/\/$/, '') !== 'live' || !ChannelId.safeParse(channel).success) {
       throw new LecternError('not-found');
     }
-    const verdict = await this.#options.decide({
-      action: 'play',
-      resource: `/live/${channel}`,
-      query: new URLSearchParams(rest.join('?')),
-      ip: this.#socket.remoteAddress ?? '',
-      referer: undefined,
-      nowMs: Date.now(),
-    });
+    const held = this.#options.open.hold(
+      {
+        action: 'play',
+        resource: `/live/${channel}`,
+        query: new URLSearchParams(rest.join('?')),
+        ip: plainIp(this.#socket.remoteAddress ?? ''),
+        referer: undefined,
+        nowMs: Date.now(),
+      },
+      () => this.#socket.destroy(),
+    );
+    this.#leave = () => held.leave();
+    const verdict = await held.verdict;
     if (!verdict.allow) throw new LecternError(verdict.code);
-    if (this.#isClosing()) return;
+    if (this.#isClosing()) {
+      held.leave();
+      return;
+    }
     const programme = this.#options.egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
     this.#state = 'playing';
     this.#minute = { sinceMs: performance.now(), bytes: 0 };
     this.#connection.accept();
     const reader = this.#reader(channel);
-    this.#leave = () => programme.leave(reader);
+    this.#leave = () => {
+      held.leave();
+      programme.leave(reader);
+    };
     programme.join(rtmpWire, reader);
   }
 

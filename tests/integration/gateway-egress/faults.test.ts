@@ -13,6 +13,7 @@ import { WebSocket } from 'ws';
 import { createLog } from '#server/log.ts';
 import { createMetrics } from '#server/service.ts';
 import { createDecide } from '../../../gateway/access/decide.ts';
+import { OpenConnections } from '../../../gateway/access/open.ts';
 import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
 import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
 import { eventually } from '../../support/lectern.ts';
@@ -192,7 +193,8 @@ describe('rubbish on the RTMP port', () => {
     const { port } = other.address() as { port: number };
     const metrics = new EgressMetrics(createMetrics('gateway'));
     const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
-    const server = new RtmpServer({ egress: rig.egress, metrics, decide: createDecide([]), log });
+    const open = new OpenConnections(createDecide([]));
+    const server = new RtmpServer({ egress: rig.egress, metrics, open, log });
     await assert.rejects(server.listen(port, '127.0.0.1'), /taken: set LECTERN_RTMP_PORT/);
     other.close();
   });

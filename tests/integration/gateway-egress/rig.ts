@@ -7,7 +7,8 @@ import { createLog } from '#server/log.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
 import type { PlaybackResource } from '#shared/contract/playback.ts';
-import { createDecide, signedAddress } from '../../../gateway/access/decide.ts';
+import { readSettings } from '#server/settings.ts';
+import { Access } from '../../../gateway/access/access.ts';
 import type { BroadcastInfo, LadderSink, ProgrammeSink, VideoTrack } from '../../../gateway/channel/ports.ts';
 import { Egress } from '../../../gateway/egress/egress.ts';
 import { FlvServer } from '../../../gateway/egress/flv/flv-server.ts';
@@ -34,6 +35,7 @@ export interface Rig {
   readonly rtmpUrl: string;
   readonly dataDir: string;
   readonly store: RecordingStore;
+  readonly access: Access;
   readonly egress: Egress;
   readonly recordings: RecordingInfo[];
   readonly failures: Error[];
@@ -53,8 +55,12 @@ export interface OnAir {
   play(shots: readonly Shot[]): Promise<void>;
 }
 
-/** `dataDir` is kept at the end if it is given. */
-export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig> {
+/** `dataDir` is kept at the end if it is given; `env` adds settings of access. */
+export async function startRig(
+  dataDir?: string,
+  resumeMs = 60_000,
+  env: Record<string, string> = {},
+): Promise<Rig> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'lectern-egress-'));
   const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
   const registry = createMetrics('gateway');
@@ -64,10 +70,18 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
   const onRecording = (recording: RecordingInfo) => recordings.push(recording);
   const store = await RecordingStore.open({ dir, resumeMs, log, onChanged: onRecording });
   const egress = new Egress({ store, rtmpWire, metrics, log });
-  const decide = createDecide([signedAddress(SECRET)]);
+  const accessDir = mkdtempSync(join(tmpdir(), 'lectern-access-'));
+  const access = await Access.open({
+    settings: readSettings({ LECTERN_DATA: accessDir, ...env }),
+    secrets: { playback: SECRET },
+    channelOf: (recording) => store.channelOf(recording),
+    log,
+  });
+  const { decide, open } = access;
   const flv = new FlvServer(egress, metrics);
   const server = createGatewayHttp({
     decide,
+    open,
     flv,
     live: new LiveHls(egress, store),
     replay: new ReplayFiles(store),
@@ -80,7 +94,7 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
     },
     log,
   });
-  const rtmp = new RtmpServer({ egress, metrics, decide, log });
+  const rtmp = new RtmpServer({ egress, metrics, open, log });
   const port = await listen(server, 0, '127.0.0.1');
   const rtmpPort = await rtmp.listen(0, '127.0.0.1');
   const keyframeRequests = { count: 0 };
@@ -89,6 +103,7 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
     rtmpUrl: `rtmp://127.0.0.1:${rtmpPort}`,
     dataDir: dir,
     store,
+    access,
     egress,
     recordings,
     failures,
@@ -116,7 +131,9 @@ export async function startRig(dataDir?: string, resumeMs = 60_000): Promise<Rig
       flv.close();
       await closeServer(server);
       await rtmp.close();
+      await access.close();
       await store.close();
+      rmSync(accessDir, { recursive: true, force: true });
       if (dataDir === undefined) rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -165,9 +182,13 @@ function onAir(ladder: LadderSink, programme: ProgrammeSink): OnAir {
   };
 }
 
+/** How long the film is, so that it can be shown again without a gap. */
+export function lengthUs(film: Film): number {
+  const last = film.audio.at(-1);
+  return Math.round(((last?.ptsUs ?? 0) + (last?.durationUs ?? 0)) / 40_000) * 40_000;
+}
+
 /** The film over and over, `times` times, as one run. */
 export function looped(film: Film, times: number): Shot[] {
-  const last = film.audio.at(-1);
-  const lengthUs = Math.round(((last?.ptsUs ?? 0) + (last?.durationUs ?? 0)) / 40_000) * 40_000;
-  return Array.from({ length: times }, (_, index) => shots(film, index * lengthUs)).flat();
+  return Array.from({ length: times }, (_, index) => shots(film, index * lengthUs(film))).flat();
 }

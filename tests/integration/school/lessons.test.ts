@@ -100,6 +100,7 @@ describe('lessons', () => {
     }
     const recordings = await school.owner('GET', `/recordings?lesson=${id}`);
     assert.equal(codeOf(recordings), 'not-found');
+    assert.equal(codeOf(await school.owner('GET', `/lessons/${id}/access`)), 'not-found');
   });
 
   it('has no attendance and no recordings before the class', async () => {

@@ -5,10 +5,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RecordingInfo, ServiceEvent } from '#shared/contract/internal.ts';
+import {
+  AccessDefaults,
+  ChannelSettings,
+  ExplainRequest,
+  type RecordingInfo,
+  type ServiceEvent,
+} from '#shared/contract/internal.ts';
 import { Lesson } from '#shared/contract/rest.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import { requireBearer, sendError, sendJson } from '#server/http.ts';
+import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { closeServer, listen } from '#server/service.ts';
@@ -27,6 +33,12 @@ export interface Neighbour {
   recordings: RecordingInfo[];
   /** Done before a request is answered. */
   onAsk: () => Promise<void>;
+  /** What it was told of each channel, and of all (`''`), the newest last. */
+  readonly told: Map<string, unknown[]>;
+  /** What it is asked to decide, the newest last; it allows all but the address 192.0.2.66. */
+  readonly decided: ExplainRequest[];
+  /** Names its memory; another name says that it has lost what it was told. */
+  instance: string;
   /** Stops answering; `start` answers at the same address again. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -43,6 +55,9 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
     asked: [],
     recordings: [],
     onAsk: async () => undefined,
+    told: new Map(),
+    decided: [],
+    instance: 'gateway-1',
     async start() {
       const answer = async (request: IncomingMessage, response: ServerResponse) => {
         try {
@@ -50,6 +65,25 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
           await neighbour.onAsk();
           const url = new URL(request.url ?? '', 'http://neighbour');
           neighbour.asked.push(`${request.method} ${url.pathname}`);
+          const channel = /^\/internal\/channels\/([a-z0-9]+)\/settings$/.exec(url.pathname)?.[1];
+          if (request.method === 'PUT' && (channel !== undefined || url.pathname === '/internal/access')) {
+            const settings = await readJson(
+              request,
+              channel === undefined ? AccessDefaults : ChannelSettings,
+            );
+            const told = neighbour.told.get(channel ?? '') ?? [];
+            neighbour.told.set(channel ?? '', [...told, settings]);
+            sendJson(response, 200, { version: settings.version, instance: neighbour.instance });
+            return;
+          }
+          if (url.pathname === '/internal/explain') {
+            const question = await readJson(request, ExplainRequest);
+            neighbour.decided.push(question);
+            const allow = question.ip !== '192.0.2.66';
+            const verdict = allow ? { code: null, rule: null } : { code: 'forbidden', rule: 'ip' };
+            sendJson(response, 200, { allow, ...verdict, steps: [], country: 'CN' });
+            return;
+          }
           if (request.method === 'DELETE') {
             sendJson(response, 200, {});
           } else if (url.pathname === '/internal/recordings') {

@@ -5,7 +5,9 @@ import type { Page } from 'playwright-core';
 import { signPlayback } from '#server/playback-sign.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { answerFor } from '../../../gateway/access/answer.ts';
-import { createDecide, signedAddress } from '../../../gateway/access/decide.ts';
+import { createDecide } from '../../../gateway/access/decide.ts';
+import { streamKey } from '../../../gateway/access/rules/key.ts';
+import { signedAddress } from '../../../gateway/access/rules/tokens.ts';
 import { CHROMIUM_OFFER } from '../../unit/sfu/offers.ts';
 import { openClassrooms, type Classrooms } from './browser.ts';
 import { FakeGateway } from './fake-gateway.ts';
@@ -20,7 +22,7 @@ describe('WHEP', () => {
     gateway = await FakeGateway.open();
     world = await makeWorld({ LECTERN_GATEWAY_URL: `http://127.0.0.1:${gateway.port}` });
     const { playback } = world.secrets;
-    const answer = answerFor(createDecide([signedAddress(playback)]), playback);
+    const answer = answerFor(createDecide([signedAddress(playback), streamKey(playback)]));
     gateway.decide = async (question) =>
       permitted ? answer(question) : { allow: false, rule: 'tokens', code: 'signature-invalid' };
     classrooms = await openClassrooms();

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { answerFor } from '../../../gateway/access/answer.ts';
-import { createDecide, signedAddress } from '../../../gateway/access/decide.ts';
+import { createDecide } from '../../../gateway/access/decide.ts';
+import { streamKey } from '../../../gateway/access/rules/key.ts';
+import { signedAddress } from '../../../gateway/access/rules/tokens.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { startWhipClient, whipClientMissing } from '../../support/whip-client.ts';
 import { OBS_OFFER } from '../../unit/sfu/offers.ts';
@@ -23,7 +25,7 @@ describe('WHIP', () => {
       LECTERN_ICE_SERVERS: 'stun:stun.example.org',
     });
     const { playback } = world.secrets;
-    gateway.decide = answerFor(createDecide([signedAddress(playback)]), playback);
+    gateway.decide = answerFor(createDecide([signedAddress(playback), streamKey(playback)]));
   });
   after(async () => {
     await world.close();

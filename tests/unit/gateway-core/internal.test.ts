@@ -1,12 +1,27 @@
 // What the other services may ask of the gateway, and what they may not.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
-import { BroadcastStatus, RecordingInfo } from '#shared/contract/internal.ts';
+import { DEFAULT_ACCESS } from '#shared/contract/access.ts';
+import {
+  AccessAnswer,
+  BroadcastStatus,
+  ExplainAnswer,
+  RecordingInfo,
+  SettingsTaken,
+} from '#shared/contract/internal.ts';
 import { callInternal } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
+import { signPlayback } from '#server/playback-sign.ts';
+import { makePublishKey } from '#server/publish-key.ts';
 import { closeServer, listen } from '#server/service.ts';
+import { readSettings } from '#server/settings.ts';
+import { Access } from '../../../gateway/access/access.ts';
+import { answerFor } from '../../../gateway/access/answer.ts';
 import { createInternalApi } from '../../../gateway/internal.ts';
 import { camera, CHANNEL, FROM, setStage } from './stage.ts';
 
@@ -22,6 +37,14 @@ const recording: RecordingInfo = {
   durationMs: 2,
   bytes: 3,
 };
+const dataDir = mkdtempSync(join(tmpdir(), 'lectern-internal-'));
+const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+const access = await Access.open({
+  settings: readSettings({ LECTERN_DATA: dataDir }),
+  secrets: { playback: SECRET },
+  channelOf: () => undefined,
+  log,
+});
 const api = createInternalApi({
   channels: stage.channels,
   recordings: {
@@ -29,10 +52,11 @@ const api = createInternalApi({
     erase: (id) => Promise.resolve(void erased.push(id)),
     eraseChannel: (channel) => Promise.resolve(void erased.push(channel)),
   },
-  decide: async ({ action }) => ({ allow: false, rule: action, code: 'forbidden' }),
+  access,
+  decide: answerFor(access.decide),
   status: () => Promise.reject(new Error('nobody asks here')),
   secret: SECRET,
-  log: createLog({ LECTERN_LOG: 'silent' }, 'gateway'),
+  log,
 });
 const server = createServer((request, response) => {
   void api(request, response).then((answered) => {
@@ -43,7 +67,11 @@ let base = '';
 before(async () => {
   base = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`;
 });
-after(() => closeServer(server));
+after(async () => {
+  await closeServer(server);
+  await access.close();
+  rmSync(dataDir, { recursive: true });
+});
 
 const BROADCAST = `/internal/channels/${CHANNEL}/broadcast`;
 const feed = {
@@ -71,6 +99,89 @@ test('a feed puts a broadcast on air, and its end ends it', async () => {
   const ended = await callInternal(SECRET, 'DELETE', base + BROADCAST, BroadcastStatus);
   assert.equal(ended.state, 'ended');
   assert.equal((await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed)).state, 'ended');
+});
+
+const settings = {
+  version: 1_000,
+  lesson: 'lesson123',
+  title: 'A class',
+  publishVersion: 0,
+  epoch: 0,
+  access: { ip: { deny: ['192.0.2.0/24'] } },
+};
+const question = (ip: string, more: object = {}) => ({
+  resource: `/live/${CHANNEL}`,
+  query: signPlayback(SECRET, 'play', `/live/${CHANNEL}`, 9_999_999_999),
+  ip,
+  referer: null,
+  ...more,
+});
+const explain = (body: object) =>
+  callInternal(SECRET, 'POST', `${base}/internal/explain`, ExplainAnswer, body);
+
+test('the school says who may watch, and the other services ask for the verdict', async () => {
+  assert.equal((await explain(question('192.0.2.1'))).allow, true);
+  const path = `${base}/internal/channels/${CHANNEL}/settings`;
+  const before = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
+  const taken = await callInternal(SECRET, 'PUT', path, SettingsTaken, settings);
+  assert.equal(taken.version, 1_000);
+  const refused = await explain(question('192.0.2.1'));
+  assert.deepEqual([refused.allow, refused.rule, refused.code], [false, 'ip', 'forbidden']);
+  assert.equal((await explain(question('198.51.100.1'))).allow, true);
+  const { query } = question('');
+  const whep = { action: 'play', protocol: 'whep', channel: CHANNEL, query };
+  const asked = (ip: string) =>
+    callInternal(SECRET, 'POST', `${base}/internal/decide`, AccessAnswer, { ...whep, ip });
+  assert.deepEqual(await asked('192.0.2.1'), { allow: false, rule: 'ip', code: 'forbidden' });
+  assert.deepEqual(await asked('198.51.100.1'), { allow: true, rule: null, code: null });
+  const after = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
+  assert.notEqual(after.accessEpoch, before.accessEpoch, 'who watches by WHEP has to be asked again');
+});
+
+test('of two pushes that cross on the way the newer one counts', async () => {
+  const path = `${base}/internal/channels/${CHANNEL}/settings`;
+  const late = { ...settings, version: 999, access: {} };
+  assert.equal((await callInternal(SECRET, 'PUT', path, SettingsTaken, late)).version, 1_000);
+  assert.equal((await explain(question('192.0.2.1'))).allow, false);
+});
+
+test('rules can be tried before they are set', async () => {
+  const trial = { ...DEFAULT_ACCESS, ip: { allow: ['198.51.100.0/24'], deny: [] } };
+  const { allow, steps } = await explain(question('203.0.113.1', { trial }));
+  assert.equal(allow, false);
+  assert.deepEqual(
+    steps.map(({ rule, outcome }) => [rule, outcome]),
+    [
+      ['tokens', 'allow'],
+      ['ip', 'deny'],
+      ['region', 'skipped'],
+      ['referer', 'skipped'],
+      ['callback', 'skipped'],
+    ],
+  );
+  assert.equal((await explain(question('203.0.113.1'))).allow, true, 'in force are the others');
+});
+
+test('a publisher is let in by the key of now, and by none once the lesson is over', async () => {
+  const path = `${base}/internal/channels/${CHANNEL}/settings`;
+  const publish = (version: number) =>
+    callInternal(SECRET, 'POST', `${base}/internal/decide`, AccessAnswer, {
+      action: 'publish',
+      protocol: 'whip',
+      channel: CHANNEL,
+      query: `key=${makePublishKey(SECRET, CHANNEL, 'lesson123', version)}`,
+      ip: '203.0.113.1',
+    });
+  assert.deepEqual([(await publish(0)).allow, (await publish(0)).lesson], [true, 'lesson123']);
+  await callInternal(SECRET, 'PUT', path, SettingsTaken, { ...settings, version: 1_001, publishVersion: 1 });
+  assert.equal((await publish(0)).code, 'publish-key-invalid');
+  assert.equal((await publish(1)).allow, true);
+  await callInternal(SECRET, 'PUT', path, SettingsTaken, {
+    ...settings,
+    version: 1_002,
+    publishVersion: null,
+  });
+  assert.equal((await publish(1)).code, 'room-closed');
 });
 
 test('recordings are listed and erased', async () => {
@@ -106,6 +217,13 @@ test('what is malformed is refused with its reason', async () => {
   });
   assert.deepEqual(await ask('POST', BROADCAST, feed), { status: 405, code: 'method-not-allowed' });
   assert.deepEqual(await ask('GET', '/internal/channels/a/b/c/d'), { status: 404, code: 'not-found' });
+  const wrong = { ...settings, version: 2_000, access: { ip: { deny: ['everyone'] } } };
+  const put = await ask('PUT', `/internal/channels/${CHANNEL}/settings`, wrong);
+  assert.deepEqual(put, { status: 400, code: 'bad-request' });
+  assert.deepEqual(await ask('POST', '/internal/decide', { ip: '192.0.2.1' }), {
+    status: 400,
+    code: 'bad-request',
+  });
   assert.deepEqual(await ask('GET', '/internal/recordings?channel=NO'), { status: 400, code: 'bad-request' });
 });
 

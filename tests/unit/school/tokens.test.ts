@@ -60,7 +60,7 @@ describe('a sign-in', () => {
 
 describe('a playback address', () => {
   const make = (env: Record<string, string>, clock: { ms: number }) =>
-    new Links(readSettings(env), SECRETS, at(clock), () => clock.ms).play('abcdefgh2345');
+    new Links(readSettings(env), SECRETS, at(clock), () => clock.ms).play('abcdefgh2345', 0);
   const expiresMs = (address: string) => Number(new URL(address).searchParams.get('expires')) * 1_000;
 
   it('is good for as long as the settings say, and hardly longer', () => {

@@ -11,6 +11,8 @@ test('each page has its address', () => {
   assert.deepEqual(at('/room/abcdefgh#invite=a.b-c'), { name: 'room', lesson: 'abcdefgh', invite: 'a.b-c' });
   assert.deepEqual(at('/watch/abcdefgh/#invite=x'), { name: 'watch', lesson: 'abcdefgh', invite: 'x' });
   assert.deepEqual(at('/watch/abcdefgh?player=hls'), { name: 'watch', lesson: 'abcdefgh', invite: '' });
+  assert.deepEqual(at('/access'), { name: 'access', lesson: null });
+  assert.deepEqual(at('/access/abcdefgh'), { name: 'access', lesson: 'abcdefgh' });
   assert.deepEqual(at('/replay/abcdefgh#invite=x'), { name: 'replay', recording: 'abcdefgh', invite: 'x' });
 });
 
@@ -19,6 +21,8 @@ test('what is no page of ours is not found', () => {
     '/nope',
     '/room',
     '/room/short',
+    '/access/short',
+    '/access/abcdefgh/x',
     '/room/UPPERCASE',
     '/room/abcdefgh/x',
     '/watch/..%2fowner',

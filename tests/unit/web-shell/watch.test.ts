@@ -28,7 +28,10 @@ function audience(first: Said) {
     }
     const query = `?expires=${(clock.nowMs() + TTL_MS) / 1_000}&sign=${asked}`;
     const play = Object.fromEntries(
-      ['hls', 'dvr', 'flv', 'wsFlv', 'rtmp'].map((name) => [name, `http://lectern/live/c/${name}${query}`]),
+      ['hls', 'dvr', 'flv', 'wsFlv', 'rtmp', 'whep'].map((name) => [
+        name,
+        `http://lectern/live/c/${name}${query}`,
+      ]),
     );
     const recording = {
       id: 'abcdefgh',

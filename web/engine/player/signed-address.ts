@@ -1,6 +1,6 @@
 // Signed addresses expire (shared/contract/playback.ts): when, and how a request gets a fresh signature.
 
-const SIGNATURE = ['expires', 'sign', 'viewer'] as const;
+const SIGNATURE = ['expires', 'sign', 'viewer', 'epoch'] as const;
 
 /** When the address stops being valid, in ms since 1970; Infinity if it is not signed. */
 export function expiresAtMs(address: string): number {

@@ -1,0 +1,67 @@
+// The school's own server is asked. Its answer holds for the same viewer for a short while, so that a
+// player that asks for a segment every other second does not become a flood; no answer lets nobody in.
+import type { AccessRequest, AccessRule, ChannelAccess, Outcome } from '../decide.ts';
+import { PrivateHostError, type AskLeave } from '../ask-leave.ts';
+
+/** Beyond this the oldest answers are forgotten. */
+const MOST_ANSWERS = 20_000;
+
+interface Answer {
+  readonly outcome: Promise<Outcome>;
+  untilMs: number;
+}
+
+export function callback(ask: AskLeave): AccessRule {
+  /** In the order in which they were asked for. */
+  const answers = new Map<string, Answer>();
+  return {
+    name: 'callback',
+    action: 'play',
+    judge(request, channel) {
+      const { url, timeoutMs, cacheMs } = channel.access.callback;
+      if (url === null) return null;
+      const body = questionOf(request, channel);
+      const key = `${channel.version} ${url} ${JSON.stringify(body)}`;
+      const known = answers.get(key);
+      if (known !== undefined && known.untilMs > request.nowMs) return known.outcome;
+      const answer: Answer = {
+        outcome: ask(url, body, timeoutMs).then(
+          (allow): Outcome =>
+            allow ? { allow: true } : { allow: false, code: 'forbidden', reason: 'callback-denied' },
+          (error: unknown): Outcome => ({
+            allow: false,
+            code: 'service-unavailable',
+            reason: error instanceof PrivateHostError ? 'callback-private' : 'callback-failed',
+          }),
+        ),
+        // Those who ask while the question is under way share it, whatever the cache.
+        untilMs: Number.POSITIVE_INFINITY,
+      };
+      answers.delete(key);
+      answers.set(key, answer);
+      void answer.outcome.then((outcome) => {
+        // That nobody answered is no answer: the next one asks again.
+        const holds = outcome === null || outcome.allow || outcome.code === 'forbidden';
+        if (holds && cacheMs > 0) answer.untilMs = request.nowMs + cacheMs;
+        else if (answers.get(key) === answer) answers.delete(key);
+      });
+      const [oldest] = answers.keys();
+      if (answers.size > MOST_ANSWERS && oldest !== undefined) answers.delete(oldest);
+      return answer.outcome;
+    },
+  };
+}
+
+/** What the school is told: enough to know who wants to see what, and no signature. */
+function questionOf(request: AccessRequest, { lesson }: ChannelAccess): Record<string, string | null> {
+  const [, area, id = ''] = request.resource.split('/');
+  return {
+    action: request.action,
+    lesson: lesson === '' ? null : lesson,
+    channel: area === 'live' ? id : null,
+    recording: area === 'replay' ? id : null,
+    viewer: request.query.get('viewer')?.slice(0, 40) ?? null,
+    ip: request.ip,
+    referer: request.referer?.slice(0, 2_000) ?? null,
+  };
+}

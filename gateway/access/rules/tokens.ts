@@ -1,0 +1,43 @@
+// The address must carry a good signature: HMAC-SHA256 (shared/contract/playback.ts), or, where a key is
+// shared with a CDN, one of the two MD5 forms that CDNs check (cdn-sign.ts).
+import { PlaybackQuery } from '#shared/contract/playback.ts';
+import { checkPlayback } from '#server/playback-sign.ts';
+import { checkCdnSign, type SignCheck } from '../cdn-sign.ts';
+import type { AccessRequest, AccessRule, Outcome } from '../decide.ts';
+
+const REASONS = {
+  'signature-missing': 'no-signature',
+  'signature-invalid': 'wrong-signature',
+  'signature-expired': 'expired',
+} as const;
+
+/** `secret` signs addresses; `cdnKey` is LECTERN_CDN_KEY, if it is set. */
+export function signedAddress(secret: string, cdnKey?: string): AccessRule {
+  return {
+    name: 'tokens',
+    action: 'play',
+    judge(request, channel) {
+      if (!channel.access.tokens.required) return null;
+      const found = check(secret, cdnKey, request);
+      if (typeof found === 'string') return { allow: false, code: found, reason: REASONS[found] };
+      if (found.epoch < channel.epoch) {
+        return { allow: false, code: 'signature-invalid', reason: 'revoked' } satisfies Outcome;
+      }
+      return { allow: true, untilMs: found.expires * 1_000 };
+    },
+  };
+}
+
+function check(secret: string, cdnKey: string | undefined, request: AccessRequest): SignCheck {
+  const { action, resource, query, nowMs } = request;
+  if (!query.has('sign') && cdnKey !== undefined && (query.has('md5') || query.has('auth_key'))) {
+    return checkCdnSign(cdnKey, request);
+  }
+  const code = checkPlayback(secret, action, resource, query, nowMs);
+  if (code === 'signature-missing' || code === 'signature-invalid' || code === 'signature-expired') {
+    return code;
+  }
+  const signed = code === undefined ? PlaybackQuery.safeParse(Object.fromEntries(query)) : undefined;
+  if (signed?.success !== true) return 'signature-invalid';
+  return { expires: signed.data.expires, epoch: signed.data.epoch ?? 0 };
+}

@@ -1,0 +1,185 @@
+// Who may watch a lesson: its rules, the school's, revoking what was handed out, and trying it all out.
+import {
+  inForce,
+  type AccessRules,
+  type AccessTestResult,
+  type LessonAccess,
+  type LessonAccessView,
+  type SchoolAccessView,
+} from '#shared/contract/access.ts';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { ExplainRequest } from '#shared/contract/internal.ts';
+import { MAX_EPOCH } from '#shared/contract/playback.ts';
+import type { AccessRevoked } from '#shared/contract/rest.ts';
+import type { Log } from '#server/log.ts';
+import type { Database } from '../database.ts';
+import type { Errands } from '../errands/errands.ts';
+import type { Links } from '../lessons/links.ts';
+import { findLesson, type LessonRow } from '../lessons/store.ts';
+import type { Neighbours } from '../neighbours.ts';
+import { accessOf, changeSettings, keepSchoolAccess, schoolAccess } from './store.ts';
+
+export interface AccessDeps {
+  db: Database;
+  errands: Errands;
+  neighbours: Pick<Neighbours, 'explain'>;
+  links: Links;
+  log: Log;
+  /** The time in ms since 1970. */
+  now: () => number;
+}
+
+/** A visitor to try rules with. */
+export interface Visitor {
+  /** A playback address as people have it; a fresh one where it is left out. */
+  address?: string | undefined;
+  ip: string;
+  referer?: string | undefined;
+}
+
+/** A channel that no lesson has, to try the school's rules with. */
+const NO_CHANNEL = 'aaaaaaaaaaaa';
+const LIVE = /^\/live\/([a-z0-9]{8,24})(?:[./].*)?$/;
+const REPLAY = /^\/replay\/([a-z0-9]{8,24})(?:[./].*)?$/;
+
+/** All methods that take a lesson throw LecternError `not-found` if there is none. */
+export class AccessService {
+  readonly #deps: AccessDeps;
+
+  constructor(deps: AccessDeps) {
+    this.#deps = deps;
+  }
+
+  async ofSchool(): Promise<SchoolAccessView> {
+    const { db, errands } = this.#deps;
+    const { access } = await schoolAccess(db);
+    return { ...access, applied: !(await errands.isPending({ type: 'push-defaults' })) };
+  }
+
+  async setSchool(access: AccessRules): Promise<SchoolAccessView> {
+    const { db, errands, log, now } = this.#deps;
+    const errand = await db.transaction().execute(async (transaction) => {
+      await keepSchoolAccess(transaction, access, now());
+      return errands.add(transaction, { type: 'push-defaults' });
+    });
+    log.info('access rules of the school changed');
+    await errands.runOne(errand);
+    return this.ofSchool();
+  }
+
+  async ofLesson(id: string): Promise<LessonAccessView> {
+    const own = accessOf(await this.#find(id));
+    const { access } = await schoolAccess(this.#deps.db);
+    const applied = !(await this.#deps.errands.isPending({ type: 'push-settings', lesson: id }));
+    return { ...own, effective: inForce(own, access), applied };
+  }
+
+  async setLesson(id: string, access: LessonAccess): Promise<LessonAccessView> {
+    const isNone = Object.values(access).every((rule) => rule === null);
+    await this.#change(id, () => ({ access: isNone ? null : JSON.stringify(access) }));
+    this.#deps.log.info({ lesson: id }, 'access rules of a lesson changed');
+    return this.ofLesson(id);
+  }
+
+  /**
+   * Ends every playback address of the lesson that was ever handed out, and whoever watches by one. Links
+   * to the room and to the watch page stay good: they are traded for new addresses.
+   * Throws LecternError `conflict` when this was done as often as can be.
+   */
+  async revoke(id: string): Promise<AccessRevoked> {
+    const { lesson, applied } = await this.#change(id, ({ accessEpoch }) => {
+      if (accessEpoch >= MAX_EPOCH) throw new LecternError('conflict');
+      return { accessEpoch: accessEpoch + 1 };
+    });
+    this.#deps.log.info({ lesson: id }, 'playback addresses revoked');
+    return { applied, play: this.#deps.links.play(lesson.channel, lesson.accessEpoch) };
+  }
+
+  /** Replaces the stream key: who publishes with the old one is cut off. */
+  async newPublishKey(id: string): Promise<void> {
+    await this.#change(id, ({ publishVersion, state }) => {
+      if (state === 'ended') throw new LecternError('room-closed');
+      return { publishVersion: publishVersion + 1 };
+    });
+    this.#deps.log.info({ lesson: id }, 'stream key replaced');
+  }
+
+  /**
+   * How a visitor would be decided on, by the rules in force or by `draft`. Throws LecternError
+   * `bad-request` for an address that is none of this lesson, and `service-unavailable`.
+   */
+  async testLesson(id: string, visitor: Visitor, draft?: LessonAccess): Promise<AccessTestResult> {
+    const lesson = await this.#find(id);
+    const { access } = await schoolAccess(this.#deps.db);
+    const trial = inForce(draft ?? accessOf(lesson), access);
+    const address = visitor.address ?? this.#deps.links.play(lesson.channel, lesson.accessEpoch).hls;
+    const { resource, path, query } = await this.#parse(lesson, address);
+    return this.#decide({ resource, path, query }, visitor, trial);
+  }
+
+  /** The same for a lesson that has no rules of its own. */
+  async testSchool(visitor: Visitor, draft?: AccessRules): Promise<AccessTestResult> {
+    const trial = draft ?? (await schoolAccess(this.#deps.db)).access;
+    const { pathname, search } = new URL(this.#deps.links.play(NO_CHANNEL, 0).hls);
+    const asked = { resource: `/live/${NO_CHANNEL}`, path: pathname, query: search.slice(1) };
+    return this.#decide(asked, visitor, trial);
+  }
+
+  async #decide(
+    asked: Pick<ExplainRequest, 'resource' | 'path' | 'query'>,
+    { ip, referer }: Visitor,
+    trial: AccessRules,
+  ): Promise<AccessTestResult> {
+    const answer = await this.#deps.neighbours.explain({
+      ...asked,
+      ip,
+      referer: referer ?? null,
+      trial,
+    });
+    const { allow, rule, code, steps, country } = answer;
+    return { allow, rule, code, steps, ip, country };
+  }
+
+  /** What a playback address is for. Players' and people's forms of it are taken alike. */
+  async #parse(lesson: LessonRow, address: string) {
+    const url = URL.parse(address.trim());
+    const path = url?.pathname ?? '';
+    const query = url?.search.slice(1) ?? '';
+    const channel = LIVE.exec(path)?.[1];
+    if (channel === lesson.channel) return { resource: `/live/${channel}`, path, query };
+    const recording = REPLAY.exec(path)?.[1];
+    if (recording !== undefined) {
+      const row = await this.#deps.db
+        .selectFrom('recording')
+        .select('lesson')
+        .where('id', '=', recording)
+        .executeTakeFirst();
+      if (row?.lesson === lesson.id) return { resource: `/replay/${recording}`, path, query };
+    }
+    throw new LecternError('bad-request', 'address: is no playback address of this lesson');
+  }
+
+  /** Changes the lesson and tells the gateway at once; `applied` says whether it heard. */
+  async #change(
+    id: string,
+    change: (lesson: LessonRow) => Parameters<typeof changeSettings>[2],
+  ): Promise<{ lesson: LessonRow; applied: boolean }> {
+    const { db, errands, now } = this.#deps;
+    const { lesson, errand } = await db.transaction().execute(async (transaction) => {
+      const before = await findLesson(transaction, id);
+      if (before === undefined) throw new LecternError('not-found');
+      const after = await changeSettings(transaction, id, change(before), now());
+      return {
+        lesson: after ?? before,
+        errand: await errands.add(transaction, { type: 'push-settings', lesson: id }),
+      };
+    });
+    return { lesson, applied: await errands.runOne(errand) };
+  }
+
+  async #find(id: string): Promise<LessonRow> {
+    const lesson = await findLesson(this.#deps.db, id);
+    if (lesson === undefined) throw new LecternError('not-found');
+    return lesson;
+  }
+}
