@@ -51,7 +51,9 @@ export interface Kept {
   ended: boolean;
 }
 
-/** Outputs that keep everything. */
+const ignore = () => undefined;
+
+/** Outputs that keep everything of {@link CHANNEL}, and nothing of others. */
 export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyframe: () => void } {
   const kept: Kept = {
     programme: [],
@@ -80,11 +82,15 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
     end: () => Promise.resolve(),
   };
   const outputs: Outputs = {
-    openProgramme: (_info, requestKeyframe) => {
+    openProgramme: ({ channel }, requestKeyframe) => {
+      if (channel !== CHANNEL) return { frame: ignore, interrupted: ignore, end: ignore };
       ask = requestKeyframe;
       return programme;
     },
-    openLadder: () => ladder,
+    openLadder: ({ info }) =>
+      info.channel === CHANNEL
+        ? ladder
+        : { ...ladder, tracks: ignore, video: ignore, audio: ignore, interrupted: ignore },
     viewers: () => ({ flv: 0, hls: 0, rtmp: 0 }),
     isOver: () => false,
   };
@@ -171,6 +177,8 @@ export interface Unkindness {
   delay?: number;
   /** How long a delayed packet is kept. */
   delayMs?: number;
+  /** Changes an RTP video packet in place, or keeps it back with `false`. */
+  spoil?: (packet: Buffer) => boolean;
 }
 
 export interface Sender {
@@ -221,6 +229,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
   inputs.forEach((socket, index) =>
     socket.on('message', (packet) => {
       if (index === 0) {
+        if (unkind.spoil?.(packet) === false) return;
         const dice = random();
         if (dice < (unkind.lose ?? 0)) {
           lost += 1;
