@@ -1,4 +1,6 @@
-// Joins the broadcast plane: recordings, ingest, sound, channels, outputs and the servers in front of them.
+// Joins the broadcast plane: recordings, ingest, sound, channels, outputs, publications and the servers in
+// front of them.
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Gauge, type Registry } from 'prom-client';
 import { trustedProxies } from '#server/forwarded.ts';
@@ -20,8 +22,12 @@ import { ReplayFiles } from './egress/replay-routes.ts';
 import { rtmpWire } from './egress/rtmp/protocol.ts';
 import { RtmpServer } from './egress/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from './http.ts';
+import { PublicationMetrics } from './ingest/publication/metrics.ts';
+import { Publications } from './ingest/publication.ts';
+import { createRtmpPublishing } from './ingest/rtmp/publisher.ts';
+import { findFfmpeg, openIngest } from './ingest/sources.ts';
+import { roomsClient } from './ingest/uplink/rooms.ts';
 import { Monitor } from './monitor/monitor.ts';
-import { openIngest } from './ingest/sources.ts';
 import { createInternalApi } from './internal.ts';
 import { RecordingStore } from './store/recording-store.ts';
 
@@ -96,7 +102,21 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     owned.push(() => access.close());
     outbox.add({ type: 'gateway:started', atMs: Date.now(), instance: access.settings.instance });
     const { decide, open } = access;
-    const rtmp = new RtmpServer({ egress, metrics, open, log });
+    const publicationMetrics = new PublicationMetrics(registry);
+    const publications = new Publications({
+      rooms: roomsClient(settings.LECTERN_SFU_URL, secrets.internal),
+      ffmpeg: settings.LECTERN_FFMPEG ?? findFfmpeg(),
+      maxConversions: availableParallelism(),
+      metrics: publicationMetrics,
+      log,
+    });
+    owned.push(() => publications.close());
+    const publish = createRtmpPublishing({
+      publications,
+      titleOf: (channel) => access.settings.titleOf(channel),
+      onMalformed: () => publicationMetrics.malformed(),
+    });
+    const rtmp = new RtmpServer({ egress, metrics, open, publish, log });
     owned.push(() => rtmp.close());
     const flv = new FlvServer(egress, metrics);
     const server = createGatewayHttp({

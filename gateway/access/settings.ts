@@ -78,6 +78,12 @@ export class AccessSettings {
     return made;
   }
 
+  /** The title of the channel's lesson, where the school told of it. */
+  titleOf(channel: string): string | undefined {
+    const entry = this.#channels.get(channel);
+    return entry === undefined || entry === 'broken' ? undefined : entry.title;
+  }
+
   /** Another number for each change that touches the channel. */
   versionOf(channel: string): number {
     try {

@@ -15,10 +15,12 @@ import type {
   TrackSource,
 } from '../channel/sources.ts';
 import { ClockGroup, TrackClock } from './clock.ts';
+import { ivf } from './ivf.ts';
 import { IngestTally, type IngestCounts } from './metrics.ts';
 import type { CodedPicture } from './rtp/picture.ts';
 import { RtpReceiver, type StreamUnit } from './rtp/receiver.ts';
 import { RtpSocket } from './rtp/socket.ts';
+import type { Vp8Config } from './rtp/vp8.ts';
 import { Transcoder } from './transcode.ts';
 
 /** Frames of a track that wait for its clock: more than a second of anything. */
@@ -80,7 +82,7 @@ export async function openIngest({ port, ip, ffmpeg, log, metrics }: IngestOptio
 }
 
 /** ffmpeg-static's binary where it is installed, else the one on the PATH. */
-function findFfmpeg(): string {
+export function findFfmpeg(): string {
   try {
     const path: unknown = createRequire(import.meta.url)('ffmpeg-static');
     if (typeof path === 'string' && existsSync(path)) return path;
@@ -122,7 +124,7 @@ class Track implements TrackSource {
   readonly #ground: Ground;
   readonly #clock: TrackClock;
   readonly #receiver: RtpReceiver;
-  readonly #transcoder: Transcoder | undefined;
+  readonly #transcoder: Transcoder<Vp8Config> | undefined;
   readonly #handlers: SourceHandlers;
   readonly #unroute: () => void;
   readonly #onClosed: () => void;
@@ -156,6 +158,8 @@ class Track implements TrackSource {
         : new Transcoder({
             ffmpeg: ground.ffmpeg,
             clockRate: track.clockRate,
+            what: 'This browser’s VP8',
+            container: ivf,
             onPicture: (picture) => this.#picture(picture),
             onKeyframeNeeded: () => this.requestKeyframe(),
             onFailure: (reason) => this.#handlers.failed(reason),

@@ -28,7 +28,7 @@ export async function openPlainInlet(
       const producer = await refusing(() =>
         transport.produce({
           kind: track.kind,
-          rtpParameters: parametersOf(track),
+          rtpParameters: parametersOf(track, `encoder-${transport.id}`),
           ...(track.kind === 'video' ? { keyFrameRequestDelay: KEY_FRAME_DELAY_MS } : {}),
         }),
       );
@@ -59,7 +59,10 @@ export async function receivedBytes(
  * H.264 is stated as constrained baseline whatever its profile is: the room has that one codec, and what
  * decodes one profile here decodes those that encoders use. B-frames never come this far.
  */
-function parametersOf({ kind, ssrc, payloadType, clockRate, channels }: EncoderTrack): types.RtpParameters {
+function parametersOf(
+  { kind, ssrc, payloadType, clockRate, channels }: EncoderTrack,
+  cname: string,
+): types.RtpParameters {
   const codec =
     kind === 'video'
       ? {
@@ -72,6 +75,7 @@ function parametersOf({ kind, ssrc, payloadType, clockRate, channels }: EncoderT
   return {
     codecs: [codec],
     encodings: [{ ssrc }],
-    rtcp: { cname: `encoder-${ssrc}` },
+    // One name for both: by it receivers put sound and picture together.
+    rtcp: { cname },
   };
 }

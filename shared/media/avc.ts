@@ -23,6 +23,8 @@ export const NAL = {
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 /** Profiles for which the decoder configuration record ends with those fields (14496-15 §5.3.3.1.2). */
 const RECORD_EXTENDED = new Set([100, 110, 122, 144]);
+/** aspect_ratio_idc of a ratio that is written out. */
+const EXTENDED_SAR = 255;
 /** Level 6.2 ends at 16384 luma samples per side. */
 const MAX_SIDE = 16_384;
 
@@ -92,6 +94,8 @@ export interface SpsInfo {
   /** Of the cropped picture, in pixels. */
   readonly width: number;
   readonly height: number;
+  /** True if fields may be coded on their own. */
+  readonly interlaced: boolean;
 }
 
 /**
@@ -99,9 +103,57 @@ export interface SpsInfo {
  * says nothing of the size and which encoders get wrong. Throws MalformedError.
  */
 export function parseSps(sps: Uint8Array): SpsInfo {
+  return readSps(spsBits(sps));
+}
+
+/**
+ * How many pictures may be shown in another order than they are coded, as the VUI says (§E.1.1,
+ * max_num_reorder_frames): 0 promises that there are no B-frames to wait for. Undefined if it says
+ * nothing. Throws MalformedError.
+ */
+export function spsReorderFrames(sps: Uint8Array): number | undefined {
+  const bits = spsBits(sps);
+  readSps(bits);
+  if (bits.bit() === 0) return undefined;
+  if (bits.bit() === 1 && bits.bits(8) === EXTENDED_SAR) bits.skip(32);
+  if (bits.bit() === 1) bits.skip(1); // overscan
+  if (bits.bit() === 1) {
+    bits.skip(4);
+    if (bits.bit() === 1) bits.skip(24); // colour description
+  }
+  if (bits.bit() === 1) {
+    bits.ue();
+    bits.ue();
+  }
+  if (bits.bit() === 1) bits.skip(65); // timing
+  const nalHrd = bits.bit() === 1;
+  if (nalHrd) skipHrd(bits);
+  const vclHrd = bits.bit() === 1;
+  if (vclHrd) skipHrd(bits);
+  if (nalHrd || vclHrd) bits.skip(1);
+  bits.skip(1); // pic_struct_present_flag
+  if (bits.bit() === 0) return undefined;
+  bits.skip(1);
+  for (let i = 0; i < 4; i += 1) bits.ue();
+  return bits.ue();
+}
+
+/** What a slice's header says it is made of (§7.4.3 table 7-6). Throws MalformedError. */
+export function sliceType(nal: Uint8Array): 'P' | 'B' | 'I' {
+  const bits = new BitReader(unescapeNal(nal.subarray(1, 16)));
+  bits.ue(); // first_mb_in_slice
+  const type = bits.ue() % 5;
+  return type === 1 ? 'B' : type === 0 || type === 3 ? 'P' : 'I';
+}
+
+function spsBits(sps: Uint8Array): BitReader {
   if (nalType(sps) !== NAL.sps) throw new MalformedError('not a sequence parameter set');
-  // Enough for the largest scaling lists; what follows is VUI.
-  const bits = new BitReader(unescapeNal(sps.subarray(1, 1024)));
+  // Enough for the largest scaling lists, and the VUI.
+  return new BitReader(unescapeNal(sps.subarray(1, 1024)));
+}
+
+/** Reads up to vui_parameters_present_flag. */
+function readSps(bits: BitReader): SpsInfo {
   const profileIdc = bits.bits(8);
   const constraints = bits.bits(8);
   const levelIdc = bits.bits(8);
@@ -140,7 +192,17 @@ export function parseSps(sps: Uint8Array): SpsInfo {
   if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE) {
     throw new MalformedError('picture size out of range');
   }
-  return { profileIdc, constraints, levelIdc, chromaFormatIdc, bitDepthLuma, bitDepthChroma, width, height };
+  return {
+    profileIdc,
+    constraints,
+    levelIdc,
+    chromaFormatIdc,
+    bitDepthLuma,
+    bitDepthChroma,
+    width,
+    height,
+    interlaced: frameMbsOnly === 0,
+  };
 }
 
 /**
@@ -225,6 +287,19 @@ function skipScalingLists(bits: BitReader, count: number): void {
       if (next !== 0) last = next;
     }
   }
+}
+
+/** §E.1.2 */
+function skipHrd(bits: BitReader): void {
+  const count = bits.ue() + 1;
+  if (count > 32) throw new MalformedError('too many buffers in an SPS');
+  bits.skip(8);
+  for (let i = 0; i < count; i += 1) {
+    bits.ue();
+    bits.ue();
+    bits.skip(1);
+  }
+  bits.skip(20);
 }
 
 function skipPictureOrder(bits: BitReader): void {

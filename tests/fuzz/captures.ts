@@ -79,9 +79,10 @@ export async function rtmpClient(action: 'play' | 'publish'): Promise<Buffer> {
   const [bytes = Buffer.alloc(0)] = await kept(`rtmp-${action}`, async () => {
     const chunks: Buffer[] = [];
     const server = createServer((socket) => {
-      const connection = new RtmpConnection({
+      const connection: RtmpConnection = new RtmpConnection({
         output: (out) => socket.write(out),
-        ask: () => connection.accept(),
+        ask: ({ action: asked }) => connection.accept(asked),
+        media: () => undefined,
         left: () => socket.end(),
       });
       socket.on('error', () => socket.destroy());

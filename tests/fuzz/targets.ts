@@ -11,6 +11,9 @@ import { opusPacketInfo } from '#shared/media/opus.ts';
 import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
 import { isKnown, parseRange } from '../../gateway/egress/http-media.ts';
 import { parsePlaylistName } from '../../gateway/egress/hls/live-routes.ts';
+import { hasBSlice, inspectConfig } from '../../gateway/ingest/publication/inspect.ts';
+import type { Publication } from '../../gateway/ingest/publication.ts';
+import { FlvSource } from '../../gateway/ingest/rtmp/flv-source.ts';
 import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
 import { parseTarget } from '../../gateway/http.ts';
 import { ClockGroup, TrackClock } from '../../gateway/ingest/clock.ts';
@@ -83,6 +86,19 @@ async function rtp(kind: 'video' | 'audio'): Promise<Target> {
   };
 }
 
+/** Takes what a publisher sends as far as it is looked at without a room. */
+const NOWHERE: Publication = {
+  aheadMs: 0,
+  video({ config, data }) {
+    if ('codec' in config) inspectConfig(config);
+    hasBSlice(readAvcc(data));
+  },
+  audio: () => undefined,
+  advise: () => undefined,
+  rename: () => undefined,
+  end: () => undefined,
+};
+
 async function rtmp(action: 'play' | 'publish'): Promise<Target> {
   const whole = await rtmpClient(action);
   // With all of the handshake, and with the handshake as it should be but the rest spoilt.
@@ -94,9 +110,11 @@ async function rtmp(action: 'play' | 'publish'): Promise<Target> {
     seeds: [rest],
     take(input) {
       turn += 1;
+      const source = new FlvSource({ publication: NOWHERE });
       const connection: RtmpConnection = new RtmpConnection({
         output: () => undefined,
-        ask: ({ action: asked }) => (asked === 'play' ? connection.accept() : undefined),
+        ask: ({ action: asked }) => connection.accept(asked),
+        media: (type, timestampMs, body) => source.tag(type, timestampMs, body),
         left: () => undefined,
       });
       const all = turn % 8 === 0 ? input : Buffer.concat([handshake, input]);

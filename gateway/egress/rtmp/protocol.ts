@@ -1,5 +1,5 @@
 // The only file that knows node-media-server. Of it we take the RTMP protocol alone: handshake, chunks
-// and commands. Its server, its global context and its sockets stay out: they start media before a
+// and commands, of players and of publishers. Its server, its global context and its sockets stay out: they start media before a
 // verdict, write without limit and end the process when a port is taken.
 import logger from 'node-media-server/src/core/logger.js';
 import Rtmp from 'node-media-server/src/protocol/rtmp.js';
@@ -9,12 +9,24 @@ import type { Wire } from '../programme/tag.ts';
 // It would print what strangers send it, between the lines of our own log.
 logger.log = () => undefined;
 
-/** The commands of a player are a few hundred bytes. */
+/** Commands are a few hundred bytes. */
 const MAX_MESSAGE_BYTES = 16 * 1024;
+/** A publisher's: a 4K key frame is below this. */
+const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
+/** What all messages of a connection that are under way may take together. */
+const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024;
 const MAX_CHUNK_STREAMS = 16;
 const MAX_CHUNK_BYTES = 0xff_ffff;
 const NUMBER = { audio: 8, video: 9, script: 18 } as const satisfies Record<FlvTagType, number>;
+const TYPE: ReadonlyMap<number, FlvTagType> = new Map([
+  [NUMBER.audio, 'audio'],
+  [NUMBER.video, 'video'],
+  [NUMBER.script, 'script'],
+]);
+const ABORT = 2;
 const STREAM_EOF = 1;
+/** Where the client does not say after how many bytes it wants to be told that they came. */
+const ACK_BYTES = 2_500_000;
 
 /** RTMP messages in chunks, the same bytes for every player. */
 export const rtmpWire: Wire = {
@@ -39,6 +51,8 @@ export interface RtmpAsk {
 export interface RtmpEvents {
   output(bytes: Buffer): void;
   ask(ask: RtmpAsk): void;
+  /** What an accepted publisher sends. `body` is a view, valid until this returns; the time wraps at 32 bits. */
+  media(type: FlvTagType, timestampMs: number, body: Uint8Array): void;
   /** The client has finished with its stream. */
   left(): void;
 }
@@ -56,16 +70,23 @@ export class RtmpConnection {
     this.#protocol.parserData(bytes);
   }
 
-  /** Tells the player that it may play. */
-  accept(): void {
-    this.#protocol.acceptPlay();
+  /** Tells the client that it may play, or publish: from now on its media is taken. */
+  accept(action: RtmpAsk['action']): void {
+    if (action === 'play') this.#protocol.acceptPlay();
+    else this.#protocol.acceptPublish();
+  }
+
+  /** Tells a publisher something that is no error; most show it in their log. */
+  notice(text: string): void {
+    const { streamId } = this.#protocol;
+    this.#protocol.sendStatusMessage(streamId, 'warning', 'NetStream.Publish.Notice', ascii(text));
   }
 
   /** Tells the client why not. `code` and `message` are of shared/contract/errors.ts. */
   refuse(action: RtmpAsk['action'], code: string, message: string): void {
     const status = action === 'play' ? 'NetStream.Play.Failed' : 'NetStream.Publish.BadName';
     const { streamId } = this.#protocol;
-    this.#protocol.sendStatusMessage(streamId, 'error', status, `${code}: ${message}`);
+    this.#protocol.sendStatusMessage(streamId, 'error', status, ascii(`${code}: ${message}`));
   }
 
   /** Tells the player that the broadcast is over. */
@@ -76,8 +97,14 @@ export class RtmpConnection {
   }
 }
 
+/** The package counts characters where it has to count bytes. */
+const ascii = (text: string): string => text.replace(/[’‘]/g, "'").replace(/[^\x20-\x7e]/g, '?');
+
 class Protocol extends Rtmp {
   readonly #events: RtmpEvents;
+  #isPublishing = false;
+  #received = 0;
+  #acknowledged = 0;
 
   constructor(events: RtmpEvents) {
     super();
@@ -87,19 +114,50 @@ class Protocol extends Rtmp {
 
   /** The package allocates what a header announces, up to 16 MB for each of 65,000 chunk streams. */
   override packetAlloc(): void {
-    if (this.parserPacket.header.length > MAX_MESSAGE_BYTES) throw new Error('RTMP message too large');
+    const { header } = this.parserPacket;
+    const isMedia = this.#isPublishing && TYPE.has(header.type);
+    if (header.length > (isMedia ? MAX_MEDIA_BYTES : MAX_MESSAGE_BYTES))
+      throw new Error('RTMP message too large');
     if (this.inPackets.size > MAX_CHUNK_STREAMS) throw new Error('too many RTMP chunk streams');
+    // The package stops taking messages when its clock passes 32 bits, after 50 days.
+    this.parserPacket.clock %= 2 ** 32;
     super.packetAlloc();
+    let underWay = 0;
+    for (const { capacity } of this.inPackets.values()) underWay += capacity;
+    if (underWay > MAX_UNDER_WAY_BYTES) throw new Error('too much under way on an RTMP connection');
+  }
+
+  /** The package would go on with the message before, in a buffer made for another length. */
+  override packetParse(): void {
+    super.packetParse();
+    const { header, bytes } = this.parserPacket;
+    if (bytes > 0 && header.fmt < 2) throw new Error('an RTMP message within another');
+  }
+
+  /** Takes bytes, and tells the client now and then that they came, as some wait for. */
+  override parserData(bytes: Buffer): string | null {
+    this.#received += bytes.length;
+    const result = super.parserData(bytes);
+    const windowBytes = Math.max(1_024, this.ackSize ?? ACK_BYTES);
+    if (this.#isPublishing && this.#received - this.#acknowledged >= windowBytes / 2) {
+      this.#acknowledged = this.#received;
+      this.sendACK(this.#received % 2 ** 32);
+    }
+    return result;
   }
 
   override packetHandler(): void {
+    if (this.parserPacket.header.type === ABORT) this.#abort();
     super.packetHandler();
     if (this.inChunkSize < 1 || this.inChunkSize > MAX_CHUNK_BYTES) throw new Error('bad RTMP chunk size');
   }
 
-  /** Players send no media. */
+  /** No media is looked at before the verdict; players send none. */
   override dataHandler(): void {
-    return;
+    const { header, clock, payload } = this.parserPacket;
+    const type = TYPE.get(header.type);
+    if (!this.#isPublishing || type === undefined) return;
+    this.#events.media(type, clock, payload.subarray(0, header.length));
   }
 
   /** The package would say "playing" here and ask afterwards. */
@@ -117,6 +175,18 @@ class Protocol extends Rtmp {
 
   acceptPlay(): void {
     super.respondPlay();
+  }
+
+  acceptPublish(): void {
+    this.#isPublishing = true;
+    super.respondPublish();
+  }
+
+  /** The rest of a message will not come (§5.4.2). The package knows nothing of it. */
+  #abort(): void {
+    if (this.parserPacket.header.length < 4) return;
+    const packet = this.inPackets.get(this.parserPacket.payload.readUInt32BE(0));
+    if (packet !== undefined && packet !== this.parserPacket) packet.bytes = 0;
   }
 
   #ask(action: RtmpAsk['action'], name: unknown): void {

@@ -1,31 +1,37 @@
-// RTMP for players: `rtmp://host/live/<channel>?expires=&sign=`.
+// RTMP for players, `rtmp://host/live/<channel>?expires=&sign=`, and for publishers,
+// `rtmp://host/live/<channel>?key=`.
 import { createServer, type Server, type Socket } from 'node:net';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
 import type { Log } from '#server/log.ts';
 import { plainIp } from '#server/forwarded.ts';
 import { isErrno } from '#server/secrets.ts';
-import type { OpenConnections } from '../../access/open.ts';
+import type { Held, OpenConnections } from '../../access/open.ts';
 import type { Egress } from '../egress.ts';
 import { writeAll } from '../flv/readers.ts';
 import type { EgressMetrics } from '../metrics.ts';
 import type { Reader } from '../programme/fanout.ts';
+import type { RtmpPublisher, RtmpPublishing } from '../../ingest/rtmp/publisher.ts';
 import { rtmpWire, RtmpConnection, type RtmpAsk } from './protocol.ts';
 
-/** From the connection to the command that plays. */
+/** From the connection to the command that plays or publishes. */
 const ASK_WITHIN_MS = 10_000;
-/** What a client may send until it plays; the handshake is 3 kB of it. */
+/** What a client may send until its verdict; the handshake is 3 kB of it. */
 const MAX_BYTES_BEFORE = 64 * 1024;
 /** What a player may send in a minute: acknowledgements, pings. */
 const MAX_BYTES_PER_MINUTE = 64 * 1024;
+/** What a publisher may send in a second; beyond that it is not read. 200 Mbit/s. */
+const MAX_PUBLISHED_PER_SECOND = 25 * 1024 * 1024;
 /** How long a player that is let go in order may take for what is still to be sent. */
 const LAST_WORDS_MS = 3_000;
 
 export interface RtmpOptions {
   readonly egress: Egress;
   readonly metrics: EgressMetrics;
-  /** Decides on players, and asks again while they are there. */
+  /** Decides on players and publishers, and asks again while they are there. */
   readonly open: OpenConnections;
+  /** Lets publishers in; without it there are none. */
+  readonly publish?: RtmpPublishing;
   readonly log: Log;
 }
 
@@ -70,8 +76,8 @@ export class RtmpServer {
   }
 }
 
-/** `asking` until the client says what it wants, `deciding` until the verdict, then `playing`. */
-type SessionState = 'asking' | 'deciding' | 'playing' | 'closing';
+/** `asking` until the client says what it wants, `deciding` until the verdict, then one of two. */
+type SessionState = 'asking' | 'deciding' | 'playing' | 'publishing' | 'closing';
 
 class Session {
   readonly #socket: Socket;
@@ -80,8 +86,11 @@ class Session {
   readonly #startMs = performance.now();
   #state: SessionState = 'asking';
   #timer: NodeJS.Timeout;
-  #minute = { sinceMs: 0, bytes: 0 };
+  /** What the client sent lately. */
+  #window = { sinceMs: 0, bytes: 0 };
   #leave: () => void = () => undefined;
+  #publisher: RtmpPublisher | undefined;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: RtmpOptions, onClose: () => void) {
     this.#socket = socket;
@@ -89,15 +98,21 @@ class Session {
     this.#connection = new RtmpConnection({
       output: (bytes) => socket.write(bytes),
       ask: (ask) => void this.#ask(ask),
-      left: () => this.#end(),
+      media: (type, timestampMs, body) => this.#publisher?.media(type, timestampMs, body),
+      left: () => {
+        this.#publisher?.end('finished');
+        this.#end();
+      },
     });
     this.#timer = setTimeout(() => socket.destroy(), ASK_WITHIN_MS);
     socket.on('data', (bytes) => this.#take(Buffer.from(bytes)));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(this.#timer);
+      clearTimeout(this.#pause);
       this.#state = 'closing';
       this.#leave();
+      this.#publisher?.end('lost');
       onClose();
     });
   }
@@ -108,14 +123,11 @@ class Session {
 
   #take(bytes: Buffer): void {
     if (this.#state === 'closing') return;
-    const nowMs = performance.now();
-    if (this.#state === 'playing' && nowMs - this.#minute.sinceMs > 60_000) {
-      this.#minute = { sinceMs: nowMs, bytes: 0 };
+    if (this.#isTooMuch(bytes.length)) {
+      this.#socket.destroy();
+      return;
     }
-    this.#minute.bytes += bytes.length;
-    const limit = this.#state === 'playing' ? MAX_BYTES_PER_MINUTE : MAX_BYTES_BEFORE;
     try {
-      if (this.#minute.bytes > limit) throw new Error('too much from an RTMP client');
       this.#connection.push(bytes);
     } catch (error) {
       // Rubbish on the port is nobody's news but the debugger's; it costs this socket only.
@@ -124,46 +136,102 @@ class Session {
     }
   }
 
+  /** Counts what came. A publisher that sends too much is read more slowly, all others are cut off. */
+  #isTooMuch(bytes: number): boolean {
+    const nowMs = performance.now();
+    const span = this.#state === 'playing' ? 60_000 : this.#state === 'publishing' ? 1_000 : Infinity;
+    if (nowMs - this.#window.sinceMs > span) this.#window = { sinceMs: nowMs, bytes: 0 };
+    this.#window.bytes += bytes;
+    if (this.#state === 'publishing') {
+      const restMs = this.#window.sinceMs + span - nowMs;
+      if (this.#window.bytes > MAX_PUBLISHED_PER_SECOND) this.#pauseFor(restMs);
+      return false;
+    }
+    return this.#window.bytes > (this.#state === 'playing' ? MAX_BYTES_PER_MINUTE : MAX_BYTES_BEFORE);
+  }
+
+  #pauseFor(durationMs: number): void {
+    if (this.#pause !== undefined || this.#isClosing()) return;
+    this.#socket.pause();
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#socket.resume();
+    }, durationMs);
+  }
+
   async #ask({ action, app, name }: RtmpAsk): Promise<void> {
     if (this.#state !== 'asking') return;
     this.#state = 'deciding';
     clearTimeout(this.#timer);
     try {
-      await this.#play(action, app, name);
+      if (app.split('?', 1)[0]?.replace(/\/$/, '') !== 'live') throw new LecternError('not-found');
+      if (action === 'publish') await this.#publish(name);
+      else await this.#play(name);
     } catch (error) {
       if (this.#isClosing()) return;
       const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';
       if (!(error instanceof LecternError)) this.#options.log.error({ err: error }, 'RTMP request failed');
       this.#options.metrics.refused(code);
-      this.#connection.refuse(
-        action,
-        code,
-        error instanceof LecternError ? error.message : ERRORS[code].message,
-      );
-      this.#end();
+      this.#refuse(action, code, error instanceof LecternError ? error.message : ERRORS[code].message);
     }
   }
 
-  async #play(action: RtmpAsk['action'], app: string, name: string): Promise<void> {
-    if (action === 'publish') {
-      throw new LecternError('forbidden', 'Publishing over RTMP is not open yet; teach from the browser.');
-    }
+  #refuse(action: RtmpAsk['action'], code: ErrorCode, message: string): void {
+    if (this.#isClosing()) return;
+    this.#connection.refuse(action, code, message);
+    this.#end();
+  }
+
+  async #publish(name: string): Promise<void> {
+    const { publish } = this.#options;
+    if (publish === undefined) throw new LecternError('forbidden', 'Publishing is not open here.');
     const [channel = '', ...rest] = name.split('?');
-    if (app.split('?', 1)[0]?.replace(/\/$/, '') !== 'live' || !ChannelId.safeParse(channel).success) {
-      throw new LecternError('not-found');
+    if (!ChannelId.safeParse(channel).success) throw new LecternError('unknown-channel');
+    const query = rest.join('?');
+    const held = this.#hold('publish', channel, query, () => {
+      this.#refuse('publish', 'publish-key-invalid', ERRORS['publish-key-invalid'].message);
+    });
+    const verdict = await held.verdict;
+    if (!verdict.allow) throw new LecternError(verdict.code);
+    const publisher = await publish(channel, new URLSearchParams(query).get('key') ?? '', {
+      notice: (text) => {
+        if (!this.#isClosing()) this.#connection.notice(text);
+      },
+      refuse: (error) => this.#refuse('publish', error.code, error.message),
+      drop: () => this.#socket.destroy(),
+      pauseFor: (durationMs) => this.#pauseFor(durationMs),
+    });
+    if (this.#isClosing()) {
+      held.leave();
+      publisher.end('lost');
+      return;
     }
+    this.#publisher = publisher;
+    this.#state = 'publishing';
+    this.#connection.accept('publish');
+  }
+
+  /** Asks for the verdict, and again for as long as the client is here; `close` if it may not go on. */
+  #hold(action: RtmpAsk['action'], channel: string, query: string, close: () => void): Held {
     const held = this.#options.open.hold(
       {
-        action: 'play',
+        action,
         resource: `/live/${channel}`,
-        query: new URLSearchParams(rest.join('?')),
+        query: new URLSearchParams(query),
         ip: plainIp(this.#socket.remoteAddress ?? ''),
         referer: undefined,
         nowMs: Date.now(),
       },
-      () => this.#socket.destroy(),
+      close,
     );
     this.#leave = () => held.leave();
+    return held;
+  }
+
+  async #play(name: string): Promise<void> {
+    const [channel = '', ...rest] = name.split('?');
+    if (!ChannelId.safeParse(channel).success) throw new LecternError('not-found');
+    const held = this.#hold('play', channel, rest.join('?'), () => this.#socket.destroy());
     const verdict = await held.verdict;
     if (!verdict.allow) throw new LecternError(verdict.code);
     if (this.#isClosing()) {
@@ -173,8 +241,8 @@ class Session {
     const programme = this.#options.egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
     this.#state = 'playing';
-    this.#minute = { sinceMs: performance.now(), bytes: 0 };
-    this.#connection.accept();
+    this.#window = { sinceMs: performance.now(), bytes: 0 };
+    this.#connection.accept('play');
     const reader = this.#reader(channel);
     this.#leave = () => {
       held.leave();

@@ -1,0 +1,206 @@
+// What one 720p30 RTMP publisher costs the gateway on the way into the room, and how much later its
+// pictures are there; beside the usual bridge: nginx-rtmp, and one ffmpeg that makes RTP of it.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FlvDemuxer, parseVideoBody } from '#shared/media/flv.ts';
+import { makePublishKey } from '#server/publish-key.ts';
+import { loadSecrets } from '#server/secrets.ts';
+import { startFakeRooms } from '../integration/publishing/fake-rooms.ts';
+import { percentile } from '../support/av.ts';
+import { cpuPercent, family, memoryMb } from '../support/cost.ts';
+import { mediaFile } from '../support/media-file.ts';
+import { RtmpPublisherClient } from '../support/rtmp-publisher.ts';
+import type { Report } from './report.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CHANNEL = 'benchchannel';
+const LESSON = 'benchlesson';
+const SETTLE_MS = 5_000;
+const MEASURE_MS = 20_000;
+const PICTURES = 450;
+const NGINX = '/usr/sbin/nginx';
+const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
+
+/** 2 Mbit/s, a key frame every two seconds, AAC. */
+const film = (): string =>
+  mediaFile(
+    'bench-publish',
+    '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 40 ' +
+      '-c:v libx264 -preset veryfast -tune zerolatency -bf 0 -g 60 -b:v 2000k -maxrate 2000k -bufsize 2000k ' +
+      '-pix_fmt yuv420p -c:a aac -b:a 128k -ac 2',
+  );
+
+const push = (url: string): ChildProcess =>
+  spawn(
+    'ffmpeg',
+    ['-v', 'quiet', '-re', '-stream_loop', '-1', '-i', film(), '-c', 'copy', '-f', 'flv', url],
+    {
+      stdio: 'ignore',
+    },
+  );
+
+async function end(child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+}
+
+/** A gateway of its own, and rooms that listen to it. */
+async function startOurs() {
+  const dataDir = mkdtempSync(join(tmpdir(), 'lectern-bench-'));
+  const secrets = loadSecrets(dataDir);
+  const rooms = await startFakeRooms(secrets.internal);
+  const child = spawn(process.execPath, [join(ROOT, 'gateway/main.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: {
+      ...process.env,
+      LECTERN_DATA: dataDir,
+      LECTERN_HOST: '127.0.0.1',
+      LECTERN_GATEWAY_PORT: '0',
+      LECTERN_RTMP_PORT: '0',
+      LECTERN_INGEST_PORT: '0',
+      LECTERN_SFU_URL: rooms.url,
+    },
+  });
+  const rtmp = await new Promise<number>((resolve, reject) => {
+    child.once('exit', () => reject(new Error('the gateway ended')));
+    if (child.stdout === null) return;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const said = JSON.parse(line) as { msg?: string; rtmp?: number };
+      if (said.msg === 'gateway listens') resolve(said.rtmp ?? 0);
+    });
+  });
+  const streamKey = `${CHANNEL}?key=${makePublishKey(secrets.playback, CHANNEL, LESSON, 0)}`;
+  return {
+    pid: child.pid ?? 0,
+    rtmp,
+    rooms,
+    streamKey,
+    async close() {
+      await end(child, 'SIGTERM');
+      await rooms.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** From the last byte of a picture written to RTMP to its last packet received, in ms. */
+async function delays(ours: Awaited<ReturnType<typeof startOurs>>): Promise<number[]> {
+  const args = ['-v', 'error', '-i', film(), '-c', 'copy', '-f', 'flv', 'pipe:1'];
+  const tags = new FlvDemuxer().push(execFileSync('ffmpeg', args, { maxBuffer: 64 * 1024 * 1024 }));
+  const client = await RtmpPublisherClient.open(ours.rtmp);
+  await client.publish(ours.streamKey);
+  const sentAtMs: number[] = [];
+  const started = performance.now();
+  for (const { type, timestampMs, body } of tags) {
+    const waitMs = timestampMs - (performance.now() - started);
+    if (waitMs > 1) await sleep(waitMs);
+    client.send(type, timestampMs, body);
+    if (type === 'video' && parseVideoBody(body).type === 'frame') sentAtMs.push(performance.now());
+    if (sentAtMs.length >= PICTURES) break;
+  }
+  await sleep(500);
+  client.finish();
+  const { pictures } = ours.rooms.heard;
+  // What came before somebody was there to see it waited for that.
+  return pictures.slice(60).map(({ atMs }, index) => atMs - (sentAtMs[index + 60] ?? atMs));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** nginx-rtmp takes the stream in, one ffmpeg makes RTP of it: the picture copied, the sound to Opus. */
+async function measurePeer(): Promise<{ cpu: number; mb: number }> {
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
+  const port = await freePort();
+  const rtp = await freePort();
+  const conf = join(dir, 'nginx.conf');
+  writeFileSync(
+    conf,
+    `load_module ${RTMP_MODULE};\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nworker_processes 1;\ndaemon off;\n` +
+      `events {}\nrtmp { server { listen 127.0.0.1:${port}; application live { live on; } } }\n`,
+  );
+  const children: ChildProcess[] = [];
+  try {
+    children.push(spawn(NGINX, ['-c', conf, '-p', dir], { stdio: 'ignore' }));
+    await sleep(1_000);
+    const publisher = push(`rtmp://127.0.0.1:${port}/live/peer`);
+    children.push(publisher);
+    await sleep(1_500);
+    const out = (map: string, offset: number, ...codec: string[]) => [
+      ...['-map', map, ...codec, '-f', 'rtp', `rtp://127.0.0.1:${rtp + offset}`],
+    ];
+    const video = ['-c:v', 'copy', '-bsf:v', 'h264_mp4toannexb'];
+    const audio = ['-c:a', 'libopus', '-b:a', '128k', '-ac', '2', '-frame_duration', '20'];
+    const source = `rtmp://127.0.0.1:${port}/live/peer`;
+    const bridge = ['-v', 'quiet', '-i', source, ...out('0:v', 0, ...video), ...out('0:a', 4, ...audio)];
+    children.push(spawn('ffmpeg', bridge, { stdio: 'ignore' }));
+    await sleep(SETTLE_MS);
+    const pids = () =>
+      children
+        .filter((child) => child !== publisher)
+        .flatMap(({ pid }) => (pid === undefined ? [] : family(pid)));
+    const cpu = await cpuPercent(pids, () => sleep(MEASURE_MS));
+    return { cpu, mb: memoryMb(pids()) };
+  } finally {
+    for (const child of children) await end(child);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+export async function run(report: Report): Promise<void> {
+  const ours = await startOurs();
+  let publisher: ChildProcess | undefined;
+  try {
+    const idleMb = memoryMb(family(ours.pid));
+    const late = await delays(ours);
+    report({
+      name: 'RTMP picture in → last RTP packet towards the room (720p30, 2 Mbit/s)',
+      aim: 'p50 ≤ 5 ms, p99 ≤ 15 ms',
+      measured: `p50 ${percentile(late, 50).toFixed(1)} ms, p99 ${percentile(late, 99).toFixed(1)} ms`,
+      note: `${late.length} pictures; key frames are paced`,
+    });
+    publisher = push(`rtmp://127.0.0.1:${ours.rtmp}/live/${ours.streamKey}`);
+    await sleep(SETTLE_MS);
+    const own = await cpuPercent(
+      () => [ours.pid],
+      () => sleep(MEASURE_MS),
+    );
+    const all = await cpuPercent(
+      () => family(ours.pid),
+      () => sleep(MEASURE_MS),
+    );
+    const mb = memoryMb(family(ours.pid)) - idleMb;
+    const peer = existsSync(NGINX) && existsSync(RTMP_MODULE) ? await measurePeer() : undefined;
+    report({
+      name: 'CPU per RTMP publisher into the room: gateway alone; with AAC → Opus',
+      aim: '≤ 1.5 %; ≤ 3 % of a core',
+      measured: `${own.toFixed(2)} %; ${all.toFixed(2)} %`,
+      note:
+        peer === undefined
+          ? 'nginx-rtmp is not installed here'
+          : `nginx-rtmp and one ffmpeg that makes RTP: ${peer.cpu.toFixed(2)} %, ${peer.mb.toFixed(0)} MB`,
+    });
+    report({
+      name: 'memory for one RTMP publisher more',
+      aim: '–',
+      measured: `${mb.toFixed(0)} MB`,
+      note: 'most of it the ffmpeg for the sound',
+    });
+  } finally {
+    await end(publisher);
+    await ours.close();
+  }
+}

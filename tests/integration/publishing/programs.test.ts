@@ -1,0 +1,145 @@
+// Other people's programs publish over RTMP, and what reaches the room is whole.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { decodeErrors } from '../../support/av.ts';
+import { plain, unusual, withBFrames } from './films.ts';
+import { CHANNEL, has, pushFile, run, startRig, until, writePictures, type Rig } from './rig.ts';
+
+let rig: Rig;
+before(async () => {
+  rig = await startRig();
+});
+after(() => rig.close());
+
+const heard = () => rig.rooms.heard;
+
+/** What a publisher of the plain film leaves in the room within a few seconds. */
+async function isWhole(name: string, gaps = 0): Promise<void> {
+  const { pictures, sounds } = heard();
+  const from = { pictures: pictures.length, sounds: sounds.length };
+  await until(
+    'three seconds of it',
+    () => pictures.length - from.pictures > 90 && sounds.length - from.sounds > 150,
+    20_000,
+  );
+  const mine = pictures.slice(from.pictures);
+  assert.ok(mine[0]?.key, 'the first picture is a key frame');
+  const errors = await decodeErrors(writePictures(name, mine));
+  assert.equal(errors, '');
+  // 20 ms each, and not a seam between them, but where a live source leaves one itself.
+  const ticks = sounds.slice(from.sounds).map((sound) => sound.ticks);
+  const seams = ticks.slice(1).filter((tick, index) => tick - (ticks[index] ?? 0) !== 960);
+  assert.ok(seams.length <= gaps, `${seams.length} seams in ${ticks.length} packets`);
+}
+
+describe('RTMP in', () => {
+  test('ffmpeg: H.264 goes as it is, AAC becomes Opus', async () => {
+    const ffmpeg = pushFile(plain(), rig.url);
+    try {
+      await isWhole('ffmpeg');
+      const state = heard().states.at(-1);
+      assert.equal(state?.channel, CHANNEL);
+      assert.equal(state.kind, 'rtmp');
+      assert.deepEqual(state.tracks.map(({ codec }) => codec).sort(), ['h264', 'opus']);
+      assert.equal(state.notice, null);
+      assert.equal(heard().pictures[0]?.config.width, 640);
+      // High profile is what was sent: nothing encoded it again.
+      assert.match(heard().pictures[0]?.config.codecString ?? '', /^avc1\.64/);
+    } finally {
+      await ffmpeg.stop('SIGINT');
+    }
+    const { publication = '' } = heard().states.at(-1) ?? {};
+    await until('the goodbye reaches the room', () => heard().ended.includes(publication), 3_000);
+  });
+
+  for (const sink of ['rtmpsink', 'rtmp2sink']) {
+    const missing = has('gst-inspect-1.0', sink) ? false : `GStreamer has no ${sink} here`;
+    test(`GStreamer: ${sink}`, { skip: missing }, async () => {
+      const video =
+        'videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 ! ' +
+        'x264enc tune=zerolatency key-int-max=30 bitrate=1000 speed-preset=ultrafast ! h264parse ! queue ! mux.';
+      const audio =
+        'audiotestsrc is-live=true ! audio/x-raw,rate=44100,channels=2 ! avenc_aac ! aacparse ! queue ! mux.';
+      const location = sink === 'rtmpsink' ? `${rig.url} live=1` : rig.url;
+      const gst = run('gst-launch-1.0', [
+        '-q',
+        ...`${video} ${audio} flvmux name=mux streamable=true ! ${sink}`.split(' '),
+        `location=${location}`,
+      ]);
+      try {
+        await isWhole(sink, 15);
+      } catch (error) {
+        throw new Error(`${String(error)}\n${gst.said()}`, { cause: error });
+      } finally {
+        await gst.stop('SIGINT');
+      }
+    });
+  }
+
+  test('B-frames are converted, and the publisher and the room are told', async () => {
+    const from = heard().pictures.length;
+    const ffmpeg = pushFile(withBFrames(), rig.url);
+    try {
+      await until('pictures', () => heard().pictures.length - from > 60, 20_000);
+      const mine = heard().pictures.slice(from);
+      for (const [index, { ticks }] of mine.entries()) {
+        assert.ok(index === 0 || ticks > (mine[index - 1]?.ticks ?? 0), 'shown in the order they come');
+      }
+      assert.equal(await decodeErrors(writePictures('bframes', mine)), '');
+      assert.match(heard().states.at(-1)?.notice ?? '', /B-frames \(bframes\) to 0/);
+      const metrics = await rig.metrics.metrics();
+      assert.match(metrics, /lectern_publications\{mode="convert"\} 1/);
+    } finally {
+      await ffmpeg.stop('SIGINT');
+    }
+  });
+
+  test('a 4:4:4 picture beyond full HD is made one that browsers show', async () => {
+    const from = heard().pictures.length;
+    const ffmpeg = pushFile(unusual(), rig.url);
+    try {
+      await until('pictures', () => heard().pictures.length - from > 20, 30_000);
+      const mine = heard().pictures.slice(from);
+      assert.deepEqual([mine[0]?.config.width, mine[0]?.config.height], [1_920, 1_080]);
+      assert.match(mine[0]?.config.codecString ?? '', /^avc1\.42/);
+      assert.equal(await decodeErrors(writePictures('unusual', mine)), '');
+      assert.match(heard().states.at(-1)?.notice ?? '', /4:2:0.*1920x1080/);
+    } finally {
+      await ffmpeg.stop('SIGINT');
+    }
+  });
+
+  test('a file sent faster than life arrives as life goes', async () => {
+    const { sounds } = heard();
+    const from = sounds.length;
+    const ffmpeg = run('ffmpeg', ['-v', 'error', '-i', plain(), '-c', 'copy', '-f', 'flv', rig.url]);
+    try {
+      await until('sound', () => sounds.length - from > 10, 10_000);
+      const first = sounds[from];
+      await until('four seconds of it', () => sounds.length - from > 200, 10_000);
+      const last = sounds.at(-1);
+      const mediaMs = ((last?.ticks ?? 0) - (first?.ticks ?? 0)) / 48;
+      const passedMs = (last?.atMs ?? 0) - (first?.atMs ?? 0);
+      assert.ok(mediaMs - passedMs < 3_500, `${mediaMs} ms of sound in ${passedMs} ms`);
+    } finally {
+      await ffmpeg.stop();
+    }
+  });
+
+  test('what a viewer asks for does no harm: a key frame; and lost packets are sent again', async () => {
+    const ffmpeg = pushFile(plain(), rig.url);
+    try {
+      const { videoSequences } = rig.rooms;
+      const from = videoSequences.length;
+      await until('packets', () => videoSequences.length - from > 50, 10_000);
+      const wanted = videoSequences.at(-10) ?? 0;
+      const times = () => videoSequences.filter((sequence) => sequence === wanted).length;
+      const before = times();
+      rig.rooms.sendPli();
+      rig.rooms.sendNack(wanted);
+      await until('the packet comes again', () => times() > before, 3_000);
+    } finally {
+      await ffmpeg.stop('SIGINT');
+    }
+  });
+});
