@@ -1,37 +1,12 @@
 // Everyone can use every page: no serious finding of axe-core (WCAG 2.2 AA), in light and in dark.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { useStudio } from '../support/studio.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-
-interface Axe {
-  run(options: object): Promise<{
-    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
-  }>;
-}
-
-/** What is serious or worse on this page: rule, element and what to do. */
-async function findings(page: Page): Promise<string[]> {
-  // Not as a script of the page, which its content security policy would refuse.
-  await page.evaluate(AXE);
-  return page.evaluate(async (values) => {
-    const { axe } = globalThis as unknown as { axe: Axe };
-    const { violations } = await axe.run({ runOnly: { type: 'tag', values } });
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) =>
-        nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary}`),
-      );
-  }, RULES);
-}
 
 describe('pages that everyone can use', () => {
   let lectern: Lectern;
