@@ -29,9 +29,14 @@ export async function arrive(
   return { page, context, errors, leave: () => context.close() };
 }
 
-/** The owner opens the owner link and starts a class: three clicks to the room. */
-export async function teach(browser: Browser, lectern: Lectern): Promise<Person & { lesson: Lesson }> {
+/** The owner opens the owner link and starts a class: three clicks to the room. `prepare` is done before. */
+export async function teach(
+  browser: Browser,
+  lectern: Lectern,
+  prepare: (context: BrowserContext) => Promise<void> = () => Promise.resolve(),
+): Promise<Person & { lesson: Lesson }> {
   const person = await arrive(browser, { studio: true });
+  await prepare(person.context);
   const { page } = person;
   await page.goto(lectern.ownerLink);
   await page.getByRole('button', { name: 'Start a class' }).click();
