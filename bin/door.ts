@@ -32,6 +32,8 @@ export interface DoorOptions {
   origins: Readonly<Record<Service, string>>;
   /** The folder of the built page. */
   pagesDir: string;
+  /** Other servers that viewers play from. */
+  playOrigins?: readonly string[];
   /** Addresses of proxies whose X-Forwarded-* headers are believed. */
   trustedProxies: ReadonlySet<string>;
   log: Log;
@@ -90,7 +92,7 @@ class FrontDoor implements Door {
 
   constructor(options: DoorOptions) {
     this.#options = options;
-    this.#pages = createPages(options.pagesDir, (request, response) => {
+    this.#pages = createPages(options.pagesDir, options.playOrigins ?? [], (request, response) => {
       sendError(response, new LecternError('not-found'), options.log, request.url);
     });
     this.#proxy = createProxyServer({ xfwd: false, upgradeTimeout: UPGRADE_LIMIT_MS });

@@ -134,6 +134,7 @@ async function start(): Promise<void> {
   const door = createDoor({
     origins,
     pagesDir,
+    playOrigins: settings.LECTERN_PLAY_ORIGINS,
     trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
     log: createLog(settings, 'door', sink),
   });

@@ -7,6 +7,10 @@ const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).de
 const address = z
   .url({ protocol: /^https?$/, error: 'must be an address such as https://class.example.org' })
   .transform((url) => url.replace(/\/$/, ''));
+/** An address without a path. */
+const ORIGIN = /^https?:\/\/[^/?#@]+$/i;
+/** So many servers that play the same are enough; each viewer asks some of them at once. */
+const MAX_PLAY_ORIGINS = 8;
 /** The longest delay that a Node timer takes, in ms: with a longer one it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const ms = (fallback: number) => z.coerce.number().int().min(0).max(MAX_TIMER_MS).default(fallback);
@@ -18,8 +22,21 @@ const Settings = z.object({
   LECTERN_HOST: z.string().default('0.0.0.0'),
   /** The address people use, e.g. https://class.example.org; by default the door's own. */
   LECTERN_PUBLIC_URL: address
-    .refine((url) => /^https?:\/\/[^/?#@]+$/i.test(url), 'must have no path, query or password')
+    .refine((url) => ORIGIN.test(url), 'must have no path, query or password')
     .optional(),
+  /** Where viewers take HTTP-FLV from: origins of CDNs or edges (comma-separated) that carry it on. */
+  LECTERN_PLAY_ORIGINS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((origin) => origin.trim().replace(/\/$/, ''))
+        .filter((origin) => origin !== ''),
+    )
+    .refine((list) => list.every((origin) => ORIGIN.test(origin)) && list.length <= MAX_PLAY_ORIGINS, {
+      error: `must be at most ${MAX_PLAY_ORIGINS} addresses such as https://cdn.example.org, without a path`,
+    }),
   /** The gateway's own HTTP port, for CDNs. */
   LECTERN_GATEWAY_PORT: port(8081),
   /** Where the other services reach the gateway. */

@@ -1,6 +1,6 @@
 // Joins the parts of the page: the only place beside main.ts that knows the browser and the engine both.
 import { Api } from './engine/api.ts';
-import type { Delivery } from './engine/player/chooser.ts';
+import { DELIVERIES, suits } from './engine/player/chooser.ts';
 import { LivePlayer } from './engine/player/live-player.ts';
 import { ReplayPlayer } from './engine/player/replay-player.ts';
 import { browserAttention } from './platform/network.ts';
@@ -20,23 +20,22 @@ import { Theme } from './state/theme.svelte.ts';
 import { Toasts } from './state/toasts.svelte.ts';
 import { WatchStore } from './state/watch.svelte.ts';
 
-const DELIVERIES: readonly Delivery[] = ['auto', 'flv', 'hls'];
-
 export function createApp(): App {
   initLocale(storage.read('locale'), navigator.languages, (locale) => storage.write('locale', locale));
   const api = new Api(fetch);
   const router = new Router(browserHistory);
   const browser = { clock: browserClock, random: Math.random, wallMs: Date.now };
 
-  const delivery = DELIVERIES.find((wish) => wish === router.query('player')) ?? 'auto';
+  const deliveryOf = (wish: string | null) => DELIVERIES.find((delivery) => delivery === wish);
+  /** What the address asks for, or what was chosen the last time. */
+  const wishedDelivery = () =>
+    deliveryOf(router.query('player')) ?? deliveryOf(storage.read('delivery')) ?? 'auto';
 
   const watch = (lesson: string, invite: string) => {
+    const delivery = wishedDelivery();
     // The player's code travels while the invitation is exchanged.
     liveDrivers(document.createElement('video'))
-      .find(
-        (kind) =>
-          kind.supported() && (delivery === 'auto' || (kind.protocol === 'flv') === (delivery === 'flv')),
-      )
+      .find((kind) => kind.supported() && suits(kind.protocol, delivery))
       ?.preload();
     return new WatchStore({
       ...browser,
@@ -45,6 +44,7 @@ export function createApp(): App {
       lesson,
       invite,
       delivery,
+      onDelivery: (chosen) => storage.write('delivery', chosen),
       createPlayer: (video, events) =>
         new LivePlayer({ ...browser, screen: new VideoScreen(video), drivers: liveDrivers(video), events }),
     });

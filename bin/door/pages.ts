@@ -8,32 +8,34 @@ import { LecternError } from '#shared/contract/errors.ts';
 const HASHED = /^\/assets\//;
 const YEAR_S = 31_536_000;
 
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
-  // Players demultiplex and decode in WebAssembly and in workers that they make themselves.
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data: blob:",
-  "media-src 'self' data: blob:",
-  "font-src 'self' data:",
-  // 'self' does not cover WebSockets of the same host in Safari before 15.4.
-  "connect-src 'self' ws: wss: data: blob:",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'self'",
-].join('; ');
+/** What the page may do; `origins` are the servers beside this one that it may play from. */
+const contentSecurityPolicy = (origins: readonly string[]) =>
+  [
+    "default-src 'self'",
+    // Players demultiplex and decode in WebAssembly and in workers that they make themselves.
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "worker-src 'self' blob:",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' data: blob:",
+    "font-src 'self' data:",
+    // 'self' does not cover WebSockets of the same host in Safari before 15.4.
+    ["connect-src 'self' ws: wss: data: blob:", ...origins].join(' '),
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'self'",
+  ].join('; ');
 
-const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy': CONTENT_SECURITY_POLICY,
+const pageHeaders = (origins: readonly string[]): Readonly<Record<string, string>> => ({
+  'content-security-policy': contentSecurityPolicy(origins),
   'permissions-policy':
     'camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), autoplay=(self), ' +
     'picture-in-picture=(self), screen-wake-lock=(self), geolocation=(), payment=(), usb=()',
   // Addresses hold invitations: they must not travel to other sites.
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
-};
+});
 
 /** Answers one request for a page or a file of it. Throws LecternError `method-not-allowed`. */
 export type Pages = (request: IncomingMessage, response: ServerResponse, path: string) => void;
@@ -41,12 +43,14 @@ export type Pages = (request: IncomingMessage, response: ServerResponse, path: s
 /**
  * Serves `dir`. Files with a hash in their name may be kept for ever, all others are asked for again.
  * A path that has no file gets index.html if it can be one of the page's routes; `missing` answers for
- * the rest.
+ * the rest. `playOrigins` are other servers that the page plays from.
  */
 export function createPages(
   dir: string,
+  playOrigins: readonly string[],
   missing: (request: IncomingMessage, response: ServerResponse) => void,
 ): Pages {
+  const headers = Object.entries(pageHeaders(playOrigins));
   const serve = sirv(dir, {
     // Looks on the disk at each request: the page may be built anew while the door is open.
     dev: true,
@@ -67,7 +71,7 @@ export function createPages(
       response.setHeader('allow', 'GET, HEAD');
       throw new LecternError('method-not-allowed');
     }
-    for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of headers) response.setHeader(name, value);
     // Stamps and the like are nobody's business.
     if (path.includes('/.')) return missing(request, response);
     response.once('pipe', (file: Readable) => own(file, response));

@@ -15,6 +15,8 @@ const EXPIRY_STEPS = 60;
 
 export class Links {
   readonly #base: string;
+  /** Where viewers play from: servers that carry the gateway's FLV on, or the door. */
+  readonly #origins: readonly string[];
   readonly #rtmpPort: number;
   readonly #ttlS: number;
   readonly #secret: string;
@@ -24,6 +26,8 @@ export class Links {
   /** `now` gives the time in ms since 1970. */
   constructor(settings: Settings, secrets: Secrets, tokens: Tokens, now: () => number) {
     this.#base = publicUrl(settings);
+    const { LECTERN_PLAY_ORIGINS: origins } = settings;
+    this.#origins = origins.length > 0 ? origins : [this.#base];
     this.#rtmpPort = settings.LECTERN_RTMP_PORT;
     this.#ttlS = settings.LECTERN_PLAYBACK_TTL_S;
     this.#secret = secrets.playback;
@@ -50,6 +54,7 @@ export class Links {
       hls: http(paths.hls),
       dvr: http(paths.dvr),
       flv: http(paths.flv),
+      flvs: this.#origins.map((origin) => `${origin}${paths.flv}?${query}`),
       wsFlv: http(paths.flv).replace(/^http/, 'ws'),
       rtmp: `${this.#rtmp()}/${channel}?${query}`,
       whep: http(paths.whep),

@@ -15,6 +15,8 @@ export const PlayLinks = z.object({
   hls: z.url(),
   dvr: z.url(),
   flv: z.url(),
+  /** The same on the servers that carry it to many (LECTERN_PLAY_ORIGINS), equally good; else `flv` alone. */
+  flvs: z.array(z.url()),
   wsFlv: z.url(),
   rtmp: z.url(),
   whep: z.url(),

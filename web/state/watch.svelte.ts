@@ -56,6 +56,8 @@ export interface WatchOptions {
   /** In ms since 1970. */
   readonly wallMs: () => number;
   readonly delivery: Delivery;
+  /** The person chose another: to be remembered. */
+  readonly onDelivery?: (delivery: Delivery) => void;
   /** Makes the player for the element, and fetches its code. */
   readonly createPlayer: (video: HTMLVideoElement, events: LivePlayerEvents) => LivePlayer;
 }
@@ -66,6 +68,7 @@ const NO_STATS: PlaybackStats = {
   stalledMs: 0,
   latencyMs: null,
   protocol: null,
+  server: null,
   height: 0,
 };
 
@@ -164,6 +167,7 @@ export class WatchStore {
 
   deliver(delivery: Delivery): void {
     this.#delivery = delivery;
+    this.#options.onDelivery?.(delivery);
     this.#live?.deliver(delivery);
   }
 

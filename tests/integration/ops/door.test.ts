@@ -59,6 +59,7 @@ before(async () => {
     });
   }
   door = createDoor({
+    playOrigins: ['https://cdn.example.org'],
     origins: {
       school: upstreams.school.origin,
       gateway: upstreams.gateway.origin,
@@ -333,6 +334,10 @@ test('a page may use camera and microphone, and nobody may put it into a frame e
   );
   assert.match(String(headers['content-security-policy']), /frame-ancestors 'self'/);
   assert.match(String(headers['content-security-policy']), /worker-src 'self' blob:/);
+  assert.match(
+    String(headers['content-security-policy']),
+    /connect-src 'self' [^;]*https:\/\/cdn\.example\.org/,
+  );
   assert.equal(headers['referrer-policy'], 'same-origin');
   assert.equal(headers['x-content-type-options'], 'nosniff');
 });

@@ -23,7 +23,7 @@ describe('lessons', () => {
     assert.match(lesson.links.watch, /^https:\/\/class\.example\.org\/watch\/[a-z0-9]+#invite=/);
     assert.match(lesson.play.wsFlv, /^wss:\/\/class\.example\.org\/live\//);
     assert.match(lesson.play.rtmp, /^rtmp:\/\/class\.example\.org:1935\/live\//);
-    for (const address of Object.values(lesson.play)) {
+    for (const address of Object.values(lesson.play).flat()) {
       const query = new URL(address).searchParams;
       const resource = `/live/${lesson.channel}` as const;
       assert.equal(checkPlayback(school.secrets.playback, 'play', resource, query, Date.now()), undefined);
@@ -109,5 +109,24 @@ describe('lessons', () => {
     assert.deepEqual(Attendance.parse(attendance.body), []);
     const recordings = await school.owner('GET', `/recordings?lesson=${id}`);
     assert.deepEqual(Recording.array().parse(recordings.body), []);
+  });
+});
+
+describe('lessons that many servers carry', () => {
+  it('name them all, signed alike, and the own address besides', async () => {
+    const school = await startTestSchool({
+      LECTERN_PLAY_ORIGINS: 'https://cdn1.example.org, http://cdn2.example.org:8080/',
+    });
+    try {
+      const { play, channel } = await school.createLesson();
+      const { search } = new URL(play.flv);
+      assert.deepEqual(play.flvs, [
+        `https://cdn1.example.org/live/${channel}.flv${search}`,
+        `http://cdn2.example.org:8080/live/${channel}.flv${search}`,
+      ]);
+      assert.match(play.flv, /^https:\/\/class\.example\.org\//);
+    } finally {
+      await school.close();
+    }
   });
 });

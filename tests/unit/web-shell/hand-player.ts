@@ -84,7 +84,7 @@ export interface Opened extends DriverEvents {
 }
 
 /** A viewer: the player with everything around it in the test's hands. */
-export function viewer(supported: readonly Protocol[] = ['flv', 'hls', 'native']) {
+export function viewer(supported: readonly Protocol[] = ['flv', 'll-hls', 'hls', 'native']) {
   const clock = new HandClock();
   const screen = new HandScreen();
   const opened: Opened[] = [];
@@ -101,6 +101,7 @@ export function viewer(supported: readonly Protocol[] = ['flv', 'hls', 'native']
       return {
         paced: protocol !== 'flv',
         latencyMs: () => null,
+        server: () => 'lectern',
         chooseLevel: (index) => (source.level = index),
         close: () => (source.closed = true),
       };
@@ -110,7 +111,7 @@ export function viewer(supported: readonly Protocol[] = ['flv', 'hls', 'native']
     screen,
     clock,
     random: () => 1,
-    drivers: [kind('flv'), kind('hls'), kind('native')],
+    drivers: [kind('flv'), kind('ll-hls'), kind('hls'), kind('native')],
     events: {
       state: (state: PlayerState) =>
         states.push('protocol' in state ? `${state.name} ${state.protocol}` : state.name),
@@ -149,6 +150,7 @@ export function viewer(supported: readonly Protocol[] = ['flv', 'hls', 'native']
 
 export const addresses = (sign = 'first'): LiveAddresses => ({
   flv: `http://lectern/live/c.flv?sign=${sign}`,
+  flvs: [`http://lectern/live/c.flv?sign=${sign}`],
   hls: `http://lectern/live/c/index.m3u8?sign=${sign}`,
   dvr: `http://lectern/live/c/dvr.m3u8?sign=${sign}`,
 });

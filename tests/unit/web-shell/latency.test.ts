@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LatencyTarget, steer, type View } from '../../../web/engine/player/latency.ts';
+import { Calm, LatencyTarget, steer, type View } from '../../../web/engine/player/latency.ts';
+import { HandClock } from './hand-player.ts';
 
 const view = (behindS: number, more: Partial<View> = {}): View => ({
   positionS: 100,
@@ -64,4 +65,59 @@ test('each stall asks for a larger store, quiet minutes give it back, both withi
   assert.ok(most > least && most <= 3);
   assert.ok(target.at(200_000) < most);
   assert.equal(target.at(10_000_000), least);
+});
+
+/** Plays for `ms` in steps of 200 ms as the player does; returns how far behind it ends, and what it did. */
+function playOn(behindS: number, targetS: number, ms: number) {
+  let nowS = behindS;
+  let rate = 1;
+  const rates: number[] = [];
+  const jumps: number[] = [];
+  for (let passed = 0; passed < ms; passed += 200) {
+    const move = steer(view(nowS, { rate, first: passed === 0 }), targetS);
+    if (move.kind === 'jump') {
+      nowS = 100 + nowS - move.toS;
+      jumps.push(passed);
+    } else rate = move.rate;
+    rates.push(rate);
+    nowS -= 0.2 * (rate - 1);
+  }
+  return { behindS: nowS, rates, jumps };
+}
+
+test('whatever a fast start brought, it is at the live edge within five seconds', () => {
+  for (const startS of [0.4, 0.7, 0.9, 1.5, 2, 2.9, 6]) {
+    const { behindS, rates, jumps } = playOn(startS, 0.4, 5_000);
+    assert.ok(behindS <= 0.4 + 0.125, `${startS} s became ${behindS.toFixed(2)} s`);
+    assert.ok(rates.every((rate) => rate >= 0.95 && rate <= 1.1));
+    assert.ok(
+      jumps.every((atMs) => atMs === 0),
+      'only where it begins is chosen',
+    );
+  }
+});
+
+test('once it plays there is no jump while it is less than three seconds behind', () => {
+  for (const targetS of [0.4, 1, 2.5]) {
+    assert.equal(steer(view(2.95), targetS).kind, 'rate');
+  }
+  assert.equal(steer(view(3.2), 0.4).kind, 'jump');
+  // A network that needs a large store is given it.
+  assert.equal(steer(view(4), 2.5).kind, 'rate');
+});
+
+test('a player that stepped back comes forward thirty seconds after the last stall', () => {
+  const clock = new HandClock();
+  let restored = 0;
+  const calm = new Calm(clock, () => (restored += 1));
+  calm.stalled();
+  clock.pass(20_000);
+  calm.stalled();
+  clock.pass(20_000);
+  assert.equal(restored, 0);
+  clock.pass(10_000);
+  assert.equal(restored, 1);
+  calm.stalled();
+  calm.close();
+  assert.equal(clock.pending, 0);
 });

@@ -2,7 +2,15 @@
 import type { Failure, Protocol } from './ports.ts';
 
 /** What the person wants; `auto` is the lowest latency that works. */
-export type Delivery = 'auto' | 'flv' | 'hls';
+export const DELIVERIES = ['auto', 'flv', 'll-hls', 'hls'] as const;
+export type Delivery = (typeof DELIVERIES)[number];
+
+/** Whether `protocol` is what the person wants. Low-latency HLS may fall back to plain HLS. */
+export function suits(protocol: Protocol, delivery: Delivery): boolean {
+  if (delivery === 'auto') return true;
+  if (delivery === 'flv') return protocol === 'flv';
+  return protocol !== 'flv' && (delivery === 'll-hls' || protocol !== 'll-hls');
+}
 
 /** Another protocol is tried at once. */
 const FAILOVER_MS = 0;
@@ -39,9 +47,7 @@ export class Chooser {
 
   /** `supported` in order of preference; `random` gives 0 to 1. Throws RangeError if there is none. */
   constructor(supported: readonly Protocol[], delivery: Delivery, random: () => number) {
-    const wanted = supported.filter(
-      (protocol) => delivery === 'auto' || (protocol === 'flv') === (delivery === 'flv'),
-    );
+    const wanted = supported.filter((protocol) => suits(protocol, delivery));
     // A wish that this browser cannot fulfil is better half met than not at all.
     this.#order = wanted.length > 0 ? wanted : supported;
     if (this.#order.length === 0) throw new RangeError('no protocol is supported');
@@ -79,8 +85,8 @@ export class Chooser {
   /** It stalled. Returns another protocol if this one does not suit the network. */
   stalled(nowMs: number): Protocol | undefined {
     this.#stallsAtMs = [...this.#stallsAtMs.filter((atMs) => nowMs - atMs < STALL_WINDOW_MS), nowMs];
-    if (this.#stallsAtMs.length < STALLS_MAX || this.protocol !== 'flv' || this.#order.length < 2)
-      return undefined;
+    const small = this.protocol === 'flv' || this.protocol === 'll-hls';
+    if (this.#stallsAtMs.length < STALLS_MAX || !small || this.#order.length < 2) return undefined;
     this.#stallsAtMs = [];
     this.#at += 1;
     return this.protocol;

@@ -1,18 +1,20 @@
 // How a live picture is kept close to the camera: a little faster when behind, a jump when far behind,
 // a little slower when there is almost nothing left to play.
-import type { Range } from './ports.ts';
+import type { Clock, Range } from './ports.ts';
 
 /** How much faster or slower than life is not noticed. */
 const FAST_MAX = 1.1;
 const SLOW = 0.95;
-/** Faster per second behind. */
-const FAST_PER_S = 0.12;
+/** Faster per second behind, and at least: half a second is made up for within five. */
+const FAST_PER_S = 0.3;
+const FAST_MIN = 0.03;
 /** Within this distance of the target it is good enough, in s. */
 const TOLERANCE_S = 0.12;
-/** Further behind than this, catching up by speed takes too long, in s. */
-const JUMP_BEYOND_S = 2.5;
-/** At the very start a jump is not noticed, in s. */
-const FIRST_JUMP_BEYOND_S = 0.3;
+/** Further behind than this, and than the target by so much, catching up by speed takes too long, in s. */
+const JUMP_BEYOND_S = 3;
+const JUMP_BEYOND_TARGET_S = 2.5;
+/** What is played first is chosen: what speed makes up for within five seconds needs no choice, in s. */
+const FIRST_BEYOND_S = 0.5;
 /** Safely inside a range that begins there, in s. */
 const INSIDE_S = 0.05;
 
@@ -39,9 +41,12 @@ export function steer(view: View, targetS: number): Move {
   // A gap in the source: what plays has run out, what is new lies behind the gap.
   const stranded = newest.startS > view.positionS + INSIDE_S;
   const gap = stranded && (view.waiting || !view.ranges.some((range) => holds(range, view.positionS)));
-  if (gap || behindS > targetS + (view.first ? FIRST_JUMP_BEYOND_S : JUMP_BEYOND_S)) return edge;
+  const tooFarS = view.first
+    ? targetS + FIRST_BEYOND_S
+    : Math.max(JUMP_BEYOND_S, targetS + JUMP_BEYOND_TARGET_S);
+  if (gap || behindS > tooFarS) return edge;
   if (behindS > targetS + TOLERANCE_S || (view.rate > 1 && behindS > targetS)) {
-    return { kind: 'rate', rate: Math.min(FAST_MAX, 1 + (behindS - targetS) * FAST_PER_S + 0.02) };
+    return { kind: 'rate', rate: Math.min(FAST_MAX, 1 + FAST_MIN + (behindS - targetS) * FAST_PER_S) };
   }
   return { kind: 'rate', rate: behindS < targetS / 3 && !view.waiting ? SLOW : 1 };
 }
@@ -78,5 +83,29 @@ export class LatencyTarget {
       this.#changedAtMs += QUIET_MS;
     }
     return this.#targetS;
+  }
+}
+
+/** Without a stall for this long a player that stepped back comes forward again, in ms. */
+const CALM_MS = 30_000;
+
+/** Calls `restore` once {@link CALM_MS} have passed since the last stall. */
+export class Calm {
+  readonly #clock: Clock;
+  readonly #restore: () => void;
+  #cancel: () => void = () => undefined;
+
+  constructor(clock: Clock, restore: () => void) {
+    this.#clock = clock;
+    this.#restore = restore;
+  }
+
+  stalled(): void {
+    this.#cancel();
+    this.#cancel = this.#clock.after(CALM_MS, this.#restore);
+  }
+
+  close(): void {
+    this.#cancel();
   }
 }

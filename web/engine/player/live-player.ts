@@ -25,6 +25,8 @@ const PAUSE_KEEP_MS = 15_000;
 
 export interface LiveAddresses {
   readonly flv: string;
+  /** The same on other servers. */
+  readonly flvs: readonly string[];
   readonly hls: string;
   readonly dvr: string;
 }
@@ -80,6 +82,9 @@ export class LivePlayer {
   #state: PlayerState = { name: 'idle' };
   #mode: PlayerMode = 'live';
   #rewindTo = -1;
+  #levels: LevelChoice['levels'] = [];
+  /** The chosen quality in lines; null is automatic. */
+  #height: number | null = null;
   #source: Source | undefined;
   #cancelTick: () => void = () => undefined;
   #cancelRetry: () => void = () => undefined;
@@ -119,7 +124,10 @@ export class LivePlayer {
     if (this.#mode === 'live' && this.#state.name !== 'idle') this.#reopen();
   }
 
+  /** Takes the person's choice of quality, null being automatic; it holds for every source from now on. */
   chooseLevel(index: number | null): void {
+    this.#height =
+      index === null ? null : (this.#levels.find((level) => level.index === index)?.height ?? null);
     this.#source?.driver.chooseLevel(index);
   }
 
@@ -189,10 +197,11 @@ export class LivePlayer {
         mode,
         atS: this.#rewindTo >= 0 ? this.#rewindTo : -1,
         address: () => this.#addresses?.[which] ?? addresses[which],
+        alternatives: () => (which === 'flv' ? (this.#addresses ?? addresses).flvs : []),
       },
       {
         failed: (failure) => mine() && this.#fail(failure),
-        levels: (choice) => mine() && this.#options.events.levels(choice),
+        levels: (choice) => mine() && this.#onLevels(choice),
         marks: () => undefined,
       },
     );
@@ -203,7 +212,9 @@ export class LivePlayer {
   }
 
   #seekableProtocol(): Protocol {
-    const able = this.#options.drivers.filter((kind) => kind.protocol !== 'flv' && kind.supported());
+    const able = this.#options.drivers.filter(
+      ({ protocol, supported }) => (protocol === 'hls' || protocol === 'native') && supported(),
+    );
     return able[0]?.protocol ?? 'native';
   }
 
@@ -212,7 +223,17 @@ export class LivePlayer {
     if (this.#source !== undefined) this.#options.events.autoplay(outcome);
   }
 
+  #onLevels(choice: LevelChoice): void {
+    const fresh = this.#levels.length === 0 && choice.levels.length > 0;
+    this.#levels = choice.levels;
+    this.#options.events.levels(choice);
+    if (!fresh || this.#height === null) return;
+    const kept = choice.levels.find(({ height }) => height === this.#height);
+    if (kept !== undefined && choice.chosen !== kept.index) this.#source?.driver.chooseLevel(kept.index);
+  }
+
   #drop(): void {
+    this.#levels = [];
     this.#cancelTick();
     this.#cancelRetry();
     this.#cancelPause();
@@ -350,6 +371,7 @@ export class LivePlayer {
       ...this.#metrics.at(this.#now),
       latencyMs: source?.driver.latencyMs() ?? bufferedMs,
       protocol: source?.protocol ?? null,
+      server: source?.driver.server() ?? null,
       height: this.#options.screen.height,
     });
   }

@@ -9,6 +9,8 @@ export interface PlaybackStats {
   /** Behind the camera, or, where the source does not tell, behind the newest media received. */
   readonly latencyMs: number | null;
   readonly protocol: Protocol | null;
+  /** Where the media comes from, as `host:port`; null until it is known. */
+  readonly server: string | null;
   /** Lines of the picture; 0 if unknown. */
   readonly height: number;
 }

@@ -1,7 +1,10 @@
 // What a player needs of the browser. `platform/players` implements these; a test does with a few lines.
 
-/** `flv`: HTTP-FLV through Media Source. `hls`: HLS through Media Source. `native`: the browser's own HLS. */
-export type Protocol = 'flv' | 'hls' | 'native';
+/**
+ * `flv`: HTTP-FLV through Media Source. `ll-hls` and `hls`: low-latency and plain HLS through Media Source.
+ * `native`: the browser's own HLS.
+ */
+export type Protocol = 'flv' | 'll-hls' | 'hls' | 'native';
 
 /** A stretch of media, in seconds of the element's clock. */
 export interface Range {
@@ -88,6 +91,8 @@ export interface DriverStart {
   readonly atS: number;
   /** The freshest signed address; asked again for every request, since signatures expire. */
   readonly address: () => string;
+  /** The same on other servers, which may be asked at once; none for most sources. */
+  readonly alternatives: () => readonly string[];
 }
 
 /** Feeds one source to the screen. */
@@ -96,6 +101,8 @@ export interface Driver {
   readonly paced: boolean;
   /** How far behind the camera the screen is, in ms, as far as the source tells; null if it does not. */
   latencyMs(): number | null;
+  /** The server that the media comes from, as `host:port`; null until it is known. */
+  server(): string | null;
   /** Takes a quality; null lets it choose. */
   chooseLevel(index: number | null): void;
   close(): void;

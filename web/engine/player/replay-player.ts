@@ -72,7 +72,7 @@ export class ReplayPlayer {
     let driver: Driver | undefined = undefined as Driver | undefined;
     const mine = () => driver !== undefined && driver === this.#driver;
     driver = kind.open(
-      { mode: 'seekable', atS: this.#resumeAtS, address },
+      { mode: 'seekable', atS: this.#resumeAtS, address, alternatives: () => [] },
       {
         failed: (failure) => mine() && this.#fail(failure),
         levels: (choice) => mine() && events.levels(choice),

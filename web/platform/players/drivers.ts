@@ -12,12 +12,12 @@ const nativeFirst = () => 'ManagedMediaSource' in globalThis && !('MediaSource' 
 
 /** For a live channel: the lowest latency first. */
 export function liveDrivers(video: HTMLVideoElement): DriverKind[] {
-  const through = [flvDriver(video), hlsDriver(video)];
+  const through = [flvDriver(video), hlsDriver(video, 'll-hls'), hlsDriver(video, 'hls')];
   return nativeFirst() ? [nativeHlsDriver(video), ...through] : [...through, nativeHlsDriver(video)];
 }
 
 /** For a recording: what can seek. */
 export function replayDrivers(video: HTMLVideoElement): DriverKind[] {
-  const both = [hlsDriver(video), nativeHlsDriver(video)];
+  const both = [hlsDriver(video, 'hls'), nativeHlsDriver(video)];
   return nativeFirst() ? both.reverse() : both;
 }

@@ -1,7 +1,10 @@
 // HTTP-FLV through Media Source, by mpegts.js: the lowest latency a page can have over plain HTTP.
-import type { DriverKind, Failure } from '../../engine/player/ports.ts';
+import type { DriverKind, DriverStart, Failure } from '../../engine/player/ports.ts';
+import { SourceRace, type ConnectionEvents, type RaceEvents } from '../../engine/player/race.ts';
+import { browserClock } from './clock.ts';
 
 const load = () => import('mpegts.js');
+type Library = Awaited<ReturnType<typeof load>>['default'];
 
 /** As mpegts.js itself decides, without loading it. */
 const mediaSource = () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis;
@@ -12,40 +15,49 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
     protocol: 'flv',
     supported: () => mediaSource() && 'ReadableStream' in globalThis,
     preload: () => void load().catch(() => undefined),
-    open({ address }, events) {
+    open(start, events) {
       let destroy: () => void = () => undefined;
       let closed = false;
+      let server: string | null = null;
+      const fail = (failure: Failure) => {
+        if (!closed) events.failed(failure);
+      };
       const begin = async () => {
         const { default: mpegts } = await load();
         if (closed) return;
         mpegts.LoggingControl.applyConfig({ enableAll: false });
         if (!mpegts.isSupported()) {
-          events.failed({ kind: 'media' });
+          fail({ kind: 'media' });
           return;
         }
         const player = mpegts.createPlayer(
-          { type: 'flv', isLive: true, url: address() },
+          // mpegts.js wants to be given an address; it is the loader that knows them.
+          { type: 'flv', isLive: true, url: start.address() },
           {
             enableStashBuffer: false,
             lazyLoad: false,
             autoCleanupSourceBuffer: true,
             autoCleanupMaxBackwardDuration: 60,
             autoCleanupMinBackwardDuration: 30,
+            customLoader: loaderFor(mpegts, start, {
+              from: (address) => (server = new URL(address).host),
+              failed: fail,
+            }),
           },
         );
         destroy = () => player.destroy();
-        player.on(mpegts.Events.ERROR, (type: string, detail: string, info: unknown) => {
-          events.failed(toFailure(type === mpegts.ErrorTypes.MEDIA_ERROR, detail, info));
+        player.on(mpegts.Events.ERROR, (type: string) => {
+          fail({ kind: type === mpegts.ErrorTypes.MEDIA_ERROR ? 'media' : 'network' });
         });
-        player.on(mpegts.Events.LOADING_COMPLETE, () => events.failed({ kind: 'ended' }));
         player.attachMediaElement(video);
         player.load();
         void video.play().catch(() => undefined);
       };
-      begin().catch(() => events.failed({ kind: 'network' }));
+      begin().catch(() => fail({ kind: 'network' }));
       return {
         paced: false,
         latencyMs: () => null,
+        server: () => server,
         chooseLevel: () => undefined,
         close() {
           closed = true;
@@ -57,8 +69,78 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
   };
 }
 
-function toFailure(media: boolean, detail: string, info: unknown): Failure {
-  if (media) return { kind: 'media' };
-  const status = detail === 'HttpStatusCodeInvalid' ? Number((info as { code?: unknown } | null)?.code) : 0;
-  return status >= 400 ? { kind: 'refused', status } : { kind: 'network' };
+/** A loader for mpegts.js that takes the stream from whoever of several servers brings it. */
+function loaderFor(mpegts: Library, start: DriverStart, told: Pick<RaceEvents, 'from' | 'failed'>) {
+  // Its declarations call the two deprecated for want of a better place for their types; they are how it is done.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  const { BaseLoader, LoaderStatus } = mpegts;
+  const { kConnecting, kBuffering, kIdle } = LoaderStatus;
+  return class RaceLoader extends BaseLoader {
+    #race: SourceRace | undefined;
+    #receivedBytes = 0;
+
+    constructor() {
+      super('race');
+    }
+
+    override open(): void {
+      this._status = kConnecting;
+      this.#race = new SourceRace({
+        clock: browserClock,
+        addresses: start.alternatives,
+        reserve: start.address,
+        connect,
+        events: {
+          ...told,
+          bytes: (chunk) => {
+            this._status = kBuffering;
+            const fromByte = this.#receivedBytes;
+            this.#receivedBytes += chunk.length;
+            this.onDataArrival(chunk.buffer, fromByte, this.#receivedBytes);
+          },
+        },
+      });
+    }
+
+    override abort(): void {
+      this.#race?.close();
+      this._status = kIdle;
+    }
+
+    override destroy(): void {
+      this.abort();
+      super.destroy();
+    }
+  };
+}
+
+/** Reads one address as it comes. Returns the function that hangs up. */
+function connect(address: string, events: ConnectionEvents): () => void {
+  const stop = new AbortController();
+  const read = async () => {
+    const response = await fetch(address, {
+      signal: stop.signal,
+      cache: 'no-store',
+      credentials: 'omit',
+      // A rule by site (docs/access.md) needs to know the site, and no more than that.
+      referrerPolicy: 'origin',
+    });
+    if (!response.ok || response.body === null) {
+      events.failed({ kind: 'refused', status: response.status });
+      stop.abort();
+      return;
+    }
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (stop.signal.aborted) return;
+      if (done) break;
+      events.bytes(value);
+    }
+    events.failed({ kind: 'ended' });
+  };
+  read().catch(() => {
+    if (!stop.signal.aborted) events.failed({ kind: 'network' });
+  });
+  return () => stop.abort();
 }

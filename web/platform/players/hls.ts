@@ -2,26 +2,36 @@
 import type { ErrorData, Events, HlsConfig, LevelDetails } from 'hls.js';
 import type Hls from 'hls.js';
 import type { DriverEvents, DriverKind, DriverStart, Failure, Mark } from '../../engine/player/ports.ts';
+import { Calm } from '../../engine/player/latency.ts';
 import { withSignatureOf } from '../../engine/player/signed-address.ts';
+import { browserClock } from './clock.ts';
 
 const load = () => import('hls.js');
 
 /** How far behind the newest segment to stay, in s: two segments. */
 const LIVE_SYNC_S = 4;
+/** Further behind than this, it jumps, in s. */
+const LIVE_MAX_S = 15;
+const LOW_LATENCY_MAX_S = 8;
+/** What each stall adds to the distance while low latency is wanted, in s. */
+const STALL_ADDS_S = 0.5;
+/** The speed that catches up and is not noticed. */
+const FAST_MAX = 1.1;
 /** How much may be played again without loading it, in s. */
 const BACK_BUFFER_S = 60;
 /** What a network is taken for until it was measured, in bits per second. */
 const FIRST_ESTIMATE_BPS = 2_500_000;
 
-/** Feeds `video`. */
-export function hlsDriver(video: HTMLVideoElement): DriverKind {
+/** Feeds `video`; `ll-hls` keeps the distance that the server names for its parts (RFC 8216bis, §4.4.3.8). */
+export function hlsDriver(video: HTMLVideoElement, protocol: 'll-hls' | 'hls'): DriverKind {
   return {
-    protocol: 'hls',
+    protocol,
     supported: () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis,
     preload: () => void load().catch(() => undefined),
     open(start, events) {
       let hls: Hls | undefined;
       let closed = false;
+      let calm: Calm | undefined;
       const begin = async () => {
         const { default: Player } = await load();
         if (closed) return;
@@ -29,8 +39,10 @@ export function hlsDriver(video: HTMLVideoElement): DriverKind {
           events.failed({ kind: 'media' });
           return;
         }
-        hls = new Player(settings(start));
-        connect(hls, Player.Events, start, events);
+        const opened = new Player(settings(start, protocol));
+        hls = opened;
+        connect(opened, Player.Events, start, events);
+        if (protocol === 'll-hls') calm = keepClose(opened, Player.Events);
         hls.attachMedia(video);
         hls.loadSource(start.address());
         void video.play().catch(() => undefined);
@@ -39,6 +51,7 @@ export function hlsDriver(video: HTMLVideoElement): DriverKind {
       return {
         paced: true,
         latencyMs: () => (hls === undefined ? null : latencyOf(hls)),
+        server: () => new URL(start.address()).host,
         chooseLevel(index) {
           if (hls === undefined) return;
           hls.nextLevel = index ?? -1;
@@ -46,6 +59,7 @@ export function hlsDriver(video: HTMLVideoElement): DriverKind {
         },
         close() {
           closed = true;
+          calm?.close();
           hls?.destroy();
           hls = undefined;
         },
@@ -54,19 +68,19 @@ export function hlsDriver(video: HTMLVideoElement): DriverKind {
   };
 }
 
-function settings({ mode, atS, address }: DriverStart): Partial<HlsConfig> {
+function settings({ mode, atS, address }: DriverStart, protocol: 'll-hls' | 'hls'): Partial<HlsConfig> {
   return {
+    lowLatencyMode: mode === 'live' && protocol === 'll-hls',
+    liveSyncOnStallIncrease: STALL_ADDS_S,
+    maxLiveSyncPlaybackRate: FAST_MAX,
     startPosition: atS,
     startFragPrefetch: true,
     testBandwidth: false,
     abrEwmaDefaultEstimate: FIRST_ESTIMATE_BPS,
     capLevelToPlayerSize: true,
     backBufferLength: BACK_BUFFER_S,
-    ...(mode === 'live' && {
-      liveSyncDuration: LIVE_SYNC_S,
-      liveMaxLatencyDuration: 15,
-      maxLiveSyncPlaybackRate: 1.1,
-    }),
+    ...(mode === 'live' &&
+      protocol === 'hls' && { liveSyncDuration: LIVE_SYNC_S, liveMaxLatencyDuration: LIVE_MAX_S }),
     // Signatures expire in the course of a long class; each request carries the newest.
     xhrSetup: (request, url) => request.open('GET', withSignatureOf(address(), url), true),
   };
@@ -91,6 +105,24 @@ function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: 
     hls.on(names.LEVEL_UPDATED, (_name, { details }) => events.marks(marksOf(details)));
     hls.on(names.LEVEL_LOADED, (_name, { details }) => events.marks(marksOf(details)));
   }
+}
+
+/**
+ * hls.js keeps further back after each stall, and for ever: after a quiet while it comes back to the
+ * distance that the server names, or to ours where the server has no parts.
+ */
+function keepClose(hls: Hls, names: typeof Events): Calm {
+  // Only afterwards: hls.js takes it as a setting only beside a distance of ours.
+  hls.config.liveMaxLatencyDuration = LOW_LATENCY_MAX_S;
+  const restore = () => {
+    hls.targetLatency = hls.latestLevelDetails?.partHoldBack || LIVE_SYNC_S;
+  };
+  const calm = new Calm(browserClock, restore);
+  hls.on(names.ERROR, (_name, { details }) => details === 'bufferStalledError' && calm.stalled());
+  hls.once(names.LEVEL_UPDATED, (_name, { details }) => {
+    if (details.partHoldBack === 0) restore();
+  });
+  return calm;
 }
 
 function toFailure(data: ErrorData): Failure {

@@ -32,6 +32,7 @@ export function nativeHlsDriver(video: HTMLVideoElement): DriverKind {
         // The browser keeps its own distance to the edge; speeding up a native stream makes it stutter.
         paced: true,
         latencyMs: () => latencyOf(video),
+        server: () => new URL(address()).host,
         chooseLevel: () => undefined,
         close() {
           stop.abort();

@@ -20,6 +20,8 @@ export class VideoScreen implements Screen {
 
   constructor(video: HTMLVideoElement) {
     this.#video = video;
+    // The speed that keeps to the live edge must not be heard.
+    video.preservesPitch = true;
   }
 
   get positionS(): number {
