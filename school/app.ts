@@ -20,6 +20,7 @@ import { addDocument } from './http/document.ts';
 import { TokenBuckets } from './http/token-bucket.ts';
 import { Links } from './lessons/links.ts';
 import { addLessonRoutes } from './lessons/routes.ts';
+import { viewerMark } from './lessons/watching.ts';
 import { Lessons } from './lessons/service.ts';
 import { schoolMetrics, type SchoolMetrics } from './metrics.ts';
 import { reachNeighbours, type Neighbours } from './neighbours.ts';
@@ -123,7 +124,15 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   const ownerOnly = owner.only;
   const isSecure = origin.startsWith('https:');
   addSessionRoutes(api, { owner, tokens, isSecure, limit: limit(SESSION_RATE), log });
-  addLessonRoutes(api, { lessons, recordings, links, admission, ownerOnly, limit: limit(TICKET_RATE) });
+  addLessonRoutes(api, {
+    lessons,
+    recordings,
+    links,
+    admission,
+    ownerOnly,
+    limit: limit(TICKET_RATE),
+    markOf: (context, lesson, ip = ipOf(context)) => viewerMark(secrets.playback, lesson, ip),
+  });
   const access = new AccessService({ db, errands, neighbours, links, log, now });
   addAccessRoutes(api, { access, lessons, ownerOnly, ipOf });
   addRecordingRoutes(api, { recordings, admission, ownerOnly });

@@ -64,6 +64,8 @@ export interface Tables {
     text: string;
     sentAtMs: number;
   };
+  /** What the audience is told beside the addresses; lessons without a row have neither. */
+  watching: { lesson: string; watermark: string | null; interrupted: 0 | 1 };
   /** How far each outbox of the other services was applied. */
   outbox: { name: string; lastId: number };
   /** What is still to be done at the other services; `body` is an `Errand` as JSON. */

@@ -5,6 +5,7 @@ import type { Migration } from 'kysely/migration';
 export const MIGRATIONS: Record<string, Migration> = {
   '0001-lessons': { up: lessons },
   '0002-access': { up: access },
+  '0003-watching': { up: watching },
 };
 
 async function lessons(db: Kysely<unknown>): Promise<void> {
@@ -98,5 +99,14 @@ async function access(db: Kysely<unknown>): Promise<void> {
     .addColumn('name', 'text', (column) => column.primaryKey())
     .addColumn('version', 'integer', (column) => column.notNull())
     .addColumn('body', 'text', (column) => column.notNull())
+    .execute();
+}
+
+async function watching(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('watching')
+    .addColumn('lesson', 'text', (column) => column.primaryKey().references('lesson.id').onDelete('cascade'))
+    .addColumn('watermark', 'text')
+    .addColumn('interrupted', 'integer', (column) => column.notNull())
     .execute();
 }

@@ -6,6 +6,7 @@ import { noteArrival, noteDeparture } from '../lessons/attendance.ts';
 import { deleteMessage, keepMessage } from '../lessons/chat.ts';
 import { findLesson, moveLesson } from '../lessons/store.ts';
 import { addPushes, changeSettings, noteGateway } from '../access/store.ts';
+import { noteInterrupted } from '../lessons/watching.ts';
 import { noteRecording } from '../recordings/store.ts';
 
 /**
@@ -76,6 +77,7 @@ async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<
       break;
     case 'broadcast:changed':
       // An interrupted broadcast is still on air: its addresses stand and its viewers wait.
+      await noteInterrupted(db, id, event.state === 'interrupted');
       if (event.state === 'live') await moveLesson(db, id, 'live');
       if (event.state === 'ended' || event.state === 'failed') await moveLesson(db, id, 'off-air');
       break;

@@ -11,8 +11,10 @@ import {
   PlaybackIssued,
   TicketCreate,
   TicketIssued,
+  Watermark,
+  WatermarkSet,
 } from '#shared/contract/rest.ts';
-import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { Recordings } from '../recordings/service.ts';
@@ -28,6 +30,8 @@ export interface LessonRoutes {
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
   limit: MiddlewareHandler<ApiEnv>;
+  /** What stands for the viewer at `ip`, or at the asking address, in the mark over a lesson's picture. */
+  markOf: (context: ApiContext, lesson: string, ip?: string) => string;
 }
 
 /** How many finished recordings a watch page is offered. */
@@ -42,7 +46,49 @@ export function addLessonRoutes(api: Api, deps: LessonRoutes): void {
 }
 
 /** What the owner does with lessons. */
-function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
+function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes): void {
+  api.openapi(
+    createRoute({
+      method: 'put',
+      path: '/lessons/{lesson}/watermark',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Set the text that moves over the picture of each viewer; null takes it away.',
+      request: { params, body: jsonBody(WatermarkSet) },
+      responses: {
+        200: asJson('What is set.', Watermark),
+        ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
+      },
+    }),
+    async (context) => {
+      const { text } = context.req.valid('json');
+      await lessons.setWatermark(context.req.valid('param').lesson, text);
+      return context.json({ text, viewer: null }, 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/lessons/{lesson}/watermark',
+      tags,
+      middleware: ownerOnly,
+      summary: 'The text over the picture, and what a viewer at an address is called in it.',
+      request: { params, query: z.object({ ip: z.union([z.ipv4(), z.ipv6()]).optional() }) },
+      responses: {
+        200: asJson('What is set.', Watermark),
+        ...refusals('bad-request', 'unauthorized', 'not-found'),
+      },
+    }),
+    async (context) => {
+      const { lesson } = context.req.valid('param');
+      const { ip } = context.req.valid('query');
+      const { watermark } = await lessons.watching(lesson);
+      const viewer = ip === undefined ? null : markOf(context, lesson, ip);
+      return context.json({ text: watermark, viewer }, 200);
+    },
+  );
+
   api.openapi(
     createRoute({
       method: 'post',
@@ -167,7 +213,8 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly }: LessonRoutes): void {
 }
 
 /** What an invitation is traded for. */
-function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, limit }: LessonRoutes): void {
+function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
+  const { lessons, recordings, links, admission, limit, markOf } = deps;
   api.openapi(
     createRoute({
       method: 'post',
@@ -207,10 +254,14 @@ function addInvitationRoutes(api: Api, { lessons, recordings, links, admission, 
       const { lesson } = context.req.valid('param');
       await admission.roleIn(context, lesson, context.req.valid('json').invite);
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
+      const { watermark, interrupted } = await lessons.watching(lesson);
+      const picture = interrupted ? ('interrupted' as const) : ('live' as const);
       const all = await recordings.list({ lesson, limit: RECORDINGS_OFFERED });
       return context.json(
         {
           lesson: { id, title, state },
+          onAir: state === 'live' ? picture : null,
+          watermark: watermark?.replaceAll('{viewer}', () => markOf(context, lesson)) ?? null,
           play: links.play(channel, accessEpoch),
           replay: replayOf(all),
           recordings: all.filter(isWatchable),

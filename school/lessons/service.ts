@@ -13,6 +13,7 @@ import { listReplays } from '../recordings/store.ts';
 import { listAttendance, noteDeparture } from './attendance.ts';
 import type { Links } from './links.ts';
 import { deleteLesson, findLesson, insertLesson, listLessons, moveLesson, type LessonRow } from './store.ts';
+import { findWatching, setWatermark, type Watching } from './watching.ts';
 
 export interface LessonDeps {
   db: Database;
@@ -109,6 +110,18 @@ export class Lessons {
     });
     log.info({ lesson: id }, 'lesson deleted');
     await errands.run();
+  }
+
+  /** What its audience is told beside the addresses. */
+  async watching(id: string): Promise<Watching> {
+    await this.find(id);
+    return findWatching(this.#deps.db, id);
+  }
+
+  /** Sets the text over the picture, or null for none; viewers have it within a minute. */
+  async setWatermark(id: string, text: string | null): Promise<void> {
+    await this.find(id);
+    await setWatermark(this.#deps.db, id, text);
   }
 
   async attendance(id: string): Promise<Attendance> {

@@ -85,12 +85,24 @@ export type TicketIssued = z.infer<typeof TicketIssued>;
 export const PlaybackCreate = z.object({ invite: InviteToken });
 export const PlaybackIssued = z.object({
   lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
+  /** Whether the teacher's picture is there; null while nothing is on air. */
+  onAir: z.enum(['live', 'interrupted']).nullable(),
+  /** To be drawn over the picture; null for nothing. */
+  watermark: z.string().nullable(),
   play: PlayLinks,
   replay: ReplayState,
   /** Finished recordings that hold anything, newest first. */
   recordings: z.array(Recording),
 });
 export type PlaybackIssued = z.infer<typeof PlaybackIssued>;
+
+/** `PUT /api/v1/lessons/:id/watermark`: the text over the picture, `{viewer}` standing for who watches. */
+export const WatermarkSet = z.object({ text: z.string().trim().min(1).max(60).nullable() });
+export const Watermark = z.object({
+  text: z.string().nullable(),
+  /** What `{viewer}` is for the address that was asked about. */
+  viewer: z.string().nullable(),
+});
 
 /** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange; `chat` is in time with it. */
 export const ReplayIssued = z.object({

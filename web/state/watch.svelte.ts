@@ -2,7 +2,7 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { PlaybackIssued, Recording, ReplayState } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
-import type { Delivery } from '../engine/player/chooser.ts';
+import { DELIVERIES, type Delivery } from '../engine/player/chooser.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
 import type { PlaybackStats } from '../engine/player/metrics.ts';
 import type { Clock, LevelChoice } from '../engine/player/ports.ts';
@@ -10,6 +10,7 @@ import type { AttentionPort } from '../engine/ports.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
 import { codeOf, passes } from './session.svelte.ts';
 
+export { DELIVERIES };
 export type { Delivery, LevelChoice, PlaybackStats, Recording };
 
 /**
@@ -43,7 +44,7 @@ export type WatchPhase =
   | { readonly name: 'on-air' }
   | { readonly name: 'ended'; readonly replay: ReplayState; readonly recordings: readonly Recording[] };
 
-/** `interrupted`: we are well connected, but no picture comes. `offline`: we reach nobody. */
+/** `interrupted`: the server says that the teacher's picture is away. `offline`: we reach nobody. */
 export type Picture = 'opening' | 'playing' | 'buffering' | 'interrupted' | 'offline' | 'paused';
 
 export interface WatchOptions {
@@ -83,6 +84,9 @@ export class WatchStore {
   #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
   #delivery = $state<Delivery>('auto');
   #reachable = $state(true);
+  /** The server's word; a picture that plays proves it out of date. */
+  #interrupted = $state(false);
+  #watermark = $state<string | null>(null);
   /** True once a gap has lasted long enough to say so. */
   #gapped = $state(false);
   #issued: PlaybackIssued | undefined;
@@ -108,6 +112,16 @@ export class WatchStore {
 
   get phase(): WatchPhase {
     return this.#phase;
+  }
+
+  /** The teacher's picture is away, as the server says. */
+  get interrupted(): boolean {
+    return this.#interrupted && !['playing', 'paused'].includes(this.picture);
+  }
+
+  /** To be drawn over the picture; null for nothing. */
+  get watermark(): string | null {
+    return this.#watermark;
   }
 
   get title(): string {
@@ -139,7 +153,9 @@ export class WatchStore {
     const { name } = this.#player;
     if (name === 'playing' || name === 'paused') return name;
     if (!this.#gapped) return name === 'stalled' ? 'buffering' : 'opening';
-    return this.#reachable ? 'interrupted' : 'offline';
+    if (!this.#reachable) return 'offline';
+    if (this.#interrupted) return 'interrupted';
+    return name === 'stalled' ? 'buffering' : 'opening';
   }
 
   /** The element is there: plays into it. Returns the function that lets it go. */
@@ -227,6 +243,8 @@ export class WatchStore {
   #onAnswer(issued: PlaybackIssued): void {
     this.#issued = issued;
     this.#title = issued.lesson.title;
+    this.#watermark = issued.watermark;
+    this.#interrupted = issued.onAir === 'interrupted';
     if (issued.lesson.state === 'live') {
       this.#overSinceMs = null;
       if (this.#phase.name !== 'on-air') {

@@ -1,7 +1,7 @@
 // What the owner, or a script with the API key, does with lessons.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Attendance, Lesson, Recording } from '#shared/contract/rest.ts';
+import { Attendance, Lesson, PlaybackIssued, Recording, Watermark } from '#shared/contract/rest.ts';
 import { checkPlayback } from '#server/playback-sign.ts';
 import { codeOf, startTestSchool, type TestSchool } from './support.ts';
 
@@ -127,6 +127,62 @@ describe('lessons that many servers carry', () => {
       assert.match(play.flv, /^https:\/\/class\.example\.org\//);
     } finally {
       await school.close();
+    }
+  });
+});
+
+describe('what the audience is told', () => {
+  let school: TestSchool;
+  before(async () => {
+    school = await startTestSchool({ LECTERN_TRUSTED_PROXIES: '127.0.0.1,::1' });
+  });
+  after(() => school.close());
+
+  const ask = async (lesson: Lesson, ip = '203.0.113.7') => {
+    const invite = new URL(lesson.links.watch).hash.slice('#invite='.length);
+    const headers = { 'x-forwarded-for': ip };
+    const { body } = await school.call('POST', `/lessons/${lesson.id}/playback`, { invite }, headers);
+    return PlaybackIssued.parse(body);
+  };
+
+  it('has the mark that the owner set, with the name of who watches', async () => {
+    const lesson = await school.createLesson();
+    assert.equal((await ask(lesson)).watermark, null);
+    const path = `/lessons/${lesson.id}/watermark`;
+    assert.equal((await school.owner('PUT', path, { text: 'Springfield {viewer}' })).status, 200);
+    const { watermark } = await ask(lesson);
+    assert.match(watermark ?? '', /^Springfield [0-9A-F]{8}$/);
+    assert.equal((await ask(lesson)).watermark, watermark);
+    assert.notEqual((await ask(lesson, '203.0.113.8')).watermark, watermark);
+    const { body } = await school.owner('GET', `${path}?ip=203.0.113.7`);
+    const told = Watermark.parse(body);
+    assert.equal(told.text?.replace('{viewer}', told.viewer ?? ''), watermark);
+    await school.owner('PUT', path, { text: null });
+    assert.equal((await ask(lesson)).watermark, null);
+    assert.equal((await school.call('PUT', path, { text: 'me' })).status, 401);
+    assert.equal((await school.owner('PUT', path, { text: 'x'.repeat(61) })).status, 400);
+    assert.equal((await school.owner('PUT', '/lessons/zzzzzzzzzzzz/watermark', { text: null })).status, 404);
+  });
+
+  it('says whether the teacher’s picture is there', async () => {
+    const lesson = await school.createLesson();
+    assert.equal((await ask(lesson)).onAir, null);
+    const { id, channel } = lesson;
+    const broadcast = 'broadcast234';
+    let next = 1;
+    const change = (state: 'starting' | 'live' | 'interrupted' | 'ended') =>
+      school.deliver('gateway', next++, [
+        { type: 'broadcast:changed', atMs: next, lesson: id, channel, broadcast, state },
+      ]);
+    await school.deliver('sfu', 1, [{ type: 'room:opened', atMs: 0, lesson: id }]);
+    for (const [state, onAir] of [
+      ['live', 'live'],
+      ['interrupted', 'interrupted'],
+      ['live', 'live'],
+      ['ended', null],
+    ] as const) {
+      assert.equal(await change(state), 200);
+      assert.equal((await ask(lesson)).onAir, onAir, state);
     }
   });
 });

@@ -13,7 +13,15 @@ const { WatchStore } = await import('../../../web/state/watch.svelte.ts');
 /** When the first addresses expire, in ms of the hand clock. */
 const TTL_MS = 3_600_000;
 type Said =
-  { state: Lesson['state']; recordings?: number; replay?: Lesson['replay'] } | ErrorCode | 'no answer';
+  | {
+      state: Lesson['state'];
+      recordings?: number;
+      replay?: Lesson['replay'];
+      interrupted?: true;
+      watermark?: string;
+    }
+  | ErrorCode
+  | 'no answer';
 
 function audience(first: Said) {
   const clock = new HandClock();
@@ -33,6 +41,9 @@ function audience(first: Said) {
         `http://lectern/live/c/${name}${query}`,
       ]),
     );
+    const flvs = [play['flv']];
+    const onAir = said.state !== 'live' ? null : said.interrupted ? 'interrupted' : 'live';
+    const watermark = said.watermark ?? null;
     const recording = {
       id: 'abcdefgh',
       lesson: 'ijklmnop',
@@ -47,7 +58,9 @@ function audience(first: Said) {
     const lesson = { id: 'ijklmnop', title: 'Algebra', state: said.state };
     const recordings = Array.from({ length: said.recordings ?? 0 }, () => recording);
     const replay = said.replay ?? (recordings.length > 0 ? 'ready' : 'none');
-    return Promise.resolve(Response.json({ lesson, play, replay, recordings }));
+    return Promise.resolve(
+      Response.json({ lesson, onAir, watermark, play: { ...play, flvs }, replay, recordings }),
+    );
   };
   const given: string[] = [];
   let stops = 0;
@@ -192,18 +205,25 @@ test('a class that was never live promises no replay', async () => {
   watch.close();
 });
 
-test('a short hiccup is not spoken of; a gap with a good network is the teacher', async () => {
-  const { watch, shows, pass } = audience({ state: 'live' });
+test('a short hiccup is not spoken of; a gap of the teacher’s is, as the server says it', async () => {
+  const { watch, say, shows, pass } = audience({ state: 'live' });
   await pass(0);
   shows(playing);
   await pass(3_000);
   shows(stalled);
   await pass(1_000);
   assert.equal(watch.picture, 'buffering');
+  // While the server has the picture it is on its way to us.
   await pass(3_000);
+  assert.equal(watch.picture, 'buffering');
+  assert.equal(watch.interrupted, false);
+  say({ state: 'live', interrupted: true });
+  await pass(4_000);
   assert.equal(watch.picture, 'interrupted');
+  assert.equal(watch.interrupted, true);
   shows(playing);
   assert.equal(watch.picture, 'playing');
+  assert.equal(watch.interrupted, false);
   watch.close();
 });
 
@@ -217,7 +237,7 @@ test('a gap without any answer is the own network, and it comes back by itself',
   await pass(6_000);
   assert.equal(watch.picture, 'offline');
   assert.equal(watch.phase.name, 'on-air');
-  say({ state: 'live' });
+  say({ state: 'live', interrupted: true });
   await pass(4_000);
   assert.equal(watch.picture, 'interrupted');
   watch.close();
@@ -282,4 +302,14 @@ test('a page that is left asks no more', async () => {
   const before = asked();
   await pass(60_000);
   assert.equal(asked(), before);
+});
+
+test('the mark over the picture is what the school says, and may change in the course of class', async () => {
+  const { watch, say, pass } = audience({ state: 'live', watermark: 'Springfield 1A2B' });
+  await pass(0);
+  assert.equal(watch.watermark, 'Springfield 1A2B');
+  say({ state: 'live' });
+  await pass(80_000);
+  assert.equal(watch.watermark, null);
+  watch.close();
 });

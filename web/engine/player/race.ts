@@ -8,6 +8,8 @@ import { Splice, SplicedSource } from './splice.ts';
 const MOST_AT_ONCE = 4;
 /** The reserve is asked when nobody else has brought anything for this long, in ms. */
 const RESERVE_AFTER_MS = 1_000;
+/** The same once the stream runs, when what is left to play is a fraction of a second. */
+const RESERVE_SOON_MS = 200;
 /** Media comes thirty times a second: silence that is longer than this is suspicious, in ms. */
 const SILENCE_MS = 300;
 /** After a false alarm the next takes twice as long, up to this, in ms. */
@@ -126,7 +128,8 @@ export class SourceRace {
   #reserveLater(): void {
     this.#cancelReserve();
     this.#reserveAsked = false;
-    this.#cancelReserve = this.#options.clock.after(RESERVE_AFTER_MS, () => this.#askReserve());
+    const delayMs = this.#splice.begun ? RESERVE_SOON_MS : RESERVE_AFTER_MS;
+    this.#cancelReserve = this.#options.clock.after(delayMs, () => this.#askReserve());
   }
 
   /** Returns false if it was asked before, or may not be. */

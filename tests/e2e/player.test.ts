@@ -1,0 +1,157 @@
+// The player before servers that stall and die, and the mark over its picture. The class is sent as RTP.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser, Page } from 'playwright-core';
+import type { Lesson } from '#shared/contract/rest.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { putOnAir, type OnAir } from '../support/on-air.ts';
+import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { watch, type Person } from './people.ts';
+
+/** What is in the store of a low-latency player at most, with what a busy machine adds, in ms. */
+const NOTICED_MS = 1_000;
+
+const video = (page: Page) => page.locator('video');
+const told = (page: Page, name: string) => video(page).getAttribute(`data-${name}`);
+const position = (page: Page) => video(page).evaluate((element: HTMLVideoElement) => element.currentTime);
+const hostOf = ({ origin }: TcpProxy) => new URL(origin).host;
+
+async function plays(page: Page, what: string): Promise<void> {
+  await eventually(what, async () => (await told(page, 'picture')) === 'playing', 30_000);
+  const before = await position(page);
+  await eventually(`${what}: it moves`, async () => (await position(page)) > before + 0.5, 15_000);
+}
+
+describe('the player', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let source: RtpSource;
+  let lesson: Lesson;
+  let air: OnAir;
+  let edges: TcpProxy[] = [];
+  let viewer: Person;
+
+  before(async () => {
+    edges = await Promise.all([startTcpProxy(), startTcpProxy(), startTcpProxy()]);
+    lectern = await startLectern({
+      LECTERN_PLAY_ORIGINS: edges.map(({ origin }) => origin).join(','),
+    });
+    // The first takes connections and says nothing.
+    for (const edge of edges.slice(1)) edge.leadTo(lectern.url);
+    source = await startRtpSource();
+    lesson = await lectern.startClass();
+    air = await putOnAir(lectern, lesson, source, 'player234567');
+    browser = await launchChromium();
+    viewer = await watch(browser, lesson);
+  });
+  after(async () => {
+    await browser.close();
+    air.vanish();
+    await source.close();
+    await lectern.stop();
+    for (const edge of edges) await edge.die();
+  });
+
+  /** The edge that the viewer plays from now. */
+  const edgeOf = async () => {
+    const server = await told(viewer.page, 'server');
+    const edge = edges.find((one) => hostOf(one) === server);
+    assert.ok(edge !== undefined, `${server} is one of the edges`);
+    return edge;
+  };
+  const stalledMs = async () => Number(await told(viewer.page, 'stalled-ms'));
+
+  it('asks all servers at once, keeps the first that brings media, and lets the others go', async (t) => {
+    await plays(viewer.page, 'the class is seen');
+    assert.ok(edges.every(({ connections }) => connections === 1));
+    assert.notEqual(await edgeOf(), edges[0], 'the one that says nothing is not kept');
+    await eventually('the others are let go', () => edges.filter(({ open }) => open > 0).length === 1);
+    t.diagnostic(`first picture after ${await told(viewer.page, 'first-frame-ms')} ms`);
+  });
+
+  it('goes on from another when its server dies in the middle of class', async (t) => {
+    await sleep(3_000);
+    const [dead, stalledBefore] = [await edgeOf(), await stalledMs()];
+    await dead.die();
+    await eventually('another server', async () => (await told(viewer.page, 'server')) !== hostOf(dead));
+    await plays(viewer.page, 'the class goes on');
+    await sleep(1_000);
+    const stalled = (await stalledMs()) - stalledBefore;
+    t.diagnostic(`the picture stood still for ${stalled} ms`);
+    assert.ok(stalled <= NOTICED_MS, `${stalled} ms`);
+    assert.equal(await told(viewer.page, 'protocol'), 'flv');
+  });
+
+  it('and when it falls silent, at last from the school’s own', async (t) => {
+    await sleep(3_000);
+    const [silent, stalledBefore] = [await edgeOf(), await stalledMs()];
+    silent.freeze();
+    await eventually('another server', async () => (await told(viewer.page, 'server')) !== hostOf(silent));
+    await plays(viewer.page, 'the class goes on');
+    await sleep(1_000);
+    const stalled = (await stalledMs()) - stalledBefore;
+    t.diagnostic(`the picture stood still for ${stalled} ms`);
+    assert.equal(await told(viewer.page, 'server'), new URL(lesson.play.flv).host);
+    assert.ok(stalled <= NOTICED_MS, `${stalled} ms`);
+  });
+
+  it('says that the class is interrupted when the server says so', async () => {
+    source.sendTo(undefined);
+    await viewer.page.getByText('Interrupted').first().waitFor({ timeout: 20_000 });
+    assert.equal(await told(viewer.page, 'picture'), 'interrupted');
+    const { ingest } = await air.status();
+    source.sendTo({ ip: ingest.ip, ports: ingest.port });
+    await plays(viewer.page, 'the class goes on');
+    assert.equal(await viewer.page.getByText('Interrupted').count(), 0);
+  });
+
+  it('wears the school’s mark, in full screen too, and puts it back', async () => {
+    await lectern.api('PUT', `/lessons/${lesson.id}/watermark`, { text: 'Springfield {viewer}' });
+    const marked = await watch(browser, lesson);
+    try {
+      const { page } = marked;
+      await plays(page, 'the class is seen');
+      const mark = page.locator('[data-watermark]');
+      await mark.waitFor();
+      const text = (await mark.textContent()) ?? '';
+      assert.match(text, /^Springfield [0-9A-F]{8}$/);
+      assert.equal(await mark.getAttribute('aria-hidden'), 'true');
+      const place = () => mark.evaluate((element) => element.getBoundingClientRect().x);
+      const first = await place();
+      await eventually('it moves', async () => Math.abs((await place()) - first) > 5);
+      const back = async (what: string) => {
+        await eventually(what, async () => (await mark.count()) === 1 && (await mark.isVisible()));
+        assert.equal(await mark.textContent(), text);
+      };
+      await mark.evaluate((element) => element.remove());
+      await back('it is put back');
+      await mark.evaluate((element) => element.style.setProperty('display', 'none', 'important'));
+      await back('it is not hidden');
+      await mark.evaluate((element) => (element.textContent = 'nobody'));
+      await back('it does not lie');
+      await page.keyboard.press('f');
+      await eventually('full screen', () => page.evaluate(() => document.fullscreenElement !== null));
+      assert.equal(await mark.evaluate((element) => document.fullscreenElement?.contains(element)), true);
+      assert.equal(await page.getByRole('button', { name: 'Picture in picture' }).count(), 0);
+      assert.deepEqual(marked.errors, []);
+    } finally {
+      await marked.leave();
+    }
+  });
+
+  it('remembers how the viewer wants it delivered', async () => {
+    const { page } = viewer;
+    await page.mouse.move(300, 300);
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('menuitemradio', { name: 'Low delay (LL-HLS)' }).click();
+    await eventually('LL-HLS', async () => (await told(page, 'protocol')) === 'll-hls');
+    await plays(page, 'the class over LL-HLS');
+    await page.reload();
+    await eventually('LL-HLS again', async () => (await told(page, 'protocol')) === 'll-hls', 20_000);
+    await plays(page, 'the class over LL-HLS again');
+    assert.deepEqual(viewer.errors, []);
+  });
+});
