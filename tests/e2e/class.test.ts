@@ -82,6 +82,31 @@ describe('a class, live from end to end', () => {
     assert.match((await hlsViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /hls/);
   });
 
+  it('gives a viewer over HLS the quality that they choose, and automatic again', async (t) => {
+    const { page } = hlsViewer;
+    const choose = async (name: string | RegExp) => {
+      await page.mouse.move(200 + Math.random() * 100, 200);
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('menuitemradio', { name }).first().click();
+    };
+    await page.mouse.move(300, 300);
+    await page.getByRole('button', { name: 'Settings' }).click();
+    const offered = await page.getByRole('menuitemradio', { name: /^\d+p$/ }).allTextContents();
+    await page.keyboard.press('Escape');
+    const heights = offered.map((text) => Number.parseInt(text.trim(), 10)).sort((a, b) => a - b);
+    const lowest = heights[0];
+    if (lowest === undefined || heights.length < 2) {
+      t.skip('the browser of this machine sends one quality only');
+      return;
+    }
+    const shown = () => page.locator('video').evaluate((video: HTMLVideoElement) => video.videoHeight);
+    for (const height of [lowest, heights.at(-1) ?? lowest]) {
+      await choose(`${height}p`);
+      await eventually(`${height} lines are seen`, async () => (await shown()) === height, 30_000);
+    }
+    await choose(/^Automatic \(/);
+  });
+
   it('plays in other people’s programs: ffprobe on RTMP, FLV and HLS', async () => {
     const { rtmp, flv, hls } = teacher.lesson.play;
     for (const address of [rtmp, flv, hls]) {
