@@ -76,6 +76,7 @@ describe('the OpenAPI document', () => {
         'get /api/v1/lessons/{lesson}',
         'get /api/v1/lessons/{lesson}/access',
         'get /api/v1/lessons/{lesson}/attendance',
+        'get /api/v1/lessons/{lesson}/watermark',
         'get /api/v1/recordings',
         'get /api/v1/recordings/{recording}',
         'get /api/v1/session',
@@ -93,6 +94,7 @@ describe('the OpenAPI document', () => {
         'post /api/v1/session',
         'put /api/v1/access',
         'put /api/v1/lessons/{lesson}/access',
+        'put /api/v1/lessons/{lesson}/watermark',
       ],
     );
     for (const name of ['Lesson', 'Recording', 'TicketIssued', 'PlaybackIssued', 'ReplayIssued', 'Refusal']) {
