@@ -4,7 +4,7 @@ import type { types } from 'mediasoup';
 import type { IceAnswer } from '../room/ports.ts';
 import type { AcceptedSection, Candidate, TransportEnd } from '../sdp/answer.ts';
 import type { Offer } from '../sdp/offer.ts';
-import { refusing } from './refusal.ts';
+import { refusing, refusingOffer } from './refusal.ts';
 
 /** A client that did not connect by then will not; one that shows no consent (RFC 7675) for as long is gone. */
 const CONNECT_LIMIT_S = 15;
@@ -47,7 +47,7 @@ export async function connectTo(
   const { algorithm, value } = fingerprint;
   const role = dtls === 'client opens' ? 'client' : 'server';
   const fingerprints = [{ algorithm: algorithm as types.FingerprintAlgorithm, value }];
-  await refusing(() => transport.connect({ dtlsParameters: { role, fingerprints } }));
+  await refusingOffer(() => transport.connect({ dtlsParameters: { role, fingerprints } }));
 }
 
 /** Our end, for an answer. */

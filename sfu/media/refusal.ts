@@ -19,6 +19,19 @@ export async function refusing<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * As {@link refusing}, for what an offer in SDP led to: the worker finds what no schema does (one SSRC for
+ * two streams, say), and then it is the offer that is wrong.
+ */
+export async function refusingOffer<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await refusing(call);
+  } catch (error) {
+    if (error instanceof LecternError || !(error instanceof Error)) throw error;
+    throw new LecternError('bad-request', `The offer does not fit together: ${error.message.slice(0, 200)}.`);
+  }
+}
+
 /** True if the worker, or the object that was called, was closed before or during the call. */
 export function isGone(error: unknown): boolean {
   return (

@@ -9,7 +9,7 @@ import { H264 } from './codecs.ts';
 import { connectTo, endOf, openClientTransport, restartIce, sessionIdOf } from './client-transport.ts';
 import { KEY_FRAME_DELAY_MS } from './peer-media.ts';
 import { receivedBytes } from './plain-inlet.ts';
-import { refusing } from './refusal.ts';
+import { refusing, refusingOffer } from './refusal.ts';
 
 /** The most that one encoder may send. */
 const MAX_INCOMING_BPS = 30_000_000;
@@ -45,7 +45,7 @@ export async function openWhipInlet(options: WhipInletOptions): Promise<WhipInle
     const accepted: AcceptedSection[] = [];
     for (const one of wanted) {
       const answer = acceptedSection(one, router.rtpCapabilities);
-      const producer = await refusing(() =>
+      const producer = await refusingOffer(() =>
         transport.produce({
           kind: one.kind,
           rtpParameters: parametersOf(one, answer),

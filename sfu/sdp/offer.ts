@@ -10,7 +10,7 @@ const MAX_LINE = 2_000;
 /** What a browser offers with every codec it has, and some more. */
 const MAX_CODECS = 128;
 
-const Token = z.string().regex(/^[\x21-\x7e]{1,256}$/);
+const Token = z.string().regex(/^[\x21-\x7e]{1,32}$/);
 const token = z.union([Token, z.number().transform(String)]);
 /** ICE's own alphabet and lengths (RFC 8839 §5.4); sdp-transform makes numbers of digits. */
 const IceText = (min: number) =>
@@ -242,6 +242,10 @@ export function formatParameters(fmtp: string): ReadonlyMap<string, string> {
 /** Constrained baseline first, for it is what the room speaks; then what a decoder of it takes as well. */
 const PROFILES = ['42e0', '42c0', '4200', '4d', '64'];
 
+/** Opus is always written with two channels (RFC 7587 §7). */
+const isOpus = ({ name, clockRate, channels }: OfferedCodec): boolean =>
+  name === 'opus' && clockRate === 48_000 && channels === 2;
+
 /** The rank of an H.264 codec: lower is better. Packetization mode 1 (RFC 6184) is the one that is used. */
 function h264Rank({ fmtp }: OfferedCodec): number {
   const parameters = formatParameters(fmtp);
@@ -259,7 +263,7 @@ export function usableCodec(
   { kind, codecs }: OfferedSection,
   only?: 'h264' | 'vp8',
 ): OfferedCodec | undefined {
-  if (kind === 'audio') return codecs.find(({ name, clockRate }) => name === 'opus' && clockRate === 48_000);
+  if (kind === 'audio') return codecs.find(isOpus);
   const video = codecs.filter(({ clockRate }) => clockRate === 90_000);
   const [h264] = video
     .filter((codec) => codec.name === 'h264' && h264Rank(codec) < Infinity)

@@ -2,6 +2,7 @@
 // spliced into one stream of each kind, and given to any number of viewers; a change of the programme is
 // another source under the same SSRC, so that no player has to negotiate again.
 import type { types } from 'mediasoup';
+import { LecternError } from '#shared/contract/errors.ts';
 import { SOURCES, type Source } from '#shared/domain/sources.ts';
 import type { AudienceMedia, FeedSource, WhepViewer } from '../../room/ports.ts';
 import type { Offer } from '../../sdp/offer.ts';
@@ -14,6 +15,8 @@ import { Voices } from './voices.ts';
 const AUDIO_LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 /** An outlet that nobody watches by is kept for the next viewer for this long. */
 const IDLE_MS = 10_000;
+/** More ways than this to number two codecs no honest audience has, and each costs a router. */
+const MAX_OUTLETS = 32;
 
 interface Tapped {
   readonly source: Source;
@@ -150,6 +153,7 @@ class Programme implements AudienceMedia {
 
   #openOutlet(wish: Wish): Promise<Outlet> {
     const key = keyOf(wish);
+    if (this.#outlets.size >= MAX_OUTLETS) throw new LecternError('room-full');
     const opening = Outlet.open({
       worker: this.#live.worker,
       server: this.#live.server,

@@ -10,7 +10,7 @@ import type { Offer, OfferedCodec, OfferedSection } from '../../sdp/offer.ts';
 import { usableCodec } from '../../sdp/offer.ts';
 import { connectTo, endOf, openClientTransport, restartIce, sessionIdOf } from '../client-transport.ts';
 import { H264 } from '../codecs.ts';
-import { refusing } from '../refusal.ts';
+import { refusing, refusingOffer } from '../refusal.ts';
 import { asksForKeyFrame, writeSenderReport, type RtpPacket } from './rtp.ts';
 import { Splice } from './splice.ts';
 
@@ -104,7 +104,7 @@ export class Outlet {
   static async open(options: OutletOptions): Promise<Outlet> {
     const { wish, worker } = options;
     const mediaCodecs = codecsOf(wish);
-    const router = await refusing(() => worker.createRouter({ mediaCodecs }));
+    const router = await refusingOffer(() => worker.createRouter({ mediaCodecs }));
     try {
       const transport = await refusing(() => router.createDirectTransport());
       const outputs: Partial<Record<Kind, Output>> = {};
@@ -173,7 +173,7 @@ export class Outlet {
     const capability = this.#router.rtpCapabilities.codecs?.find((one) => one.kind === kind);
     if (capability === undefined) throw new LecternError('internal-error');
     const rtcpFeedback = kind === 'video' ? FEEDBACK : [];
-    const consumer = await refusing(() =>
+    const consumer = await refusingOffer(() =>
       transport.consume({
         producerId: producer.id,
         rtpCapabilities: { codecs: [{ ...capability, rtcpFeedback }], headerExtensions: [] },

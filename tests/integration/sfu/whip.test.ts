@@ -8,7 +8,7 @@ import { streamKey } from '../../../gateway/access/rules/key.ts';
 import { signedAddress } from '../../../gateway/access/rules/tokens.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { startWhipClient, whipClientMissing } from '../../support/whip-client.ts';
-import { OBS_OFFER } from '../../unit/sfu/offers.ts';
+import { CHROMIUM_OFFER, OBS_OFFER, spoiler } from '../../unit/sfu/offers.ts';
 import { openClassrooms, type Classrooms } from './browser.ts';
 import { FakeGateway } from './fake-gateway.ts';
 import { makeWorld, Person, randomId, until, type World } from './world.ts';
@@ -133,6 +133,11 @@ describe('WHIP', () => {
     assert.equal((await post(`${world.url}/whip/-`, key)).status, 404);
     assert.equal((await post(url, key, `${OBS_OFFER}${'a=x\r\n'.repeat(20_000)}`)).status, 413);
     assert.equal((await post(url, key, 'nonsense')).status, 400);
+    // What only the worker finds: one SSRC for two streams.
+    const twice = OBS_OFFER.replaceAll('2222222222', '1111111111');
+    const contradictory = await post(url, key, twice);
+    assert.equal(contradictory.status, 400);
+    assert.match(await contradictory.text(), /does not fit together/);
     const unusable = OBS_OFFER.replace('opus/48000/2', 'PCMA/8000').replace('H264/', 'H265/');
     assert.equal((await post(url, key, unusable)).status, 406);
     assert.equal((await post(url, key, OBS_OFFER.replaceAll('sendonly', 'recvonly'))).status, 406);
@@ -150,6 +155,37 @@ describe('WHIP', () => {
     await until('the silent one loses its place', async () => (await post(url, key)).status === 201);
     await teacher.ask('room:close', {});
     assert.equal((await post(url, key)).status, 410);
+  });
+
+  test('whatever is changed in an offer, it is refused with a reason or answered, and nobody else notices', async (t) => {
+    const { there, url, key } = place();
+    const bystander = await Person.join(world, 'bystander', 'student');
+    const [pid] = world.sfu.workerPids();
+    const spoil = spoiler(11);
+    const counts = new Map<number, number>();
+    const offers = [OBS_OFFER, CHROMIUM_OFFER.replaceAll('recvonly', 'sendonly')];
+    for (let round = 0; round < 600; round += 1) {
+      const offer = spoil(offers[round % 2] ?? '');
+      const answer = await post(url, key, offer);
+      counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
+      const location = answer.headers.get('location');
+      assert.ok(
+        [201, 400, 406, 415].includes(answer.status),
+        `${answer.status} ${await answer.text()}\n${offer}`,
+      );
+      if (location !== null)
+        assert.equal((await fetch(new URL(location, url), { method: 'DELETE' })).status, 200);
+    }
+    t.diagnostic(JSON.stringify(Object.fromEntries(counts)));
+    assert.ok((counts.get(201) ?? 0) > 100, 'enough of them reach the worker');
+    assert.deepEqual(world.sfu.workerPids(), [pid], 'the worker is the same');
+    await bystander.ask('chat:send', { id: 'still-there', text: 'hello' });
+    assert.equal((await post(url, key)).status, 201, 'and a good one is taken');
+    bystander.leave();
+    await fetch(`${world.url}/internal/rooms/${there.room}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${world.secrets.internal}` },
+    });
   });
 
   describe('with real media', () => {

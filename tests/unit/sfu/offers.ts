@@ -1,4 +1,4 @@
-// Offers as OBS 30 and Chromium write them, shortened where they repeat themselves.
+// Offers as OBS 30 and Chromium write them, shortened where they repeat themselves; and what spoils them.
 export const FINGERPRINT =
   '0A:1B:2C:3D:4E:5F:60:71:82:93:A4:B5:C6:D7:E8:F9:0A:1B:2C:3D:4E:5F:60:71:82:93:A4:B5:C6:D7:E8:F9';
 
@@ -124,3 +124,43 @@ a=fmtp:98 profile-id=0
 a=rtpmap:99 rtx/90000
 a=fmtp:99 apt=98
 `);
+
+/** Makes what changes a text in one to three places, in lines, characters and numbers; the same for one seed. */
+export function spoiler(seed: number): (text: string) => string {
+  let state = seed;
+  const random = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below;
+  const changes: ((text: string) => string)[] = [
+    (text) => text.slice(0, random(text.length)),
+    (text) => text.slice(random(text.length)),
+    (text) => {
+      const at = random(text.length);
+      return `${text.slice(0, at)}${String.fromCharCode(random(300))}${text.slice(at + 1)}`;
+    },
+    (text) => {
+      const lines = text.split('\r\n');
+      lines.splice(random(lines.length), 1 + random(3));
+      return lines.join('\r\n');
+    },
+    (text) => {
+      const lines = text.split('\r\n');
+      const line = lines[random(lines.length)] ?? '';
+      return [...lines.slice(0, random(lines.length)), line, ...lines].join('\r\n');
+    },
+    (text) => {
+      const lines = text.split('\r\n');
+      const from = random(lines.length);
+      lines[random(lines.length)] = lines[from] ?? '';
+      return lines.join('\r\n');
+    },
+    (text) => text.replace(/\d+/g, (digits) => (random(40) === 0 ? '9'.repeat(random(12)) : digits)),
+    (text) => text.replace(/\d+/g, (digits) => (random(20) === 0 ? String(random(256)) : digits)),
+    (text) => text.replace(/[:;= ]/g, (sign) => (random(60) === 0 ? ':;= /'.charAt(random(5)) : sign)),
+  ];
+  return (text) => {
+    let spoiled = text;
+    for (let times = 1 + random(3); times > 0 && spoiled !== ''; times -= 1) {
+      spoiled = changes[random(changes.length)]?.(spoiled) ?? spoiled;
+    }
+    return spoiled;
+  };
+}
