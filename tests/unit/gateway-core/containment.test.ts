@@ -9,6 +9,8 @@ import type { FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
 import type { AvcConfig, Frame } from '#shared/media/frame.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
 import type { MixerOptions, SourceFrame, SourceHandlers } from '../../../gateway/channel/sources.ts';
+import { Fanout } from '../../../gateway/egress/programme/fanout.ts';
+import type { Tag, Wire } from '../../../gateway/egress/programme/tag.ts';
 import { IngestTally } from '../../../gateway/ingest/metrics.ts';
 import type { RtpReceiver } from '../../../gateway/ingest/rtp/receiver.ts';
 import { RtpSocket } from '../../../gateway/ingest/rtp/socket.ts';
@@ -231,4 +233,25 @@ test('a receiver that throws gets nothing more; the packets of others go on', as
     sender.close();
     socket.close();
   }
+});
+
+test('what breaks while a timer sends to viewers is told to the class at its next frame, and ends nothing else', async () => {
+  const wire = { protocol: 'flv' } as unknown as Wire;
+  const fanout = new Fanout({
+    wire,
+    headers: () => [],
+    events: { sent: () => undefined, slow: () => undefined },
+  });
+  fanout.add({ write: () => undefined, backlog: () => 0, close: () => undefined }, []);
+  const broken = {
+    entry: false,
+    timestampMs: 0,
+    on: () => {
+      throw new RangeError('no such wire');
+    },
+  } as unknown as Tag;
+  fanout.push(broken);
+  // Nobody catches what a timer throws: had it been thrown there, this process would be over.
+  await sleep(200);
+  assert.throws(() => fanout.push(broken), /no such wire/);
 });
