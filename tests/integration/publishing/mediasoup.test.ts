@@ -20,6 +20,7 @@ import {
   videoTrack,
   writeFlv,
 } from '../gateway-core/harness.ts';
+import { SenderReports } from '../../../sfu/media/sender-reports.ts';
 import { flashAndBeep, withBFrames } from './films.ts';
 import { pushFile, startRig } from './rig.ts';
 
@@ -54,12 +55,13 @@ async function startRoom(gatewayPort: number, onTracks: (feed: ReturnType<typeof
   const outbound = await router.createPlainTransport({ listenInfo, rtcpMux: true, comedia: false });
   await outbound.connect({ ip: '127.0.0.1', port: gatewayPort });
   const tracks = new Map<number, ReturnType<typeof videoTrack>>();
+  const reports = new Map<number, SenderReports>();
 
   async function take({ tracks: stated }: EncoderState): Promise<void> {
     for (const { kind, ssrc, payloadType } of stated) {
       if (tracks.has(ssrc)) continue;
       const codec = kind === 'video' ? VIDEO_CODEC : AUDIO_CODEC;
-      const { id } = await inbound.produce({
+      const producer = await inbound.produce({
         kind,
         rtpParameters: {
           codecs: [{ payloadType, ...codec }],
@@ -68,7 +70,7 @@ async function startRoom(gatewayPort: number, onTracks: (feed: ReturnType<typeof
         },
       });
       const { rtpParameters } = await outbound.consume({
-        producerId: id,
+        producerId: producer.id,
         rtpCapabilities: router.rtpCapabilities,
         pipe: true,
       });
@@ -78,10 +80,21 @@ async function startRoom(gatewayPort: number, onTracks: (feed: ReturnType<typeof
         payloadType: rtpParameters.codecs[0]?.payloadType ?? 0,
       };
       tracks.set(ssrc, kind === 'video' ? videoTrack(sent) : audioTrack(sent));
-      const from = { ip: outbound.tuple.localAddress, port: outbound.tuple.localPort };
-      onTracks(feedOf(from, [...tracks.values()]));
+      reports.set(ssrc, await SenderReports.watch(producer));
+      state();
     }
   }
+
+  // As the SFU does: with each producer's own report, by which sound and picture are put together.
+  function state(): void {
+    const from = { ip: outbound.tuple.localAddress, port: outbound.tuple.localPort };
+    const stated = [...tracks].map(([ssrc, track]) => {
+      const senderReport = reports.get(ssrc)?.ofLayer(0);
+      return senderReport === undefined ? track : { ...track, senderReport };
+    });
+    if (stated.length > 0) onTracks(feedOf(from, stated));
+  }
+  const timer = setInterval(state, 500);
 
   const server = createServer((request, response) => {
     const answer = async () => {
@@ -99,6 +112,7 @@ async function startRoom(gatewayPort: number, onTracks: (feed: ReturnType<typeof
   return {
     url: `http://127.0.0.1:${port}`,
     async close() {
+      clearInterval(timer);
       await closeServer(server);
       worker.close();
     },
