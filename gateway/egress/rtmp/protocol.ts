@@ -23,6 +23,8 @@ const TYPE: ReadonlyMap<number, FlvTagType> = new Map([
   [NUMBER.video, 'video'],
   [NUMBER.script, 'script'],
 ]);
+/** Control messages are read without a look at their length. */
+const SPARE_BYTES = 1_024;
 const ABORT = 2;
 const STREAM_EOF = 1;
 /** Where the client does not say after how many bytes it wants to be told that they came. */
@@ -121,7 +123,11 @@ class Protocol extends Rtmp {
     if (this.inPackets.size > MAX_CHUNK_STREAMS) throw new Error('too many RTMP chunk streams');
     // The package stops taking messages when its clock passes 32 bits, after 50 days.
     this.parserPacket.clock %= 2 ** 32;
-    super.packetAlloc();
+    if (this.parserPacket.capacity < header.length) {
+      // All of it is written before any is read; to clear it first is what an announced 8 MB would cost.
+      this.parserPacket.payload = Buffer.allocUnsafeSlow(header.length + SPARE_BYTES);
+      this.parserPacket.capacity = header.length + SPARE_BYTES;
+    }
     let underWay = 0;
     for (const { capacity } of this.inPackets.values()) underWay += capacity;
     if (underWay > MAX_UNDER_WAY_BYTES) throw new Error('too much under way on an RTMP connection');
