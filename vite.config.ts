@@ -19,6 +19,7 @@ export default defineConfig({
     proxy: {
       '/api': door,
       '/live': { target: door, ws: true },
+      '/publish': { target: door, ws: true },
       '/socket.io': { target: door, ws: true },
       // `/replay/<recording>` alone is a page; what lies below it, and its files, are media.
       '^/replay/[^/]+(/|\\.(mp4|flv))': door,

@@ -50,7 +50,7 @@ export interface Door {
 export function placeOf(path: string): Place {
   if (path === '/api' || path.startsWith('/api/')) return 'school';
   if (/^\/(socket\.io|whip|whep)\//.test(path)) return 'sfu';
-  if (path.startsWith('/live/')) return 'gateway';
+  if (/^\/(live|publish)\//.test(path)) return 'gateway';
   // `/replay/<recording>` alone is a page; what lies below it, and its files, are media.
   if (/^\/replay\/[^/]+[/.]/.test(path)) return 'gateway';
   if (path === '/healthz') return 'health';

@@ -27,6 +27,8 @@ import { Publications } from './ingest/publication.ts';
 import { createRtmpPublishing } from './ingest/rtmp/publisher.ts';
 import { findFfmpeg, openIngest } from './ingest/sources.ts';
 import { roomsClient } from './ingest/uplink/rooms.ts';
+import { createAdmit } from './ingest/webcodecs/admission.ts';
+import { WebCodecsServer } from './ingest/webcodecs/publish-socket.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { createInternalApi } from './internal.ts';
 import { RecordingStore } from './store/recording-store.ts';
@@ -118,6 +120,17 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     const rtmp = new RtmpServer({ egress, metrics, open, publish, log });
     owned.push(() => rtmp.close());
+    const publishing = new WebCodecsServer({
+      publications,
+      admit: createAdmit({
+        open,
+        titleOf: (channel) => access.settings.titleOf(channel),
+        trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
+      }),
+      onMalformed: () => publicationMetrics.malformed(),
+      log,
+    });
+    owned.push(() => publishing.close());
     const flv = new FlvServer(egress, metrics);
     const server = createGatewayHttp({
       decide,
@@ -125,6 +138,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       flv,
       live: new LiveHls(egress, store),
       replay: new ReplayFiles(store),
+      publishing,
       metrics,
       registry,
       trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),

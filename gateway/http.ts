@@ -17,6 +17,7 @@ import type { LiveHls } from './egress/hls/live-routes.ts';
 import { allowOrigins, sendPreflight } from './egress/http-media.ts';
 import type { EgressMetrics } from './egress/metrics.ts';
 import type { ReplayFiles } from './egress/replay-routes.ts';
+import type { WebCodecsServer } from './ingest/webcodecs/publish-socket.ts';
 
 const MAX_URL_LENGTH = 2_048;
 /** From the first byte of a request to the end of its head. */
@@ -29,6 +30,8 @@ export interface GatewayHttpOptions {
   readonly flv: FlvServer;
   readonly live: LiveHls;
   readonly replay: ReplayFiles;
+  /** Takes the encoders of browsers; without it nobody is taken. */
+  readonly publishing?: WebCodecsServer;
   readonly metrics: EgressMetrics;
   readonly registry: Registry;
   /** Addresses of proxies whose X-Forwarded-For is believed. */
@@ -208,7 +211,14 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
   try {
     const url = request.url ?? '';
     const [path = '', query = ''] = url.split('?', 2);
-    const target = url.length > MAX_URL_LENGTH ? undefined : parseTarget(path);
+    if (url.length > MAX_URL_LENGTH) throw new LecternError('too-large');
+    const publishTo = ChannelId.safeParse(/^\/publish\/([a-z0-9]+)$/.exec(path)?.[1]);
+    if (publishTo.success && options.publishing !== undefined) {
+      options.publishing.upgrade(request, socket, head, publishTo.data, new URLSearchParams(query));
+      socket.off('error', gone);
+      return;
+    }
+    const target = parseTarget(path);
     if (target?.kind !== 'flv') throw new LecternError('not-found');
     const asked = accessRequest(options, request, path, target, new URLSearchParams(query));
     await hold(options, asked, socket, false);

@@ -7,7 +7,8 @@ import { parseAudioSpecificConfig } from '#shared/media/aac.ts';
 import { parseAvcRecord, parseSps, readAvcc, splitAnnexB } from '#shared/media/avc.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { FlvDemuxer, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
-import { opusPacketInfo } from '#shared/media/opus.ts';
+import { opusConfig, opusHead, opusPacketInfo, parseOpusHead } from '#shared/media/opus.ts';
+import { decodePublishFrame, encodePublishFrame } from '#shared/media/publish-frames.ts';
 import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
 import { isKnown, parseRange } from '../../gateway/egress/http-media.ts';
 import { parsePlaylistName } from '../../gateway/egress/hls/live-routes.ts';
@@ -242,6 +243,42 @@ async function opus(): Promise<Target> {
   };
 }
 
+/** What a browser that encodes by itself sends, as the gateway reads it. */
+async function publishRecords(): Promise<Target> {
+  const seeds: Uint8Array[] = [
+    encodePublishFrame({ kind: 'sound-config', codec: 'opus', data: opusHead(opusConfig(2)) }),
+    encodePublishFrame({ kind: 'goodbye' }),
+  ];
+  for (const tag of new FlvDemuxer().push(await flvFile()).slice(0, 60)) {
+    const ptsUs = tag.timestampMs * 1_000;
+    if (tag.type === 'audio') {
+      seeds.push(encodePublishFrame({ kind: 'sound', ptsUs, data: tag.body.subarray(2) }));
+      continue;
+    }
+    const body = tag.type === 'video' ? parseVideoBody(tag.body) : undefined;
+    if (body?.type === 'frame') {
+      seeds.push(encodePublishFrame({ kind: 'picture', ptsUs, key: body.key, data: body.data }));
+    } else if (body?.type === 'config') {
+      seeds.push(encodePublishFrame({ kind: 'picture-config', codec: 'h264', data: body.config.record }));
+    }
+  }
+  return {
+    name: 'records of a browser that encodes',
+    seeds,
+    take(input) {
+      const record = decodePublishFrame(input);
+      if (record.kind === 'picture-config') parseAvcRecord(record.data);
+      else if (record.kind === 'picture') readAvcc(record.data);
+      else if (record.kind === 'sound') opusPacketInfo(record.data);
+      else if (record.kind === 'sound-config') {
+        if (record.codec === 'opus') parseOpusHead(record.data);
+        else parseAudioSpecificConfig(record.data);
+      }
+    },
+    allowed: malformed,
+  };
+}
+
 /** All targets, with their captures made. */
 export async function allTargets(): Promise<Target[]> {
   return [
@@ -251,6 +288,7 @@ export async function allTargets(): Promise<Target[]> {
     await rtmp('publish'),
     ...(await flv()),
     await opus(),
+    await publishRecords(),
     ...addresses(),
   ];
 }

@@ -17,6 +17,7 @@ test('each address leads to the service that owns it', () => {
   assert.equal(placeOf('/socket.io/'), 'sfu');
   assert.equal(placeOf('/live/abc/index.m3u8'), 'gateway');
   assert.equal(placeOf('/live/abc.flv'), 'gateway');
+  assert.equal(placeOf('/publish/abc'), 'gateway');
   assert.equal(placeOf('/replay/abc/index.m3u8'), 'gateway');
   assert.equal(placeOf('/replay/abc.mp4'), 'gateway');
   assert.equal(placeOf('/whep/abc'), 'sfu');
