@@ -151,7 +151,14 @@ export class Lessons {
     });
     const handsOut = role === 'teacher' || role === 'assistant';
     const { student, watch } = await links.ofLesson(id);
-    return { ticket, role, lesson: { id, title, state }, links: handsOut ? { student, watch } : null };
+    const publish = role === 'teacher' ? links.publish(id, channel, lesson.publishVersion).webcodecs : null;
+    return {
+      ticket,
+      role,
+      lesson: { id, title, state },
+      links: handsOut ? { student, watch } : null,
+      publish,
+    };
   }
 
   async find(id: string): Promise<LessonRow> {

@@ -118,8 +118,9 @@ export class OnAir {
   }
 
   /** Once for each publication: what a teacher stopped stays stopped, also over a restart of this service. */
-  #airEncoder({ id, channel, title }: Publication): void {
-    if (this.#aired === id) return;
+  #airEncoder({ id, kind, channel, title }: Publication): void {
+    // Behind that one is a teacher's tab, and it has a button for going live.
+    if (kind === 'webcodecs' || this.#aired === id) return;
     this.#aired = id;
     const { deps, lesson, title: known } = this.#options;
     deps.journal.append(lesson, { type: 'encoder:aired', publication: id });

@@ -78,6 +78,8 @@ export const TicketIssued = z.object({
   lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
   /** For the teacher and assistants: the links to hand out and to play. */
   links: z.object({ student: z.url(), watch: z.url() }).nullable(),
+  /** For the teacher: where a page publishes to what it encoded itself (shared/media/publish-frames.ts). */
+  publish: z.url().nullable().default(null),
 });
 export type TicketIssued = z.infer<typeof TicketIssued>;
 

@@ -15,10 +15,11 @@ import { ChatLog } from './chat.ts';
 import { Comings } from './comings.ts';
 import type { Devices } from './devices.ts';
 import { Emitter } from './emitter.ts';
+import type { EncodedOptions } from './encoded/encoded-publications.ts';
 import { MediaSession } from './media-session.ts';
+import { Outgoing } from './outgoing.ts';
 import type { Notice, Phase } from './phases.ts';
 import type { NetworkPort } from './ports.ts';
-import { Publications } from './publications.ts';
 import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
 import { retryDelayMs, Signalling, type FactEvents, type SignalState } from './signalling.ts';
@@ -36,7 +37,7 @@ export interface ClassroomEvents {
   notice: [notice: Notice];
 }
 
-export interface ClassroomOptions {
+export interface ClassroomOptions extends EncodedOptions {
   readonly url?: string;
   readonly ticket: string;
   readonly devices: Devices;
@@ -50,10 +51,10 @@ export class Classroom extends Emitter<ClassroomEvents> {
   readonly room = new RoomMirror();
   readonly chat: ChatLog;
   readonly publishing: Publishing;
+  readonly outgoing: Outgoing;
   readonly media: Subscriptions;
   readonly #signalling: Signalling;
   readonly #session: MediaSession;
-  readonly #publications: Publications;
   readonly #renewTicket: () => Promise<string>;
   readonly #offs: (() => void)[] = [];
   readonly #comings = new Comings((type, names) => this.emit('notice', { type, names }));
@@ -74,8 +75,8 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#renewTicket = options.renewTicket;
     this.#signalling = new Signalling(options);
     this.#session = new MediaSession(this.#signalling);
-    this.#publications = new Publications(this.#session, this.#signalling);
-    this.publishing = new Publishing(options.devices, this.#publications);
+    this.outgoing = new Outgoing(this.#session, this.#signalling, options);
+    this.publishing = new Publishing(options.devices, this.outgoing);
     this.media = new Subscriptions(this.#session, this.#signalling);
     this.chat = new ChatLog(this.#signalling);
     this.#offs.push(
@@ -93,6 +94,8 @@ export class Classroom extends Emitter<ClassroomEvents> {
         this.emit('notice', { type: 'blocked', kind, problem }),
       ),
       this.publishing.on('refused', (source, code) => this.emit('notice', { type: 'refused', source, code })),
+      this.outgoing.on('advice', (text) => this.emit('notice', { type: 'advice', text })),
+      this.outgoing.on('fellBack', (code) => this.emit('notice', { type: 'fell-back', code })),
     );
     this.#listen();
   }
@@ -103,7 +106,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
 
   /** How well our own media leaves us; null while nothing is sent. */
   get uplink(): Uplink | null {
-    return this.#meter?.uplink ?? null;
+    return this.outgoing.uplink ?? this.#meter?.uplink ?? null;
   }
 
   /** True if this network seems to let no media through, in either direction. */
@@ -114,7 +117,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
   /** All that is sent in the room, by others and by us. */
   get producers(): ProducerView[] {
     const you = this.room.you;
-    return you === null ? [] : [...this.room.producers, ...this.#publications.views(you.id)];
+    return you === null ? [] : [...this.room.producers, ...this.outgoing.views(you.id)];
   }
 
   may(permission: Permission): boolean {
@@ -177,7 +180,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     for (const off of this.#offs.splice(0)) off();
     this.#signalling.close();
     this.publishing.close();
-    this.#publications.reset();
+    this.outgoing.close();
     this.media.close();
     this.#session.close();
   }
@@ -221,10 +224,10 @@ export class Classroom extends Emitter<ClassroomEvents> {
       this.room.producerClosed(producerId);
       if (reason === 'closed') {
         // Nobody wished that: the transport below it is dead on the other side.
-        if (this.#publications.has(producerId)) this.#mediaFailed();
+        if (this.outgoing.has(producerId)) this.#mediaFailed();
         return;
       }
-      const source = this.#publications.closedByServer(producerId);
+      const source = this.outgoing.closedByServer(producerId);
       if (source === undefined) return;
       this.publishing.closedByServer(source);
       if (reason === 'muted') this.emit('notice', { type: 'muted', source });
@@ -245,7 +248,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
       else this.#end({ name: 'refused', code: state.code });
     } else if (state.name === 'reconnecting') {
       this.#early = undefined;
-      this.#publications.suspend();
+      this.outgoing.suspend();
       if (this.#phase.name === 'joined') this.#to({ name: 'reconnecting' });
     }
   }
@@ -301,17 +304,19 @@ export class Classroom extends Emitter<ClassroomEvents> {
       this.#session.openRecv(joined.recvTransport);
     }
     this.media.sync(joined.consumers);
-    this.#publications.start(joined.producers.filter((producer) => producer.peerId === joined.you.id));
+    const { you } = joined;
+    const mine = joined.producers.filter(({ peerId }) => peerId === you.id);
+    this.outgoing.start(mine, you.name);
     const canPublish = joined.you.permissions.some((permission) => permission.startsWith('publish:'));
     // Ahead of the first press of a button; a failure shows when something is published.
-    if (canPublish) this.#session.send().catch(() => undefined);
+    if (canPublish && this.outgoing.way.name === 'webrtc') this.#session.send().catch(() => undefined);
     if (kept && (this.#networkChanged || this.#session.connection !== 'connected')) {
       void this.#session.restartIce();
     }
     this.#networkChanged = false;
     this.chat.joined(joined.chat);
     this.#meter ??= new UplinkMeter(
-      () => ({ sending: this.#session.sending, sendsVideo: this.#publications.sendsVideo }),
+      () => ({ sending: this.#session.sending, sendsVideo: this.outgoing.sendsVideo }),
       () => this.#changed(),
     );
     this.#to({ name: 'joined' });
@@ -319,7 +324,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
 
   /** The transports and what flowed on them are gone; devices, wishes and last frames stay. */
   #dropMedia(): void {
-    this.#publications.reset();
+    this.outgoing.reset();
     this.media.reset();
     this.#session.reset();
   }
@@ -339,6 +344,8 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#dropMedia();
     this.#changed();
     clearTimeout(this.#again);
+    // What is sent another way goes on; to come as new again and again would only disturb the others.
+    if (this.outgoing.way.name === 'webcodecs') return;
     this.#again = setTimeout(
       () => {
         if (this.#phase.name === 'joined') this.#signalling.reconnect();

@@ -20,6 +20,10 @@ export type Phase =
 export type Notice =
   | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
+  /** The server's advice about what is encoded here, in its own words. */
+  | { readonly type: 'advice'; readonly text: string }
+  /** Sending over HTTPS ended for this reason; WebRTC is tried again. */
+  | { readonly type: 'fell-back'; readonly code: ErrorCode }
   | { readonly type: 'muted'; readonly source: TabSource }
   | {
       readonly type: 'blocked';

@@ -1,5 +1,7 @@
 // What the classroom needs from the browser. `web/platform` implements these, so that the engine
 // itself runs wherever JavaScript runs.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { PaceState } from './encoded/pace.ts';
 
 export type DeviceKind = 'camera' | 'microphone' | 'speaker';
 export type CaptureKind = 'camera' | 'microphone';
@@ -80,4 +82,39 @@ export interface SoundPort {
   playTestSound(speakerId: string | undefined): Promise<void>;
   /** Sends an element's sound to a speaker; the default one where that is refused. */
   chooseSpeaker(element: HTMLMediaElement, speakerId: string | undefined): Promise<void>;
+}
+
+/** What leaves an encoder of this tab. */
+export interface EncoderStats {
+  readonly pace: PaceState;
+  /** How long what waits to be sent takes to leave, in ms. */
+  readonly waitingMs: number;
+  /** Picture and sound, in bit/s. */
+  readonly sentBps: number;
+}
+
+export interface EncoderEvents {
+  readonly onState: (state: 'connecting' | 'open') => void;
+  /** Once a second. */
+  readonly onStats: (stats: EncoderStats) => void;
+  /** What to change, in a sentence for people. */
+  readonly onNotice: (text: string) => void;
+  /** It is over: the server refused it, or this browser cannot encode. */
+  readonly onRefused: (code: ErrorCode) => void;
+}
+
+/** Encoding in the page, sent over one WebSocket (W3C webcodecs). */
+export interface EncoderPort {
+  /** This browser has what it takes. Whether it has H.264 too is found out when it starts. */
+  readonly available: boolean;
+  /** Connects to `address`, again and again until closed or refused. */
+  open(address: string, events: EncoderEvents): OpenEncoder;
+}
+
+export interface OpenEncoder {
+  /** The picture to send; null is none. The track stays its owner's. */
+  setPicture(track: MediaStreamTrack | null, source: 'camera' | 'screen'): void;
+  /** The sounds to send, as one. */
+  setSounds(tracks: readonly MediaStreamTrack[]): void;
+  close(): void;
 }

@@ -10,7 +10,7 @@ import type { MediaSession } from './media-session.ts';
 import type { Signalling } from './signalling.ts';
 
 /** What should be sent: `paused` without a track keeps the producer and gives the device back. */
-interface Wish {
+export interface Wish {
   readonly track: MediaStreamTrack | null;
   readonly paused: boolean;
 }

@@ -3,8 +3,8 @@ import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
 import type { Devices, LocalDevice } from './devices.ts';
 import { Emitter } from './emitter.ts';
+import type { Outgoing } from './outgoing.ts';
 import { DeviceError, type CaptureKind, type DeviceProblem, type ScreenCapture } from './ports.ts';
-import type { Publications } from './publications.ts';
 
 /** A switch as the person sees it. */
 export type SwitchState = 'off' | 'starting' | 'on';
@@ -19,13 +19,13 @@ export interface PublishingEvents {
 /** Owns the screen capture; the devices and the publications are its caller's. */
 export class Publishing extends Emitter<PublishingEvents> {
   readonly #devices: Devices;
-  readonly #publications: Publications;
+  readonly #publications: Outgoing;
   readonly #offs: (() => void)[];
   /** What the person switched on; a lost membership does not change it. */
   readonly #on: Record<CaptureKind, boolean> = { camera: false, microphone: false };
   #screen: ScreenCapture | null = null;
 
-  constructor(devices: Devices, publications: Publications) {
+  constructor(devices: Devices, publications: Outgoing) {
     super();
     this.#devices = devices;
     this.#publications = publications;

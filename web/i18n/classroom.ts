@@ -32,6 +32,11 @@ export const classroom = defineMessages({
     testSpeaker: 'Test speaker',
     testingSpeaker: 'Playing …',
     tryAgain: 'Try again',
+    sendBy: 'How to send',
+    sendAuto: 'Automatic',
+    sendWebRtc: 'WebRTC',
+    sendWebCodecs: 'WebCodecs over HTTPS',
+    sendByHint: 'WebCodecs over HTTPS passes networks that let nothing but web pages through.',
     joinAnyway: 'You can join all the same: you will see and hear the class.',
     deniedCamera:
       'The browser does not let us use the camera. Click the camera or lock sign beside the address, allow it, then try again.',
@@ -172,6 +177,8 @@ export const classroom = defineMessages({
 
     screenLost: 'Your screen is no longer shared: this page was loaded anew.',
     shareAgain: 'Share screen again',
+    sendsOverHttps:
+      'This network blocks WebRTC, so your picture and sound go out over HTTPS. The class sees and hears you; you may not see and hear the others.',
 
     // Notices
     joinedRoom: '{name} joined',
@@ -189,6 +196,7 @@ export const classroom = defineMessages({
     mutedScreen: 'The teacher stopped your screen sharing.',
     screenFailed:
       'The screen could not be shared. Check that the browser may record the screen, then try again.',
+    fellBack: 'Sending over HTTPS ended: {reason} WebRTC is tried instead.',
     publishRefused: 'It could not be sent: {reason}',
 
     // Shortcuts
@@ -228,6 +236,11 @@ export const classroom = defineMessages({
     testSpeaker: '测试扬声器',
     testingSpeaker: '正在播放……',
     tryAgain: '重试',
+    sendBy: '发送方式',
+    sendAuto: '自动',
+    sendWebRtc: 'WebRTC',
+    sendWebCodecs: 'WebCodecs（经 HTTPS）',
+    sendByHint: '如果网络只允许访问网页，请选择经 HTTPS 的 WebCodecs。',
     joinAnyway: '你仍然可以加入：能看到也能听到课堂。',
     deniedCamera: '浏览器不允许使用摄像头。请点击地址栏旁的摄像头或锁形图标，选择允许，然后重试。',
     deniedMicrophone: '浏览器不允许使用麦克风。请点击地址栏旁的麦克风或锁形图标，选择允许，然后重试。',
@@ -353,6 +366,8 @@ export const classroom = defineMessages({
     mediaBlocked: '此网络无法传输画面和声音。换一个网络或使用手机热点通常可以解决。我们会继续尝试。',
     screenLost: '页面已重新加载，你的屏幕不再共享。',
     shareAgain: '再次共享屏幕',
+    sendsOverHttps:
+      '此网络阻止 WebRTC，你的画面和声音改经 HTTPS 发送。大家能看到并听到你，但你可能看不到、听不到其他人。',
 
     joinedRoom: '{name} 加入了',
     leftRoom: '{name} 离开了',
@@ -368,6 +383,7 @@ export const classroom = defineMessages({
     mutedCamera: '老师关闭了你的摄像头。',
     mutedScreen: '老师停止了你的屏幕共享。',
     screenFailed: '无法共享屏幕。请检查浏览器是否有录屏权限，然后重试。',
+    fellBack: '经 HTTPS 的发送已结束：{reason} 改用 WebRTC 重试。',
     publishRefused: '无法发送：{reason}',
 
     shortcutMic: '打开或关闭麦克风',

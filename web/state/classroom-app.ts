@@ -1,6 +1,7 @@
 // Joins the parts of a class with the browser; its own chunk, loaded with the classroom page.
 import type { Api } from '../engine/api.ts';
 import { Devices } from '../engine/devices.ts';
+import { browserEncoder } from '../platform/encoding/browser-encoder.ts';
 import { browserDevices } from '../platform/media-devices.ts';
 import { browserNetwork } from '../platform/network.ts';
 import { chooseSpeaker, measureLevel, playTestSound } from '../platform/sound.ts';
@@ -19,7 +20,14 @@ export function openClassroom(
   const state = new ClassroomState(
     lessonId,
     invite,
-    { api, devices, network: browserNetwork, remembered: rememberedStore, tab: tabStore },
+    {
+      api,
+      devices,
+      network: browserNetwork,
+      encoder: browserEncoder,
+      remembered: rememberedStore,
+      tab: tabStore,
+    },
     new DevicesState(devices, { measureLevel, playTestSound, chooseSpeaker }),
     onNotice,
   );

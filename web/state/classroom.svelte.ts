@@ -1,16 +1,19 @@
 // One class as the view sees it: thin runes over the engine, and what the tab remembers.
 import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { TicketIssued } from '#shared/contract/rest.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { Api } from '../engine/api.ts';
 import { Classroom } from '../engine/classroom.ts';
 import type { Devices } from '../engine/devices.ts';
+import type { SendWish } from '../engine/outgoing.ts';
 import type { Notice, Phase } from '../engine/phases.ts';
-import type { NetworkPort, StorePort } from '../engine/ports.ts';
+import type { EncoderPort, NetworkPort, StorePort } from '../engine/ports.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import { RoomState } from './room.svelte.ts';
 
+export type { SendWish } from '../engine/outgoing.ts';
 export type { Notice, Phase } from '../engine/phases.ts';
 
 /** What the page shows. */
@@ -28,13 +31,15 @@ export interface ClassroomPorts {
   readonly api: Api;
   readonly devices: Devices;
   readonly network: NetworkPort;
-  /** For this browser: the name. */
+  readonly encoder: EncoderPort;
+  /** For this browser: the name, and how to send. */
   readonly remembered: StorePort;
   /** For this tab: the ticket and whether it was in the room. */
   readonly tab: StorePort;
 }
 
 const NAME_KEY = 'lectern:name';
+const SEND_KEY = 'lectern:send';
 /** A ticket this close to its end, in ms, is not worth joining with. */
 const TICKET_MARGIN_MS = 60_000;
 
@@ -102,6 +107,21 @@ export class ClassroomState {
     return { camera: this.#memory?.camera ?? true, microphone: this.#memory?.microphone ?? true };
   }
 
+  /** True if there is a choice of how to send: a teacher whose browser can encode by itself. */
+  get canChooseSending(): boolean {
+    return this.#role === 'teacher' && this.#ports.encoder.available;
+  }
+
+  /** How to send, as it was last chosen in this browser. */
+  get sending(): SendWish {
+    const stored = this.#ports.remembered.get(SEND_KEY);
+    return stored === 'webrtc' || stored === 'webcodecs' ? stored : 'auto';
+  }
+
+  set sending(wish: SendWish) {
+    this.#ports.remembered.set(SEND_KEY, wish === 'auto' ? null : wish);
+  }
+
   /** Gets a ticket and connects; goes straight into the room after a reload. */
   async open(): Promise<void> {
     const memory = recall(this.#ports.tab, this.lessonId, this.#invite);
@@ -123,6 +143,7 @@ export class ClassroomState {
     if (engine === undefined) return;
     this.#asked = true;
     this.#ports.remembered.set(NAME_KEY, name);
+    if (this.canChooseSending) engine.outgoing.prefer(this.sending);
     // What is denied or missing was said in the green room; it is not asked for again here.
     const { devices } = this.#ports;
     if (camera && devices.camera.state !== 'blocked') void engine.publishing.setCamera(true);
@@ -159,6 +180,10 @@ export class ClassroomState {
   }
 
   async #issue(): Promise<string> {
+    return (await this.#ask()).ticket;
+  }
+
+  async #ask(): Promise<TicketIssued> {
     const before = this.#memory;
     const issued = await this.#ports.api.issueTicket(this.lessonId, this.#invite, before?.ticket);
     if (issued.lesson.state === 'ended') throw new LecternError('room-closed');
@@ -174,7 +199,7 @@ export class ClassroomState {
       links: issued.links,
     };
     this.#save();
-    return issued.ticket;
+    return issued;
   }
 
   #start(ticket: string): void {
@@ -190,6 +215,8 @@ export class ClassroomState {
       ticket,
       devices: this.#ports.devices,
       network: this.#ports.network,
+      encoder: this.#ports.encoder,
+      publishAddress: async () => (await this.#ask()).publish,
       renewTicket: () => this.#issue(),
     });
     this.#engine = engine;

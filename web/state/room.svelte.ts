@@ -58,8 +58,13 @@ export class RoomState {
   readonly room = $derived.by(() => this.#read((engine) => engine.room.room));
   readonly you = $derived.by(() => this.#read((engine) => engine.room.you));
   readonly peers: readonly PeerView[] = $derived.by(() => this.#read((engine) => engine.room.peers));
-  readonly producers: readonly ProducerView[] = $derived.by(() => this.#read((engine) => engine.producers));
-  readonly media: readonly RemoteMedia[] = $derived.by(() => this.#read((engine) => engine.media.list));
+  readonly way = $derived.by(() => this.#read((engine) => engine.outgoing.way));
+  readonly producers: readonly ProducerView[] = $derived.by(() =>
+    this.#withoutOwn(this.#read((engine) => engine.producers)),
+  );
+  readonly media: readonly RemoteMedia[] = $derived.by(() =>
+    this.#withoutOwn(this.#read((engine) => engine.media.list)),
+  );
   readonly present = $derived.by(() => this.#read((engine) => engine.room.present));
   readonly uplink = $derived.by(() => this.#read((engine) => engine.uplink));
   readonly mediaBlocked = $derived.by(() => this.#read((engine) => engine.mediaBlocked));
@@ -191,6 +196,11 @@ export class RoomState {
     } finally {
       this.#busy = null;
     }
+  }
+
+  /** What is encoded here comes back to us as another's: an echo. */
+  #withoutOwn<T extends { readonly source: Source }>(all: readonly T[]): readonly T[] {
+    return this.way.name === 'webrtc' ? all : all.filter(({ source }) => !source.startsWith('encoder'));
   }
 
   #read<T>(get: (engine: Classroom) => T): T {

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { PlaybackIssued, TicketIssued, type Lesson } from '#shared/contract/rest.ts';
 import { INVITE_AUDIENCE, TICKET_AUDIENCE } from '#shared/contract/tickets.ts';
+import { checkPublishKey } from '#server/publish-key.ts';
 import { ticketVerifier } from '../../../sfu/signalling/ticket.ts';
 import { codeOf, inviteIn, startTestSchool, API_KEY, type TestSchool } from './support.ts';
 
@@ -80,6 +81,16 @@ describe('invitations', () => {
     assert.equal(TicketIssued.parse(answer.body).role, 'teacher');
     const anonymous = await school.call('POST', `/lessons/${lesson.id}/tickets`, { invite: '' });
     assert.equal(codeOf(anonymous), 'unauthorized');
+  });
+
+  it('tell the teacher alone where a page publishes to what it encodes itself', async () => {
+    const { publish } = await getTicket(lesson.links.teacher);
+    const { pathname, searchParams, protocol } = new URL(publish ?? '');
+    assert.match(protocol, /^wss?:$/);
+    assert.equal(pathname, `/publish/${lesson.channel}`);
+    const key = searchParams.get('key') ?? '';
+    assert.deepEqual(checkPublishKey(school.secrets.playback, lesson.channel, key, 0), { lesson: lesson.id });
+    assert.equal((await getTicket(lesson.links.student)).publish, null);
   });
 
   it('do not let the audience into the room', async () => {

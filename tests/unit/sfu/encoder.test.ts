@@ -67,6 +67,15 @@ describe('encoder', () => {
     assert.equal(school.told(), 'room:opened peer:joined peer:joined', 'it is nobody who attends');
   });
 
+  test('that is the teacher’s own tab is seen, but goes on air when the teacher says so', async () => {
+    const student = await school.join('student', 'student');
+    await put(stated('one', { kind: 'webcodecs' }));
+    await settle();
+    assert.equal(student.link.last('peer:joined')?.name, 'OBS');
+    const late = await school.join('latecomer', 'student');
+    assert.equal(late.joined.room.broadcast.state, 'idle');
+  });
+
   test('is told the verdict before it has anything to show', async () => {
     await put(stated('one', { tracks: [] }));
     const student = await school.join('student', 'student');

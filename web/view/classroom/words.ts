@@ -42,6 +42,10 @@ export function noticeToast(notice: Notice): Words | null {
         text: notice.kind === 'screen' ? classroom('screenFailed') : problemText(notice.kind, notice.problem),
         tone: 'danger',
       };
+    case 'advice':
+      return { text: notice.text, tone: 'info' };
+    case 'fell-back':
+      return { text: classroom('fellBack', { reason: explain(notice.code).title }), tone: 'danger' };
     case 'refused':
       return { text: classroom('publishRefused', { reason: explain(notice.code).title }), tone: 'danger' };
   }

@@ -1,0 +1,170 @@
+// What this tab sends over HTTPS, encoded by itself: the same switches as over WebRTC, but one picture (a
+// screen, else the camera) and one sound, which the room sees as a peer of its own.
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { TabSource } from '#shared/domain/sources.ts';
+import { Emitter } from '../emitter.ts';
+import type { EncoderPort, EncoderStats, OpenEncoder } from '../ports.ts';
+import type { PublicationState, Wish } from '../publications.ts';
+import type { Uplink } from '../uplink.ts';
+
+/** An address could not be fetched: asked again after this many ms. */
+const RETRY_MS = 2_000;
+
+export interface EncodedEvents {
+  changed: [];
+  notice: [text: string];
+  /** It cannot go on. */
+  failed: [code: ErrorCode];
+}
+
+export interface EncodedOptions {
+  readonly encoder: EncoderPort;
+  /** Where to publish to; null if this person may not. Rejects with LecternError. */
+  readonly publishAddress: () => Promise<string | null>;
+}
+
+/** Owns the encoder; the tracks stay their owner's. `close()` is idempotent. */
+export class EncodedPublications extends Emitter<EncodedEvents> {
+  readonly #options: EncodedOptions;
+  readonly #wishes = new Map<TabSource, Wish>();
+  #encoder: OpenEncoder | undefined;
+  #connection: 'connecting' | 'open' = 'connecting';
+  #stats: EncoderStats | undefined;
+  /** What others know the sender by. */
+  #name: string | undefined;
+  #opening = false;
+  /** A stream key that was replaced is fetched anew, once until it opens. */
+  #renewed = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(options: EncodedOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** Begins, or goes on, under `name`. */
+  start(name: string): void {
+    this.#name = name;
+    void this.#open();
+  }
+
+  state(source: TabSource): PublicationState {
+    const wish = this.#wishes.get(source);
+    if (wish === undefined) return 'off';
+    if (wish.paused) return 'paused';
+    return this.#connection === 'open' ? 'on' : 'starting';
+  }
+
+  set(source: TabSource, wish: Wish | null): void {
+    if (wish === null) this.#wishes.delete(source);
+    else this.#wishes.set(source, wish);
+    // Not one word of a microphone that is muted; silence goes on.
+    if (wish?.track != null) wish.track.enabled = !wish.paused;
+    this.#apply();
+    void this.#open();
+    this.emit('changed');
+  }
+
+  /** What this tab sends, for its own list. */
+  views(peerId: string): ProducerView[] {
+    return [...this.#wishes].map(([source, { paused }]) => ({
+      id: `encoded:${source}`,
+      peerId,
+      source,
+      paused,
+    }));
+  }
+
+  /** How well it leaves us; null while nothing is sent. */
+  get uplink(): Uplink | null {
+    if (this.#encoder === undefined) return null;
+    const sentBps = this.#stats?.sentBps ?? null;
+    const told = { rttMs: null, loss: 0, sentBps };
+    if (this.#connection !== 'open' || this.#stats?.pace === 'skipping') {
+      return { health: 'poor', cause: 'network', ...told };
+    }
+    if (this.#stats?.pace === 'degraded') return { health: 'fair', cause: 'network', ...told };
+    return { health: 'good', cause: null, ...told };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#drop();
+    this.#wishes.clear();
+  }
+
+  #wanted(source: TabSource): MediaStreamTrack | null {
+    const wish = this.#wishes.get(source);
+    return wish === undefined || wish.track?.readyState === 'ended' ? null : wish.track;
+  }
+
+  #apply(): void {
+    const encoder = this.#encoder;
+    if (encoder === undefined) return;
+    const shown = (source: TabSource) =>
+      this.#wishes.get(source)?.paused === false ? this.#wanted(source) : null;
+    const screen = shown('screen');
+    if (screen !== null) encoder.setPicture(screen, 'screen');
+    else encoder.setPicture(shown('camera'), 'camera');
+    const sounds = [this.#wanted('microphone'), this.#wanted('screen-audio')];
+    encoder.setSounds(sounds.filter((track) => track !== null));
+  }
+
+  async #open(): Promise<void> {
+    const name = this.#name;
+    const nothing = [...this.#wishes.values()].every(({ track }) => track === null);
+    if (this.#encoder !== undefined || this.#opening || this.#closed || name === undefined || nothing) return;
+    this.#opening = true;
+    clearTimeout(this.#retry);
+    try {
+      const address = await this.#options.publishAddress();
+      if (this.#closed) return;
+      if (address === null) throw new LecternError('forbidden');
+      const url = new URL(address);
+      url.searchParams.set('name', name);
+      this.#encoder = this.#options.encoder.open(url.href, {
+        onState: (state) => {
+          this.#connection = state;
+          if (state === 'open') this.#renewed = false;
+          this.emit('changed');
+        },
+        onStats: (stats) => {
+          this.#stats = stats;
+          this.emit('changed');
+        },
+        onNotice: (text) => this.emit('notice', text),
+        onRefused: (code) => this.#refused(code),
+      });
+      this.#apply();
+      this.emit('changed');
+    } catch (error) {
+      const code = error instanceof LecternError ? error.code : 'internal-error';
+      if (code === 'service-unavailable') this.#retry = setTimeout(() => void this.#open(), RETRY_MS);
+      else if (!this.#closed) this.emit('failed', code);
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  #refused(code: ErrorCode): void {
+    this.#drop();
+    if (code === 'publish-key-invalid' && !this.#renewed) {
+      this.#renewed = true;
+      void this.#open();
+    } else {
+      this.emit('failed', code);
+    }
+    this.emit('changed');
+  }
+
+  #drop(): void {
+    clearTimeout(this.#retry);
+    this.#encoder?.close();
+    this.#encoder = undefined;
+    this.#connection = 'connecting';
+    this.#stats = undefined;
+  }
+}
