@@ -9,6 +9,7 @@ import { clientOf } from '#server/forwarded.ts';
 import { sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
+import { TlsFront, type Identity } from '#server/tls.ts';
 import { isLoopback, setForwarded } from './door/forwarded.ts';
 import { allMetrics, readiness } from './door/health.ts';
 import { createPages, type Pages } from './door/pages.ts';
@@ -25,6 +26,9 @@ const UPGRADE_LIMIT_MS = 10_000;
 const RETRY_AFTER_S = 1;
 
 type Service = 'school' | 'gateway' | 'sfu';
+/** Monitors of this machine need no certificate. */
+const MONITORED: ReadonlySet<Place> = new Set(['health', 'ready', 'metrics']);
+
 type Place = Service | 'page' | 'health' | 'ready' | 'metrics' | 'nothing';
 
 export interface DoorOptions {
@@ -36,6 +40,8 @@ export interface DoorOptions {
   playOrigins?: readonly string[];
   /** Addresses of proxies whose X-Forwarded-* headers are believed. */
   trustedProxies: ReadonlySet<string>;
+  /** With it the door speaks HTTPS and HTTP/2, and sends plain HTTP there. */
+  identity?: Identity | undefined;
   log: Log;
 }
 
@@ -85,6 +91,7 @@ class FrontDoor implements Door {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
   readonly #proxy: ProxyServer;
   readonly #server: Server;
+  readonly #front: TlsFront | undefined;
   /** Also those that were upgraded: the server forgets them, and closing must not. */
   readonly #sockets = new Set<Socket>();
   /** How many bytes a socket had sent when it asked for its upgrade. */
@@ -119,14 +126,15 @@ class FrontDoor implements Door {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    this.#front = options.identity && new TlsFront(this.#server, options.identity);
   }
 
   listen(port: number, host: string): Promise<number> {
-    return listen(this.#server, port, host);
+    return this.#front?.listen(port, host) ?? listen(this.#server, port, host);
   }
 
   async close(): Promise<void> {
-    const closed = closeServer(this.#server);
+    const closed = this.#front?.close() ?? closeServer(this.#server);
     for (const socket of this.#sockets) socket.destroy();
     this.#agent.destroy();
     await closed;
@@ -136,7 +144,9 @@ class FrontDoor implements Door {
     try {
       const path = pathOf(request);
       const place = placeOf(path);
-      if (place === 'school' || place === 'gateway' || place === 'sfu') {
+      if (!MONITORED.has(place) && this.#mustEncrypt(request)) {
+        this.#sendToHttps(request, response);
+      } else if (place === 'school' || place === 'gateway' || place === 'sfu') {
         this.#pass(request, response, place);
       } else if (place === 'page') {
         this.#pages(request, response, path);
@@ -152,6 +162,16 @@ class FrontDoor implements Door {
     } catch (error) {
       sendError(response, error, this.#options.log, request.url);
     }
+  }
+
+  #mustEncrypt(request: IncomingMessage): boolean {
+    return this.#front !== undefined && clientOf(request, this.#options.trustedProxies).proto === 'http';
+  }
+
+  #sendToHttps(request: IncomingMessage, response: ServerResponse): void {
+    const { host } = clientOf(request, this.#options.trustedProxies);
+    if (!/^[\w.:[\]-]+$/.test(host)) throw new LecternError('bad-request');
+    response.writeHead(308, { location: `https://${host}${request.url ?? '/'}`, 'content-length': 0 }).end();
   }
 
   #pass(request: IncomingMessage, response: ServerResponse, service: Service): void {
@@ -181,6 +201,7 @@ class FrontDoor implements Door {
     this.#sentBefore.set(duplex, duplex.bytesWritten);
     try {
       const place = placeOf(pathOf(request));
+      if (this.#mustEncrypt(request)) throw new LecternError('bad-request');
       if (place !== 'gateway' && place !== 'sfu') throw new LecternError('not-found');
       setForwarded(request, clientOf(request, this.#options.trustedProxies));
       const target = this.#options.origins[place];

@@ -5,6 +5,7 @@ import { trustedProxies } from '#server/forwarded.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { publicUrl, readSettings, type Settings } from '#server/settings.ts';
+import { readIdentity } from '#server/tls.ts';
 import { createDoor } from './door.ts';
 import { createLogLines } from './log-lines.ts';
 import { findPortProblems, localOrigins, settlePorts } from './ports.ts';
@@ -90,6 +91,14 @@ function secretsOf({ LECTERN_DATA }: Settings): Secrets {
   }
 }
 
+function identityOf(settings: Settings) {
+  try {
+    return readIdentity(settings);
+  } catch (error) {
+    throw new SetupError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** What the services read: the settings as they were settled, the same for all. */
 function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
   const given: NodeJS.ProcessEnv = {};
@@ -136,6 +145,7 @@ async function start(): Promise<void> {
     pagesDir,
     playOrigins: settings.LECTERN_PLAY_ORIGINS,
     trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
+    identity: identityOf(settings),
     log: createLog(settings, 'door', sink),
   });
   owned.push(door);

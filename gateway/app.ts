@@ -9,6 +9,7 @@ import { isErrno, type Secrets } from '#server/secrets.ts';
 import type { Log } from '#server/log.ts';
 import { openOutbox, type Outbox } from '#server/outbox.ts';
 import type { Settings } from '#server/settings.ts';
+import { readIdentity, TlsFront } from '#server/tls.ts';
 import { Access } from './access/access.ts';
 import { answerFor } from './access/answer.ts';
 import { openMixing } from './audio/mixing.ts';
@@ -16,6 +17,7 @@ import { Channels } from './channel/channels.ts';
 import type { Clock } from './channel/sources.ts';
 import { Egress } from './egress/egress.ts';
 import { FlvServer } from './egress/flv/flv-server.ts';
+import { SegmentEncryption } from './egress/hls/encryption.ts';
 import { LiveHls } from './egress/hls/live-routes.ts';
 import { EgressMetrics } from './egress/metrics.ts';
 import { ReplayFiles } from './egress/replay-routes.ts';
@@ -100,6 +102,8 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     owned.push(() => monitor.close());
 
+    const encryption =
+      settings.LECTERN_HLS_ENCRYPTION === 'none' ? undefined : new SegmentEncryption(secrets.playback);
     const access = await Access.open({ settings, secrets, channelOf: (id) => store.channelOf(id), log });
     owned.push(() => access.close());
     outbox.add({ type: 'gateway:started', atMs: Date.now(), instance: access.settings.instance });
@@ -136,8 +140,8 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       decide,
       open,
       flv,
-      live: new LiveHls(egress, store),
-      replay: new ReplayFiles(store),
+      live: new LiveHls(egress, store, encryption),
+      replay: new ReplayFiles(store, encryption),
       publishing,
       metrics,
       registry,
@@ -154,14 +158,16 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       }),
       log,
     });
+    const identity = readIdentity(settings);
+    const front = identity && new TlsFront(server, identity);
     owned.push(() => {
       flv.close();
-      return closeServer(server);
+      return front?.close() ?? closeServer(server);
     });
     const rtmpPort = await rtmp.listen(settings.LECTERN_RTMP_PORT, settings.LECTERN_HOST);
-    const port = await listen(server, settings.LECTERN_GATEWAY_PORT, settings.LECTERN_HOST).catch(
-      naming('LECTERN_GATEWAY_PORT', settings.LECTERN_GATEWAY_PORT),
-    );
+    const { LECTERN_GATEWAY_PORT: wanted, LECTERN_HOST: host } = settings;
+    const listening = front?.listen(wanted, host) ?? listen(server, wanted, host);
+    const port = await listening.catch(naming('LECTERN_GATEWAY_PORT', wanted));
     log.info({ port, rtmp: rtmpPort, ingest: sources.address.port }, 'gateway listens');
     let closing: Promise<void> | undefined;
     return {

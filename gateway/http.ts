@@ -56,7 +56,9 @@ type Target =
  */
 export function parseTarget(path: string): Target | undefined {
   const match =
-    /^\/(live|replay)\/([a-z0-9]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+)|\/([a-z0-9]+)\/([\w-]+\.\w+))$/.exec(path);
+    /^\/(live|replay)\/([a-z0-9]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+|key)|\/([a-z0-9]+)\/([\w-]+\.\w+|key))$/.exec(
+      path,
+    );
   if (match === null) return undefined;
   const [, area, id = '', format, file, broadcast, part] = match;
   if (area === 'live') {

@@ -1,6 +1,7 @@
 // Who is really asking. X-Forwarded-* is believed only from proxies that the settings name.
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { isEncrypted } from './tls.ts';
 
 /** Stands for an address that a proxy of ours did not say in a way that can be read (RFC 7239, 6.2). */
 const UNKNOWN = 'unknown';
@@ -26,11 +27,13 @@ export const plainIp = (ip: string): string =>
 /** Finds the client; `trusted` holds the addresses of the proxies whose word counts. */
 export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>): Client {
   const peer = plainIp(request.socket.remoteAddress ?? '');
-  const host = request.headers.host ?? '';
-  if (!trusted.has(peer)) return { ip: peer, proto: 'http', host };
+  // HTTP/2 names the host in a field of its own (RFC 9113 §8.3.1).
+  const host = request.headers.host ?? header(request, ':authority');
+  const proto = isEncrypted(request) ? 'https' : 'http';
+  if (!trusted.has(peer)) return { ip: peer, proto, host };
   return {
     ip: throughProxies(peer, header(request, 'x-forwarded-for'), trusted),
-    proto: last(header(request, 'x-forwarded-proto')) === 'https' ? 'https' : 'http',
+    proto: last(header(request, 'x-forwarded-proto')) === 'https' ? 'https' : proto,
     host: last(header(request, 'x-forwarded-host')) ?? host,
   };
 }

@@ -1,6 +1,6 @@
 // The frame around each service's process: an HTTP server with health and metrics, signals, one way out.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { LecternError } from '#shared/contract/errors.ts';
 import { sendJson } from './http.ts';
@@ -48,7 +48,7 @@ export function serveHealth(
  * Listens on `port` (0 picks a free one) and resolves with the port in use.
  * Rejects with the system's error, e.g. EADDRINUSE.
  */
-export function listen(server: Server, port: number, host: string): Promise<number> {
+export function listen(server: NetServer, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -15,11 +15,14 @@ const MAX_PLAY_ORIGINS = 8;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const ms = (fallback: number) => z.coerce.number().int().min(0).max(MAX_TIMER_MS).default(fallback);
 
-const Settings = z.object({
+const AllSettings = z.object({
   /** The front door: page, API, signalling and playback on one origin. */
   LECTERN_PORT: port(8080),
   /** Where the door listens. */
   LECTERN_HOST: z.string().default('0.0.0.0'),
+  /** A certificate and its key (PEM files): then the door and the gateway's port speak HTTPS and HTTP/2. */
+  LECTERN_TLS_CERT: z.string().optional(),
+  LECTERN_TLS_KEY: z.string().optional(),
   /** The address people use, e.g. https://class.example.org; by default the door's own. */
   LECTERN_PUBLIC_URL: address
     .refine((url) => ORIGIN.test(url), 'must have no path, query or password')
@@ -76,6 +79,8 @@ const Settings = z.object({
     .int()
     .min(10)
     .default(12 * 3_600),
+  /** Whether HLS segments are encrypted, with a key for each broadcast. */
+  LECTERN_HLS_ENCRYPTION: z.enum(['none', 'aes-128']).default('none'),
   LECTERN_FFMPEG: z.string().optional(),
   /** A MaxMind DB file (.mmdb) that tells countries by address, for rules by region. */
   LECTERN_GEOIP: z
@@ -92,7 +97,11 @@ const Settings = z.object({
   /** Proxies (comma-separated addresses) whose X-Forwarded-* headers are believed. */
   LECTERN_TRUSTED_PROXIES: z.string().default('127.0.0.1,::1'),
 });
-export type Settings = z.output<typeof Settings>;
+const Settings = AllSettings.refine(
+  (all) => (all.LECTERN_TLS_CERT === undefined) === (all.LECTERN_TLS_KEY === undefined),
+  { path: ['LECTERN_TLS_KEY'], error: 'set it together with LECTERN_TLS_CERT' },
+);
+export type Settings = z.output<typeof AllSettings>;
 
 /**
  * Reads the settings from `env`. Empty values count as unset.
@@ -107,6 +116,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 }
 
 /** The origin that links to people are made with, without a trailing slash. */
-export function publicUrl(settings: Pick<Settings, 'LECTERN_PUBLIC_URL' | 'LECTERN_PORT'>): string {
-  return settings.LECTERN_PUBLIC_URL ?? `http://localhost:${settings.LECTERN_PORT}`;
+export function publicUrl(
+  settings: Pick<Settings, 'LECTERN_PUBLIC_URL' | 'LECTERN_PORT' | 'LECTERN_TLS_CERT'>,
+): string {
+  const protocol = settings.LECTERN_TLS_CERT === undefined ? 'http' : 'https';
+  return settings.LECTERN_PUBLIC_URL ?? `${protocol}://localhost:${settings.LECTERN_PORT}`;
 }

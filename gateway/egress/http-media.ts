@@ -43,8 +43,8 @@ export function signedQuery(query: URLSearchParams): string {
 }
 
 /**
- * Sends a playlist that holds for `maxAgeS`. Long ones are compressed: the signature is repeated in every
- * line, so that two hours of class become a few dozen kB.
+ * Sends a playlist that holds for `maxAgeS`; with 0 caches ask each time. Long ones are compressed: the
+ * signature is repeated in every line, so that two hours of class become a few dozen kB.
  */
 export async function sendPlaylist(
   request: IncomingMessage,
@@ -60,7 +60,7 @@ export async function sendPlaylist(
     'content-length': body.length,
     ...(isZipped ? { 'content-encoding': 'gzip' } : {}),
     vary: 'accept-encoding',
-    'cache-control': `max-age=${maxAgeS}`,
+    'cache-control': maxAgeS > 0 ? `max-age=${maxAgeS}` : 'no-cache',
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

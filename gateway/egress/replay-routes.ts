@@ -9,9 +9,11 @@ import type { MovieSegment, MovieTrack } from '../store/movie-source.ts';
 import { openMovie, type VirtualFile } from '../store/movie.ts';
 import type { RecordingStore, Replay } from '../store/recording-store.ts';
 import { AUDIO, segmentFile, STILL, type Timeline } from '../store/timeline.ts';
-import { multivariantOf, renditionPlaylist, type Rendition } from './hls/playlists.ts';
-import { parsePlaylistName, renditionName } from './hls/live-routes.ts';
-import { sendMediaFile } from './hls/segments.ts';
+import { KEY_NAME, type SegmentEncryption } from './hls/encryption.ts';
+import { parsePlaylistName } from './hls/live-routes.ts';
+import { multivariantOf } from './hls/multivariant.ts';
+import { playlistName, renditionPlaylist, type Rendition } from './hls/playlists.ts';
+import { sendKey, sendMediaFile } from './hls/segments.ts';
 import { endIfStalled, sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
 
 /** Computed files that are kept for the next byte range. */
@@ -21,10 +23,13 @@ const VOD_MAX_AGE_S = 60;
 
 export class ReplayFiles {
   readonly #store: RecordingStore;
+  readonly #encryption: SegmentEncryption | undefined;
   readonly #movies = new Map<string, Promise<VirtualFile>>();
 
-  constructor(store: RecordingStore) {
+  /** With `encryption`, segments are encrypted; downloads are not. */
+  constructor(store: RecordingStore, encryption?: SegmentEncryption) {
     this.#store = store;
+    this.#encryption = encryption;
   }
 
   /** Sends `/replay/<recording>/<name>`; returns the media bytes sent. Throws LecternError `not-found`. */
@@ -40,7 +45,7 @@ export class ReplayFiles {
     const view = isOver ? 'vod' : 'event';
     const maxAgeS = isOver ? VOD_MAX_AGE_S : 1;
     if (name === 'index.m3u8') {
-      const uriOf = (rendition: Rendition) => `${renditionName(rendition)}.m3u8`;
+      const uriOf = (rendition: Rendition) => playlistName(rendition, 'vod');
       const text = multivariantOf(timeline, view, uriOf, signedQuery(query));
       await sendPlaylist(request, response, text, maxAgeS);
       return 0;
@@ -48,13 +53,18 @@ export class ReplayFiles {
     const playlist = parsePlaylistName(name);
     if (playlist === undefined) {
       const open = this.#store.recording(recording);
+      const encryption = this.#encryption;
+      if (encryption !== undefined && name === KEY_NAME)
+        return sendKey(response, encryption.keyOf(recording));
       const inMemory = (file: string) => open?.inMemory(file);
-      return sendMediaFile(request, response, { dir: replay.dir, timeline, inMemory }, name);
+      const cipherFor = encryption && ((n: number) => encryption.cipher(recording, n));
+      return sendMediaFile(request, response, { dir: replay.dir, timeline, inMemory, cipherFor }, name);
     }
     const { rendition, isDvr } = playlist;
     if (isDvr || (rendition !== 'audio' && rendition >= timeline.slotCount))
       throw new LecternError('not-found');
-    const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query));
+    const keyUri = this.#encryption && KEY_NAME;
+    const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query), { keyUri });
     await sendPlaylist(request, response, text, maxAgeS);
     return 0;
   }

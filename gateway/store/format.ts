@@ -1,6 +1,7 @@
 // How a recording lies on disk, in a folder named by its broadcast:
 //   recording.json   what it is and its state; replaced as a whole
-//   index.ndjson     one line per fact, only ever appended to: a segment was opened, a row is complete
+//   index.ndjson     one line per fact, only ever appended to: a segment was opened, a row was announced,
+//                    a row is complete
 //   init-<k>.mp4     init segments, one for each configuration
 //   <n>-<label>.m4s  segments, which grow by a fragment every few hundred milliseconds
 import { readFile, rename, writeFile } from 'node:fs/promises';
@@ -33,10 +34,16 @@ export const OpenLine = z.object({
   epochMs: z.number(),
 });
 export type OpenLine = z.infer<typeof OpenLine>;
+/** What viewers were told of a row before it was complete: if it never became so, it still is that. */
+export const PlanLine = Row.pick({ n: true, epochMs: true, discontinuity: true, slots: true }).extend({
+  type: z.literal('plan'),
+});
+export type PlanLine = z.infer<typeof PlanLine>;
 const RowLine = Row.extend({ type: z.literal('row') });
-const IndexLine = z.discriminatedUnion('type', [OpenLine, RowLine]);
+const IndexLine = z.discriminatedUnion('type', [OpenLine, PlanLine, RowLine]);
 
 export const openLine = (line: Omit<OpenLine, 'type'>) => JSON.stringify({ type: 'open', ...line }) + '\n';
+export const planLine = (line: Omit<PlanLine, 'type'>) => JSON.stringify({ type: 'plan', ...line }) + '\n';
 export const rowLine = (row: Row) => JSON.stringify({ type: 'row', ...row }) + '\n';
 
 export async function readRecordingFile(dir: string): Promise<RecordingFile> {
@@ -63,6 +70,8 @@ export interface Index {
   readonly timeline: Timeline;
   /** Segments that were begun in rows that are not complete. */
   readonly open: readonly OpenLine[];
+  /** What viewers were told of the row that is not complete. */
+  readonly plan: PlanLine | undefined;
   /** The length of the file up to the last line that is whole and of use. */
   readonly completeBytes: number;
   /** True if more than a line that was cut short is left out. */
@@ -78,6 +87,7 @@ export async function readIndex(dir: string): Promise<Index> {
   const bytes = await readFile(join(dir, INDEX)).catch(() => Buffer.alloc(0));
   const timeline = new Timeline();
   let open: OpenLine[] = [];
+  let plan: PlanLine | undefined;
   let completeBytes = 0;
   let end = bytes.indexOf(0x0a);
   for (; end >= 0; end = bytes.indexOf(0x0a, completeBytes)) {
@@ -85,6 +95,8 @@ export async function readIndex(dir: string): Promise<Index> {
     if (line === undefined) break;
     if (line.type === 'open') {
       open.push(line);
+    } else if (line.type === 'plan') {
+      plan = line;
     } else {
       const { type: _, ...row } = line;
       const inits = Object.values(row.segments).map((segment) => segment.init);
@@ -95,7 +107,8 @@ export async function readIndex(dir: string): Promise<Index> {
     completeBytes = end + 1;
   }
   for (const { init } of open) await loadInits(dir, timeline, [init]);
-  return { timeline, open, completeBytes, damaged: end >= 0 };
+  const isOpen = plan?.n === timeline.nextRow;
+  return { timeline, open, plan: isOpen ? plan : undefined, completeBytes, damaged: end >= 0 };
 }
 
 function parseLine(text: string): z.infer<typeof IndexLine> | undefined {

@@ -3,7 +3,7 @@
 import { appendFile, copyFile, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFragments, ticksToUs, timescaleOf } from '#shared/media/fmp4.ts';
-import { INDEX, readIndex, rowLine, type OpenLine } from './format.ts';
+import { INDEX, readIndex, rowLine, type OpenLine, type PlanLine } from './format.ts';
 import { countSlots, pickSlots, type Candidate } from './slots.ts';
 import { AUDIO, segmentFile, STILL, type Row, type Segment, type Timeline } from './timeline.ts';
 
@@ -12,14 +12,14 @@ const LATE_US = 450_000;
 
 /** Mends the recording in `dir` and returns what it holds now. Safe to repeat after another crash. */
 export async function mendRecording(dir: string): Promise<Timeline> {
-  const { timeline, open, completeBytes, damaged } = await readIndex(dir);
+  const { timeline, open, plan, completeBytes, damaged } = await readIndex(dir);
   // For a person to look at; nothing reads it.
   if (damaged) await copyFile(join(dir, INDEX), join(dir, `${INDEX}.damaged`));
   if (damaged || completeBytes > 0) await truncate(join(dir, INDEX), completeBytes);
   const numbers = [...new Set(open.map((line) => line.n))].sort((a, b) => a - b);
   for (const n of numbers) {
     const lines = open.filter((line) => line.n === n);
-    const row = n === timeline.nextRow ? await mendRow(dir, timeline, lines) : undefined;
+    const row = n === timeline.nextRow ? await mendRow(dir, timeline, lines, plan) : undefined;
     if (row === undefined) {
       for (const line of lines) await rm(join(dir, segmentFile(line.n, line.label)), { force: true });
     } else {
@@ -35,11 +35,19 @@ async function mendRow(
   dir: string,
   timeline: Timeline,
   lines: readonly OpenLine[],
+  plan: PlanLine | undefined,
 ): Promise<Row | undefined> {
   const segments: Record<string, Segment> = {};
   for (const line of lines) {
     const segment = await mendSegment(join(dir, segmentFile(line.n, line.label)), timeline, line);
     if (segment !== undefined) segments[line.label] = segment;
+  }
+  // The last picture may have been written to be shown until the next, which never came.
+  const sound = segments[AUDIO];
+  const soundEndUs = sound === undefined ? Infinity : sound.startUs + sound.durationUs + LATE_US;
+  for (const [label, segment] of Object.entries(segments)) {
+    const durationUs = Math.max(0, Math.min(segment.durationUs, soundEndUs - segment.startUs));
+    if (durationUs > 0) segments[label] = { ...segment, durationUs };
   }
   const [first] = lines;
   const found = Object.entries(segments);
@@ -50,7 +58,11 @@ async function mendRow(
       const whole = label !== STILL && segment.startUs - startUs <= LATE_US;
       return { label, layer: Number(label.at(-1)) || 0, whole };
     });
-  if (first === undefined || segments[AUDIO] === undefined || candidates.length === 0) return undefined;
+  if (first === undefined || sound === undefined || candidates.length === 0) return undefined;
+  if (plan?.n === first.n && plan.slots.every((label) => segments[label] !== undefined)) {
+    const { n, epochMs, discontinuity, slots } = plan;
+    return { n, epochMs, discontinuity, segments, slots };
+  }
   const previous = timeline.rows.at(-1);
   const slots = pickSlots(candidates, timeline.slotCount || countSlots(Object.keys(segments)));
   const changed = (label: string, before: string | undefined) =>

@@ -7,8 +7,17 @@ import { recordingLifecycle, type RecordingEvent, type RecordingState } from '#s
 import { equalBytes } from '#shared/media/bytes.ts';
 import { initSegment } from '#shared/media/fmp4.ts';
 import { DiskQueue } from './disk-queue.ts';
-import { INDEX, openLine, rowLine, setAside, writeRecordingFile, type RecordingFile } from './format.ts';
-import { initFile, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
+import {
+  INDEX,
+  openLine,
+  planLine,
+  rowLine,
+  setAside,
+  writeRecordingFile,
+  type RecordingFile,
+} from './format.ts';
+import { LiveEdge, type Part, type RowPlan } from './live-edge.ts';
+import { initFile, PART_FILE, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
 
 /** The live window, and one row more for viewers that are about to ask for the oldest. */
 const ROWS_IN_MEMORY = 8;
@@ -24,6 +33,8 @@ export interface RecordingHooks {
 export class Recording {
   readonly dir: string;
   readonly timeline: Timeline;
+  /** The parts of the newest rows, and who waits for the next. */
+  readonly edge: LiveEdge;
   #file: RecordingFile;
   #hooks: RecordingHooks | undefined;
   #disk: DiskQueue;
@@ -37,6 +48,7 @@ export class Recording {
     this.dir = dir;
     this.#file = file;
     this.timeline = timeline;
+    this.edge = new LiveEdge(timeline);
     this.#disk = new DiskQueue((error) => this.#failed(error));
     for (const [init, config] of timeline.inits) this.#initBytes.set(init, initSegment(config));
   }
@@ -87,6 +99,7 @@ export class Recording {
     if (this.#file.state === 'armed') this.#move('media');
     const name = segmentFile(n, label);
     this.#memory.set(name, { n, parts: [] });
+    this.edge.begin(n, label, init);
     this.#disk.add(async () => {
       // Never added to: a row that a damaged index no longer knows may have left a file of this name.
       this.#handles.set(name, await open(join(this.dir, name), 'w'));
@@ -94,16 +107,29 @@ export class Recording {
     });
   }
 
-  /** Adds a fragment to a segment that was opened. */
-  append(n: number, label: string, fragment: Uint8Array): void {
+  /** Adds a fragment to a segment that was opened: its next part. */
+  append(n: number, label: string, fragment: Uint8Array, part: Part): void {
     const name = segmentFile(n, label);
     this.#memory.get(name)?.parts.push(fragment);
+    this.edge.add(n, label, part);
     this.#disk.add(async () => this.#handles.get(name)?.appendFile(fragment), fragment.length);
+  }
+
+  /** Says what the present row will be: from now on its parts are public. */
+  decide(plan: RowPlan): void {
+    this.edge.decide(plan);
+    this.#disk.add(() => appendFile(join(this.dir, INDEX), planLine({ ...plan, slots: [...plan.slots] })));
+  }
+
+  /** Nothing is added to a segment any more. */
+  finish(n: number, label: string): void {
+    this.edge.finish(n, label);
   }
 
   /** A segment that no rendition shows is taken back. */
   drop(n: number, label: string): void {
     const name = segmentFile(n, label);
+    this.edge.drop(n, label);
     this.#memory.delete(name);
     this.#disk.add(async () => {
       await this.#closeFile(name);
@@ -114,6 +140,7 @@ export class Recording {
   /** Completes a row: from now on it is in the playlists. */
   commit(row: Row): void {
     this.timeline.add(row);
+    this.edge.committed(row);
     this.#hooks?.completed?.();
     for (const [name, { n }] of this.#memory) if (n <= row.n - ROWS_IN_MEMORY) this.#memory.delete(name);
     this.#disk.add(async () => {
@@ -126,6 +153,11 @@ export class Recording {
   inMemory(name: string): readonly Uint8Array[] | undefined {
     const segment = this.#memory.get(name);
     if (segment !== undefined) return segment.parts;
+    const [, n, label = '', index, run] = PART_FILE.exec(name) ?? [];
+    if (index !== undefined && run === this.edge.run) {
+      const part = this.#memory.get(segmentFile(Number(n), label))?.parts[Number(index)];
+      return part && [part];
+    }
     const init = /^init-(\d+)\.mp4$/.exec(name)?.[1];
     const bytes = init === undefined ? undefined : this.#initBytes.get(Number(init));
     return bytes && [bytes];
@@ -139,6 +171,7 @@ export class Recording {
 
   /** Stops writing and closes the files; the recording can be taken up again after a restart. */
   async suspend(): Promise<void> {
+    this.edge.end();
     await this.#disk.drained();
     await this.#closeFiles();
   }
@@ -152,6 +185,7 @@ export class Recording {
 
   async #end(): Promise<void> {
     this.#file = { ...this.#file, endedAtMs: Date.now() };
+    this.edge.end();
     if (this.#file.state === 'armed') {
       this.#file.reason = 'Nothing came to be recorded.';
       this.#move('fail');

@@ -37,6 +37,13 @@ export type Row = z.infer<typeof Row>;
 export type InitConfig = AvcConfig | AudioConfig;
 
 export const segmentFile = (n: number, label: string) => `${n}-${label}.m4s`;
+/**
+ * Part `index` of a segment, from 0: in memory alone, while its row is one of the newest. `run` tells the
+ * parts of this process from those of one that was killed before their row was complete.
+ */
+export const partFile = (n: number, label: string, index: number, run: string) =>
+  `${n}-${label}-${index}-${run}.m4s`;
+export const PART_FILE = /^(\d{1,9})-((?:camera|screen)[0-2]|still|audio)-(\d{1,3})-([a-z0-9]{1,12})\.m4s$/;
 export const initFile = (init: number) => `init-${init}.mp4`;
 /** Everything that may be asked for by name in a recording's folder. */
 export const MEDIA_FILE = /^(?:\d{1,9}-(?:(?:camera|screen)[0-2]|still|audio)\.m4s|init-\d{1,6}\.mp4)$/;

@@ -39,15 +39,36 @@ export interface MultivariantPlaylist {
   readonly independentSegments: boolean;
 }
 
-export interface PlaylistSegment {
+/** A part of a segment (§4.4.4.9). */
+export interface PlaylistPart {
   readonly uri: string;
   readonly durationUs: number;
+  /** It begins with a picture that needs no other, or is sound. */
+  readonly independent: boolean;
+}
+
+/** What stands before a segment's own line, or before the parts of one that is not complete. */
+export interface SegmentHead {
   /** The init segment it needs; written where it differs from the one before. */
   readonly mapUri?: string;
   /** When its first sample was captured, in ms since 1970. */
   readonly programDateTimeMs?: number;
   /** True if timestamps or encoding do not continue those of the segment before. */
   readonly discontinuity?: boolean;
+  /** Those that are still named one by one. */
+  readonly parts?: readonly PlaylistPart[];
+}
+
+export interface PlaylistSegment extends SegmentHead {
+  readonly uri: string;
+  readonly durationUs: number;
+}
+
+/** How far another rendition has come (§4.4.5.4). */
+export interface RenditionReport {
+  readonly uri: string;
+  readonly lastSegment: number;
+  readonly lastPart?: number;
 }
 
 /** §4.4.3.8. */
@@ -71,13 +92,25 @@ export interface MediaPlaylist {
   readonly serverControl?: ServerControl;
   /** Where to start playing (§4.4.2.2); negative counts from the end. */
   readonly start?: { readonly offsetS: number; readonly precise: boolean };
+  /** The longest part (§4.4.3.7); absent where there are none. */
+  readonly partTargetS?: number;
+  /** Where the key to the segments is found, if they are encrypted as a whole (§4.4.4.4, AES-128). */
+  readonly keyUri?: string;
+  /** How many segments a delta update leaves out before `segments` (§4.4.5.2). */
+  readonly skipped?: number;
   readonly segments: readonly PlaylistSegment[];
+  /** The segment that is being filled, if it has parts. */
+  readonly growing?: SegmentHead;
+  /** The part that comes next (§4.4.5.3). */
+  readonly hintUri?: string;
+  readonly reports?: readonly RenditionReport[];
   /** Nothing will be added any more. */
   readonly ended: boolean;
 }
 
-/** `EXT-X-MAP` in a playlist with other than I-frames asks for version 6 (§8); nothing here needs more. */
+/** `EXT-X-MAP` in a playlist with other than I-frames asks for version 6, and `EXT-X-SKIP` for 9 (§8). */
 const VERSION = 6;
+const DELTA_VERSION = 9;
 
 /** The least `TARGETDURATION` under which a segment may stand: its length rounded (§4.4.3.1), in s. */
 export function targetDurationS(durationUs: number): number {
@@ -124,7 +157,7 @@ export function multivariantPlaylist(playlist: MultivariantPlaylist, options: Pl
 export function mediaPlaylist(playlist: MediaPlaylist, options: PlaylistOptions = {}): string {
   const lines = [
     '#EXTM3U',
-    `#EXT-X-VERSION:${VERSION}`,
+    `#EXT-X-VERSION:${playlist.serverControl?.canSkipUntilS === undefined ? VERSION : DELTA_VERSION}`,
     `#EXT-X-TARGETDURATION:${integer(playlist.targetDurationS)}`,
   ];
   if (playlist.independentSegments) lines.push('#EXT-X-INDEPENDENT-SEGMENTS');
@@ -144,33 +177,75 @@ export function mediaPlaylist(playlist: MediaPlaylist, options: PlaylistOptions 
       }),
     );
   }
+  if (playlist.partTargetS !== undefined) {
+    lines.push(tag('EXT-X-PART-INF', { 'PART-TARGET': seconds(playlist.partTargetS) }));
+  }
   lines.push(`#EXT-X-MEDIA-SEQUENCE:${integer(playlist.mediaSequence)}`);
   if (playlist.discontinuitySequence) {
     lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${integer(playlist.discontinuitySequence)}`);
   }
   if (playlist.type) lines.push(`#EXT-X-PLAYLIST-TYPE:${playlist.type}`);
-  let mapUri: string | undefined;
-  for (const segment of playlist.segments) {
-    pushSegment(lines, segment, mapUri, options);
-    mapUri = segment.mapUri ?? mapUri;
-  }
+  pushSegments(lines, playlist, options);
   if (playlist.ended) lines.push('#EXT-X-ENDLIST');
+  else pushOutlook(lines, playlist, options);
   return lines.join('\n') + '\n';
+}
+
+function pushSegments(lines: string[], playlist: MediaPlaylist, options: PlaylistOptions): void {
+  const { keyUri, skipped = 0, segments, growing } = playlist;
+  if (skipped > 0) lines.push(tag('EXT-X-SKIP', { 'SKIPPED-SEGMENTS': integer(skipped) }));
+  const key = keyUri === undefined ? undefined : quoted(address(keyUri, options));
+  // Said again behind what a delta update leaves out: not every client carries them over.
+  let mapUri: string | undefined;
+  let isLocked = skipped > 0;
+  for (const segment of [...segments, ...(growing ? [growing] : [])]) {
+    if (segment.discontinuity) lines.push('#EXT-X-DISCONTINUITY');
+    if (segment.mapUri !== undefined && segment.mapUri !== mapUri) {
+      // A key would hold for the init segment too, which is not encrypted.
+      if (key !== undefined && isLocked) lines.push(tag('EXT-X-KEY', { METHOD: 'NONE' }));
+      lines.push(tag('EXT-X-MAP', { URI: quoted(address(segment.mapUri, options)) }));
+      if (key !== undefined) lines.push(tag('EXT-X-KEY', { METHOD: 'AES-128', URI: key }));
+      mapUri = segment.mapUri;
+      isLocked = true;
+    }
+    pushSegment(lines, segment, options);
+  }
+}
+
+/** What is known of things to come, and of the other renditions. */
+function pushOutlook(lines: string[], { hintUri, reports }: MediaPlaylist, options: PlaylistOptions): void {
+  if (hintUri !== undefined) {
+    lines.push(tag('EXT-X-PRELOAD-HINT', { TYPE: 'PART', URI: quoted(address(hintUri, options)) }));
+  }
+  for (const { uri, lastSegment, lastPart } of reports ?? []) {
+    lines.push(
+      tag('EXT-X-RENDITION-REPORT', {
+        URI: quoted(address(uri, options)),
+        'LAST-MSN': integer(lastSegment),
+        'LAST-PART': lastPart === undefined ? undefined : integer(lastPart),
+      }),
+    );
+  }
 }
 
 function pushSegment(
   lines: string[],
-  segment: PlaylistSegment,
-  previousMapUri: string | undefined,
+  segment: SegmentHead | PlaylistSegment,
   options: PlaylistOptions,
 ): void {
-  if (segment.discontinuity) lines.push('#EXT-X-DISCONTINUITY');
-  if (segment.mapUri !== undefined && segment.mapUri !== previousMapUri) {
-    lines.push(tag('EXT-X-MAP', { URI: quoted(address(segment.mapUri, options)) }));
-  }
   if (segment.programDateTimeMs !== undefined) {
     lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(segment.programDateTimeMs).toISOString()}`);
   }
+  for (const { uri, durationUs, independent } of segment.parts ?? []) {
+    lines.push(
+      tag('EXT-X-PART', {
+        DURATION: seconds(durationUs / 1_000_000),
+        URI: quoted(address(uri, options)),
+        INDEPENDENT: independent ? 'YES' : undefined,
+      }),
+    );
+  }
+  if (!('uri' in segment)) return;
   lines.push(`#EXTINF:${seconds(segment.durationUs / 1_000_000)},`, address(segment.uri, options));
 }
 

@@ -1,5 +1,9 @@
 // Where one row of segments ends and the next begins. Pure: time is the broadcast's own, in µs.
 
+/** `EXT-X-PART-INF:PART-TARGET`: no part is longer. */
+export const PART_TARGET_S = 0.334;
+/** Nor than this, in µs: ten pictures at 30 a second, eight at 24 or 25. */
+export const PART_US = 333_400;
 /** `EXT-X-TARGETDURATION`, for ever. Every segment is shorter than 2.5 s, so that it rounds to this. */
 export const TARGET_DURATION_S = 2;
 /** Nothing in a row may grow longer than this. */
@@ -54,16 +58,17 @@ export class RowClock {
   }
 
   /**
-   * Time has come to `headUs`. `hasLeader` says whether a picture flows that can give a key frame.
+   * Time has come to `headUs`. `hasLeader` says whether a picture flows that can give a key frame,
+   * `isStale` whether something that the row shows has died: then it ends as soon as it can.
    * Returns true if key frames are to be asked for now.
    */
-  advance(headUs: number, hasLeader: boolean): boolean {
+  advance(headUs: number, hasLeader: boolean, isStale = false): boolean {
     const ageUs = headUs - this.startUs;
     if (this.#boundary === undefined) {
       if (!hasLeader && ageUs >= this.#limits.aloneUs) this.end(this.startUs + this.#limits.aloneUs, 'clock');
       else if (ageUs >= this.#limits.forceUs) this.end(this.startUs + this.#limits.forceUs, 'clock');
     }
-    if (this.#isAsked || ageUs < this.#limits.askUs) return false;
+    if (this.#isAsked || (ageUs < this.#limits.askUs && !isStale)) return false;
     this.#isAsked = true;
     return true;
   }

@@ -5,11 +5,11 @@ import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
 import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.ts';
 import type { Recording } from '../../store/recording.ts';
 import { equalBytes } from '#shared/media/bytes.ts';
-import { AUDIO, STILL } from '../../store/timeline.ts';
+import { AUDIO, STILL, type Segment } from '../../store/timeline.ts';
 import { StillPicture } from '../still-picture.ts';
 import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
-import { Lane, type Finished } from './lane.ts';
-import { composeRow, YOUNG_US } from './row.ts';
+import { Lane, shownFrom, type Finished } from './lane.ts';
+import { composeRow, planRow, YOUNG_US } from './row.ts';
 import { silence } from '../silence.ts';
 
 /** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
@@ -276,9 +276,11 @@ export class Ladder implements LadderSink {
   #advance(): void {
     const row = this.#row;
     if (row === undefined) return;
+    for (const { lane } of this.#video.values()) lane.advance(this.#headUs);
+    this.#plan(row);
     const leader = this.#leader();
     if (leader?.segment !== undefined && leader.segment.n > row.n) row.end(leader.segment.startUs, 'key');
-    if (row.advance(this.#headUs, leader !== undefined)) this.#ask();
+    if (row.advance(this.#headUs, leader !== undefined, this.#isStale(leader))) this.#ask();
     const { boundary } = row;
     if (boundary === undefined) return;
     const waitedUs = this.#headUs - boundary.atUs;
@@ -287,6 +289,33 @@ export class Ladder implements LadderSink {
     const pictureDue = waitedUs < GRACE_US && [...this.#video.values()].some(isBehind);
     const soundDue = waitedUs < SOUND_GRACE_US && (this.#audioLane.segment?.n ?? row.n) === row.n;
     if (!pictureDue && !soundDue) this.#complete(row, boundary.atUs);
+  }
+
+  /** Says what the row will be, as soon as that can be said: from then on its parts are public. */
+  #plan(row: RowClock): void {
+    if (this.#recording.edge.plan !== undefined) return;
+    const done = [...this.#done].map(([label, { segment, key }]) => [label, { ...segment, key }] as const);
+    const begun = new Map<string, Pick<Segment, 'init' | 'startUs'> & { key: boolean }>(done);
+    const open = [...this.#video.values()].map(({ lane }) => lane);
+    for (const { label, segment } of [...open, this.#audioLane, this.#stillLane]) {
+      if (segment?.n === row.n) begun.set(label, segment);
+    }
+    const isLate = this.#headUs - row.startUs > YOUNG_US;
+    const plan = planRow(this.#partsOf(row), begun, isLate);
+    if (plan !== undefined) this.#recording.decide(plan);
+  }
+
+  #partsOf({ n, startUs }: RowClock) {
+    const previous = this.#recording.timeline.rows.at(-1);
+    return { n, epochMs: this.#epochMs, startUs, labels: this.#labels, broken: this.#broken, previous };
+  }
+
+  /** True if the best picture that the row shows has died while another flows. */
+  #isStale(leader: Lane | undefined): boolean {
+    const shown = this.#recording.edge.plan?.slots.at(-1);
+    if (leader === undefined || shown === undefined || shown === STILL) return false;
+    const lane = [...this.#video.values()].find(({ lane: one }) => one.label === shown)?.lane;
+    return lane !== undefined && lane !== leader && this.#headUs - lane.lastUs > LIVING_US;
   }
 
   /** Completes the row at `atUs` and begins the next. */
@@ -300,16 +329,11 @@ export class Ladder implements LadderSink {
     }
     this.#completeSound(row, atUs);
     this.#completeStill(row, atUs);
-    const { timeline } = this.#recording;
     const composed = composeRow({
-      n: row.n,
-      epochMs: this.#epochMs,
-      startUs: row.startUs,
+      ...this.#partsOf(row),
       endUs: atUs,
       done: this.#done,
-      labels: this.#labels,
-      broken: this.#broken,
-      previous: timeline.rows.at(-1),
+      plan: this.#recording.edge.plan,
     });
     for (const label of this.#done.keys()) {
       if (composed.segments[label] === undefined) this.#recording.drop(row.n, label);
@@ -351,7 +375,9 @@ export class Ladder implements LadderSink {
       const open = [...lanes, this.#audioLane].filter((lane) => lane.segment !== undefined);
       const endUs = Math.max(row.startUs, ...open.map((lane) => lane.endUs));
       const atUs = Math.min(row.boundary?.atUs ?? endUs, endUs);
-      if (open.length === 0 || endUs - row.startUs < SHORTEST_US) {
+      // What viewers were told of stays, however short.
+      const isTold = this.#recording.edge.plan !== undefined;
+      if (!isTold && (open.length === 0 || endUs - row.startUs < SHORTEST_US)) {
         for (const lane of [...open, this.#stillLane]) {
           if (lane.segment !== undefined) this.#recording.drop(lane.segment.n, lane.label);
           lane.discard();
@@ -367,12 +393,4 @@ export class Ladder implements LadderSink {
     this.#video.clear();
     this.#continuing.clear();
   }
-}
-
-/**
- * A picture that stood still where a segment had to end: the next one is shown from there, a moment early,
- * rather than leave a hole at which players stop.
- */
-function shownFrom(frame: VideoFrame, startUs: number): VideoFrame {
-  return startUs < frame.dtsUs ? { ...frame, ptsUs: startUs, dtsUs: startUs } : frame;
 }

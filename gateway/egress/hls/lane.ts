@@ -1,10 +1,14 @@
 // One source on its way into segments: a camera layer, the screen, the still picture or the sound.
-import type { Frame } from '#shared/media/frame.ts';
+import type { Frame, VideoFrame } from '#shared/media/frame.ts';
 import { fragment, ticks, timescaleOf, type FragmentSample } from '#shared/media/fmp4.ts';
+import type { Part } from '../../store/live-edge.ts';
 import type { InitConfig, Segment } from '../../store/timeline.ts';
+import { PART_US } from './boundary.ts';
 
-/** A fragment goes to disk when it holds this much, in µs: what `kill -9` may cost. */
-const FRAGMENT_US = 300_000;
+/** How much later than its part's end a picture may come before the part goes out without it. */
+const IDLE_GRACE_US = 300_000;
+/** For how long a picture is shown that has no next one yet; a still screen repeats its own every second. */
+const IDLE_US = 1_250_000;
 /** For the last frame of a segment if nothing tells its length. */
 const DEFAULT_FRAME_US = 33_333;
 
@@ -12,7 +16,8 @@ const DEFAULT_FRAME_US = 33_333;
 export interface SegmentOutput {
   initFor(config: InitConfig): number;
   open(n: number, label: string, init: number, epochMs: number): void;
-  append(n: number, label: string, fragment: Uint8Array): void;
+  append(n: number, label: string, fragment: Uint8Array, part: Part): void;
+  finish(n: number, label: string): void;
 }
 
 /** Numbers the fragments of all lanes of a broadcast. */
@@ -22,6 +27,8 @@ export interface FragmentCounter {
 
 /** A segment that is complete, and when its last frame was shown. */
 export interface Finished {
+  /** It begins with a key frame, or is sound. */
+  readonly key: boolean;
   readonly segment: Segment;
   readonly lastUs: number;
 }
@@ -31,8 +38,17 @@ interface OpenSegment {
   readonly init: number;
   readonly config: InitConfig;
   readonly startUs: number;
+  readonly key: boolean;
   frames: number;
   bytes: number;
+}
+
+/**
+ * A picture that stood still where a segment had to end: the next one is shown from there, a moment early,
+ * rather than leave a hole at which players stop.
+ */
+export function shownFrom(frame: VideoFrame, startUs: number): VideoFrame {
+  return startUs < frame.dtsUs ? { ...frame, ptsUs: startUs, dtsUs: startUs } : frame;
 }
 
 const startOf = (frame: Frame) => (frame.kind === 'video' ? frame.dtsUs : frame.ptsUs);
@@ -59,7 +75,8 @@ export class Lane {
   }
 
   /** The segment that is being filled. */
-  get segment(): { readonly n: number; readonly config: InitConfig; readonly startUs: number } | undefined {
+  get segment():
+    (Pick<Finished, 'key'> & Pick<OpenSegment, 'n' | 'init' | 'config' | 'startUs'>) | undefined {
     return this.#segment;
   }
 
@@ -76,7 +93,8 @@ export class Lane {
   /** Begins the segment of row `n` with `frame`. The one before must be finished. */
   begin(n: number, frame: Frame, epochMs: number): void {
     const init = this.#output.initFor(frame.config);
-    this.#segment = { n, init, config: frame.config, startUs: startOf(frame), frames: 0, bytes: 0 };
+    const key = frame.kind === 'audio' || frame.key;
+    this.#segment = { n, init, config: frame.config, startUs: startOf(frame), key, frames: 0, bytes: 0 };
     this.#output.open(n, this.label, init, epochMs);
     this.add(frame);
   }
@@ -86,8 +104,10 @@ export class Lane {
     const held = this.#held;
     if (held !== undefined) {
       const shownUs = startOf(frame) - startOf(held);
-      if (shownUs > 0 && shownUs < FRAGMENT_US) this.#frameUs = shownUs;
+      if (shownUs > 0 && shownUs < PART_US) this.#frameUs = shownUs;
       this.#push(held, startOf(frame));
+      // The next frame would make the part too long.
+      if (startOf(frame) - this.#samplesStartUs + this.#frameUs > PART_US) this.#flush(startOf(frame));
     }
     this.#held = frame;
     this.#lastUs = frame.ptsUs;
@@ -98,15 +118,36 @@ export class Lane {
   finish(endUs: number): Finished {
     const segment = this.#segment;
     const held = this.#held;
-    if (segment === undefined || held === undefined) throw new Error(`${this.label}: no segment is open`);
-    const untilUs = Math.max(endUs, startOf(held) + (endUs > startOf(held) ? 0 : this.#frameUs));
-    this.#push(held, untilUs);
-    this.#flush();
+    if (segment === undefined) throw new Error(`${this.label}: no segment is open`);
+    let untilUs = Math.max(endUs, this.#finishedUs);
+    if (held !== undefined) {
+      untilUs = Math.max(endUs, startOf(held) + (endUs > startOf(held) ? 0 : this.#frameUs));
+      this.#push(held, untilUs);
+    }
+    this.#flush(untilUs);
     this.#held = undefined;
     this.#segment = undefined;
     this.#finishedUs = untilUs;
-    const { init, startUs, bytes, frames } = segment;
-    return { segment: { init, startUs, durationUs: untilUs - startUs, bytes, frames }, lastUs: this.#lastUs };
+    this.#output.finish(segment.n, this.label);
+    const { init, startUs, bytes, frames, key } = segment;
+    const whole = { init, startUs, durationUs: untilUs - startUs, bytes, frames };
+    return { segment: whole, lastUs: this.#lastUs, key };
+  }
+
+  /**
+   * Time has come to `headUs`. If no picture came for longer than a part, the last one goes out, to be
+   * shown until the next: live viewers would stop at its place otherwise.
+   */
+  advance(headUs: number): void {
+    const held = this.#held;
+    if (held?.kind !== 'video') return;
+    const partUs = this.#samples.length === 0 ? startOf(held) : this.#samplesStartUs;
+    if (headUs < partUs + PART_US + IDLE_GRACE_US) return;
+    this.#flush(startOf(held));
+    this.#push(held, startOf(held) + IDLE_US);
+    this.#flush(startOf(held) + PART_US);
+    this.#finishedUs = startOf(held) + this.#frameUs;
+    this.#held = undefined;
   }
 
   /** Nothing was added yet; what comes will follow on `atUs`. */
@@ -124,6 +165,7 @@ export class Lane {
   #push(frame: Frame, untilUs: number): void {
     const timescale = timescaleOf(frame.config);
     const start = ticks(startOf(frame), timescale);
+    if (untilUs - this.#samplesStartUs > PART_US) this.#flush(startOf(frame));
     if (this.#samples.length === 0) this.#samplesStartUs = startOf(frame);
     const ctsTicks = frame.kind === 'video' ? ticks(frame.ptsUs, timescale) - start : 0;
     this.#samples.push({
@@ -132,10 +174,10 @@ export class Lane {
       key: frame.kind === 'audio' || frame.key,
       ...(ctsTicks === 0 ? {} : { ctsTicks }),
     });
-    if (untilUs - this.#samplesStartUs >= FRAGMENT_US) this.#flush();
   }
 
-  #flush(): void {
+  /** Makes a part of the samples there are; it ends at `endUs`. */
+  #flush(endUs: number): void {
     const segment = this.#segment;
     if (segment === undefined || this.#samples.length === 0) return;
     const bytes = fragment({
@@ -145,7 +187,11 @@ export class Lane {
     });
     segment.frames += this.#samples.length;
     segment.bytes += bytes.length;
+    const independent = this.#samples[0]?.key ?? false;
     this.#samples = [];
-    this.#output.append(segment.n, this.label, bytes);
+    const startUs = this.#samplesStartUs;
+    // A picture that stands still is a part of its own, and may be shown for longer than a part can say.
+    const durationUs = Math.min(endUs - startUs, PART_US);
+    this.#output.append(segment.n, this.label, bytes, { startUs, durationUs, independent });
   }
 }

@@ -1,17 +1,41 @@
-// HLS of what is on air: `/live/<channel>/index.m3u8`, `dvr.m3u8`, and what they name.
+// HLS of what is on air: `/live/<channel>/index.m3u8`, `dvr.m3u8`, `audio.m3u8`, and what they name.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { RecordingStore } from '../../store/recording-store.ts';
 import type { Recording } from '../../store/recording.ts';
+import { PART_FILE } from '../../store/timeline.ts';
 import type { Egress } from '../egress.ts';
 import { sendPlaylist, signedQuery } from '../http-media.ts';
-import { multivariantOf, renditionPlaylist, type Rendition, type View } from './playlists.ts';
-import { sendMediaFile } from './segments.ts';
+import { KEY_NAME, type SegmentEncryption } from './encryption.ts';
+import { multivariantOf, soundAlone } from './multivariant.ts';
+import { sendPart } from './parts.ts';
+import {
+  isReached,
+  labelOf,
+  playlistName,
+  renditionPlaylist,
+  type Rendition,
+  type View,
+} from './playlists.ts';
+import { checkAhead, readReload, type Reload } from './reload.ts';
+import { sendKey, sendMediaFile } from './segments.ts';
 
-/** For how long a live playlist holds; a new row comes every two seconds. */
-const LIVE_MAX_AGE_S = 1;
+/** For how long the list of renditions holds, in s. */
+const MULTIVARIANT_MAX_AGE_S = 1;
+/** A playlist that was waited for stays the answer to just that question for a while, in s. */
+const WAITED_MAX_AGE_S = 1;
+/** The list with nothing but the sound in it. */
+const SOUND_ALONE = 'audio.m3u8';
+/** Stands for a viewer's query in playlists that are kept. */
+const QUERY = '~query~';
+/** Playlists that are kept: renditions and views of some broadcasts, each as it is now. */
+const MAX_KEPT = 256;
 
-const MULTIVARIANT: Readonly<Record<string, View>> = { 'index.m3u8': 'live', 'dvr.m3u8': 'event' };
+const MULTIVARIANT: Readonly<Record<string, View>> = {
+  'index.m3u8': 'live',
+  'dvr.m3u8': 'event',
+  [SOUND_ALONE]: 'live',
+};
 
 /** A playlist's file name as a rendition and a view; undefined if it is none. */
 export function parsePlaylistName(name: string): { rendition: Rendition; isDvr: boolean } | undefined {
@@ -20,15 +44,17 @@ export function parsePlaylistName(name: string): { rendition: Rendition; isDvr: 
   return { rendition: match[1] === undefined ? 'audio' : Number(match[1]), isDvr: match[2] !== undefined };
 }
 
-export const renditionName = (rendition: Rendition) => (rendition === 'audio' ? 'audio' : `v${rendition}`);
-
 export class LiveHls {
   readonly #egress: Egress;
   readonly #store: RecordingStore;
+  readonly #encryption: SegmentEncryption | undefined;
+  readonly #kept = new Map<string, { version: string; text: string }>();
 
-  constructor(egress: Egress, store: RecordingStore) {
+  /** With `encryption`, segments are encrypted as a whole and there are no parts. */
+  constructor(egress: Egress, store: RecordingStore, encryption?: SegmentEncryption) {
     this.#egress = egress;
     this.#store = store;
+    this.#encryption = encryption;
   }
 
   /** Sends the multivariant playlist `name`. Throws LecternError `not-live` or `not-found`. */
@@ -44,15 +70,20 @@ export class LiveHls {
     const recording = this.#egress.onAir(channel);
     if (recording === undefined || recording.timeline.rows.length === 0) throw new LecternError('not-live');
     const { id } = recording.info;
-    const suffix = view === 'live' ? '' : '-dvr';
-    const uriOf = (rendition: Rendition) => `${id}/${renditionName(rendition)}${suffix}.m3u8`;
-    const text = multivariantOf(recording.timeline, view, uriOf, signedQuery(query));
-    await sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
+    const uriOf = (rendition: Rendition) => `${id}/${playlistName(rendition, view)}`;
+    const { timeline } = recording;
+    const signed = signedQuery(query);
+    const text =
+      name === SOUND_ALONE
+        ? soundAlone(timeline, uriOf('audio'), signed)
+        : multivariantOf(timeline, view, uriOf, signed);
+    await sendPlaylist(request, response, text, MULTIVARIANT_MAX_AGE_S);
   }
 
   /**
    * Sends a rendition's playlist or one of its files; returns the media bytes sent. `viewer` names who
-   * asks. Throws LecternError `not-live` or `not-found`.
+   * asks. Throws LecternError `not-live`, `not-found`, `bad-request`, or `service-unavailable` if too
+   * many wait.
    */
   async sendPart(
     request: IncomingMessage,
@@ -64,23 +95,69 @@ export class LiveHls {
     const recording = this.#store.recording(at.broadcast);
     if (recording === undefined || recording.info.channel !== at.channel) throw new LecternError('not-live');
     const playlist = parsePlaylistName(at.name);
-    if (playlist === undefined) return sendMediaFile(request, response, sourceOf(recording), at.name);
-    const { timeline, isOver } = recording;
-    if (playlist.rendition !== 'audio' && playlist.rendition >= timeline.slotCount) {
+    if (playlist === undefined) return this.#sendFile(request, response, recording, at.name);
+    const { rendition, isDvr } = playlist;
+    if (rendition !== 'audio' && rendition >= recording.timeline.slotCount)
       throw new LecternError('not-found');
-    }
     this.#egress.hlsViewers.saw(at.channel, viewer);
-    const view = playlist.isDvr ? 'event' : 'live';
-    const text = renditionPlaylist(timeline, playlist.rendition, view, isOver, signedQuery(query));
-    await sendPlaylist(request, response, text, LIVE_MAX_AGE_S);
+    const reload = readReload(query);
+    await this.#wait(recording, rendition, reload);
+    if (response.destroyed) return 0;
+    const text = this.#playlist(recording, rendition, isDvr ? 'event' : 'live', reload, signedQuery(query));
+    await sendPlaylist(request, response, text, reload.until === undefined ? 0 : WAITED_MAX_AGE_S);
     return 0;
   }
-}
 
-function sourceOf(recording: Recording) {
-  return {
-    dir: recording.dir,
-    timeline: recording.timeline,
-    inMemory: (name: string) => recording.inMemory(name),
-  };
+  #sendFile(
+    request: IncomingMessage,
+    response: ServerResponse,
+    recording: Recording,
+    name: string,
+  ): Promise<number> {
+    const { dir, timeline, info } = recording;
+    const encryption = this.#encryption;
+    if (encryption !== undefined && name === KEY_NAME) return sendKey(response, encryption.keyOf(info.id));
+    if (encryption === undefined && PART_FILE.test(name)) return sendPart(request, response, recording, name);
+    const inMemory = (file: string) => recording.inMemory(file);
+    const cipherFor = encryption && ((n: number) => encryption.cipher(info.id, n));
+    return sendMediaFile(request, response, { dir, timeline, inMemory, cipherFor }, name);
+  }
+
+  /** Resolves when what the player waits for is there. */
+  async #wait({ timeline, edge, isOver }: Recording, rendition: Rendition, reload: Reload): Promise<void> {
+    const { until } = reload;
+    if (until === undefined || isOver) return;
+    const { plan } = edge;
+    const growing = plan && edge.segment(timeline.nextRow, labelOf(plan, rendition));
+    checkAhead(reload, timeline.nextRow, growing?.parts.length ?? 0);
+    // Encrypted segments have no parts: their row is what can be waited for.
+    const part = this.#encryption === undefined ? until.part : undefined;
+    const key = `${rendition} ${until.n} ${part ?? ''}`;
+    await edge.until(key, () => isReached(timeline, edge, rendition, until.n, part));
+  }
+
+  /** The playlist for one viewer: all get the same but for their query. */
+  #playlist(
+    { timeline, edge, isOver, info }: Recording,
+    rendition: Rendition,
+    view: View,
+    { isDelta }: Reload,
+    query: string,
+  ): string {
+    const keyUri = this.#encryption && KEY_NAME;
+    const more = { edge, isDelta, keyUri };
+    const write = (of: string) => renditionPlaylist(timeline, rendition, view, isOver, of, more);
+    if (query === '') return write(query);
+    const key = `${info.id} ${rendition} ${view} ${isDelta ? 'delta' : 'whole'}`;
+    const version = `${edge.version} ${isOver ? 'over' : 'on air'}`;
+    let kept = this.#kept.get(key);
+    if (kept?.version !== version) {
+      kept = { version, text: write(QUERY) };
+      this.#kept.delete(key);
+      this.#kept.set(key, kept);
+      const [oldest] = this.#kept.keys();
+      if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    }
+    return kept.text.replaceAll(QUERY, () => query);
+  }
 }

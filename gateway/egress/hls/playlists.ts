@@ -1,21 +1,18 @@
 // Playlists are views of a timeline: the last rows for live viewers, all of them for those who rewind or
-// come later. Every rendition has the same media sequence numbers and the same discontinuities.
-import {
-  mediaPlaylist,
-  multivariantPlaylist,
-  type PlaylistSegment,
-  type Variant,
-} from '#shared/media/m3u8.ts';
+// come later. Every rendition has the same media sequence numbers and the same discontinuities. While a
+// broadcast is on air they end with the parts of the row that is being filled.
+import { mediaPlaylist, type PlaylistPart, type PlaylistSegment } from '#shared/media/m3u8.ts';
+import type { Growing, LiveEdge } from '../../store/live-edge.ts';
 import {
   AUDIO,
   initFile,
+  partFile,
   segmentFile,
   STILL,
   type Row,
-  type Segment,
   type Timeline,
 } from '../../store/timeline.ts';
-import { TARGET_DURATION_S } from './boundary.ts';
+import { PART_TARGET_S, TARGET_DURATION_S } from './boundary.ts';
 
 /** `live` slides, `event` begins at minute zero and grows, `vod` is complete. */
 export type View = 'live' | 'event' | 'vod';
@@ -25,41 +22,80 @@ export type Rendition = number | 'audio';
 
 /** How many rows a live playlist names: 12 s, of which players keep the last 6 as their distance. */
 const LIVE_ROWS = 6;
-/** What a multivariant playlist says of bit rates while a class is live comes from this many rows. */
-const MEASURED_ROWS = 30;
-/** Rows shorter than this tell nothing of the bit rate. */
-const MEASURABLE_US = 500_000;
-const AUDIO_GROUP = 'audio';
+/** Parts are named of rows that end within three target durations of the last. */
+const ROWS_WITH_PARTS = 3;
+/** A delta update leaves out what is older, in target durations; six is the least (§4.4.3.8). */
+const SKIP_TARGETS = 6;
+/** Three, the least that a player without low latency stays away from the end. */
+const HOLD_TARGETS = 3;
+/** And parts for one with it. */
+const HOLD_PARTS = 3;
 
 /** The label of what a rendition shows in a row. */
-export function labelOf(row: Row, rendition: Rendition): string {
-  return rendition === 'audio' ? AUDIO : (row.slots[rendition] ?? row.slots.at(-1) ?? STILL);
+export function labelOf({ slots }: { readonly slots: readonly string[] }, rendition: Rendition): string {
+  return rendition === 'audio' ? AUDIO : (slots[rendition] ?? slots.at(-1) ?? STILL);
 }
 
-/** Writes the playlist of one rendition. `query` is appended to every address in it. */
+/** The file name of a rendition's playlist. */
+export const playlistName = (rendition: Rendition, view: View) =>
+  `${rendition === 'audio' ? 'audio' : `v${rendition}`}${view === 'event' ? '-dvr' : ''}.m3u8`;
+
+export interface MoreOptions {
+  /** Of a broadcast that is on air: players may stay close to it. */
+  readonly edge?: LiveEdge;
+  /** Segments are encrypted as a whole with the key at this address: then there are no parts. */
+  readonly keyUri?: string | undefined;
+  /** Leaves out what the client knows (`_HLS_skip`). */
+  readonly isDelta?: boolean;
+}
+
+/**
+ * Writes the playlist of one rendition. `query` is appended to every address in it; with an
+ * `edge` there is what is known of the present row, and what a player needs to stay close to it.
+ */
 export function renditionPlaylist(
   timeline: Timeline,
   rendition: Rendition,
   view: View,
   ended: boolean,
   query: string,
+  { edge, keyUri, isDelta = false }: MoreOptions = {},
 ): string {
   const from = view === 'live' ? Math.max(0, timeline.rows.length - LIVE_ROWS) : 0;
   const rows = timeline.rows.slice(from);
+  const isOnAir = edge !== undefined && !ended;
+  const parted = isOnAir && keyUri === undefined ? edge : undefined;
+  const skipped = isOnAir && isDelta ? skippable(rows, rendition) : 0;
+  const segments = rows
+    .slice(skipped)
+    .flatMap((row, index, all) =>
+      entryOf(row, rendition, index >= all.length - ROWS_WITH_PARTS ? parted : undefined),
+    );
   return mediaPlaylist(
     {
       targetDurationS: TARGET_DURATION_S,
       mediaSequence: rows[0]?.n ?? 1,
       discontinuitySequence: timeline.discontinuitiesBefore(from),
       ...(view === 'live' ? {} : { type: view === 'vod' ? 'VOD' : 'EVENT' }),
-      segments: rows.flatMap((row) => entryOf(row, rendition)),
+      ...(keyUri === undefined ? {} : { keyUri }),
+      ...(isOnAir && {
+        serverControl: {
+          canBlockReload: true,
+          canSkipUntilS: SKIP_TARGETS * TARGET_DURATION_S,
+          holdBackS: HOLD_TARGETS * TARGET_DURATION_S,
+          ...(parted && { partHoldBackS: HOLD_PARTS * PART_TARGET_S }),
+        },
+      }),
+      ...(parted && { partTargetS: PART_TARGET_S, ...outlookOf(timeline, rendition, view, parted) }),
+      skipped,
+      segments,
       ended,
     },
     { query },
   );
 }
 
-function entryOf(row: Row, rendition: Rendition): PlaylistSegment[] {
+function entryOf(row: Row, rendition: Rendition, edge: LiveEdge | undefined): PlaylistSegment[] {
   const label = labelOf(row, rendition);
   const segment = row.segments[label];
   if (segment === undefined) return [];
@@ -70,89 +106,99 @@ function entryOf(row: Row, rendition: Rendition): PlaylistSegment[] {
       mapUri: initFile(segment.init),
       programDateTimeMs: row.epochMs + segment.startUs / 1_000,
       discontinuity: row.discontinuity,
+      parts: edge === undefined ? [] : partsOf(edge, edge.segment(row.n, label), label),
     },
   ];
 }
 
-/**
- * Writes the playlist that names the renditions, best first. `uriOf` says where each one's playlist is.
- * Bit rates, sizes and frame rates are those of what was written.
- */
-export function multivariantOf(
-  timeline: Timeline,
-  view: View,
-  uriOf: (rendition: Rendition) => string,
-  query: string,
-): string {
-  const rows = view === 'vod' ? timeline.rows : timeline.rows.slice(-MEASURED_ROWS);
-  const sound = measure(rows, 'audio');
-  const soundConfig = timeline.inits.get(sound.best?.init ?? -1);
-  const soundCodec = soundConfig === undefined ? [] : [soundConfig.codecString];
-  const variants = Array.from({ length: timeline.slotCount }, (_, slot): Variant => {
-    const picture = measure(rows, slot);
-    const config = timeline.inits.get(picture.best?.init ?? -1);
-    return {
-      uri: uriOf(slot),
-      bandwidth: Math.ceil(picture.peak + sound.peak),
-      averageBandwidth: Math.ceil(picture.average + sound.average),
-      codecs: [...(config === undefined ? [] : [config.codecString]), ...soundCodec],
-      ...(config?.codec === 'h264' ? { resolution: { width: config.width, height: config.height } } : {}),
-      ...(picture.framesPerSecond > 0 ? { frameRate: picture.framesPerSecond } : {}),
-      audio: AUDIO_GROUP,
-    };
-  });
-  const channels = soundConfig !== undefined && soundConfig.codec !== 'h264' ? soundConfig.channels : 2;
-  const audio = {
-    groupId: AUDIO_GROUP,
-    name: 'Programme',
-    isDefault: true,
-    channels,
-    uri: uriOf('audio'),
-  };
-  return multivariantPlaylist(
-    { variants: variants.reverse(), audio: [audio], independentSegments: false },
-    { query },
-  );
-}
+const partsOf = (edge: LiveEdge, segment: Growing | undefined, label: string): PlaylistPart[] =>
+  (segment?.parts ?? []).map(({ durationUs, independent }, index) => ({
+    uri: partFile(segment?.n ?? 0, label, index, edge.run),
+    durationUs,
+    independent,
+  }));
 
-interface Measured {
-  /** Bits per second. */
-  readonly peak: number;
-  readonly average: number;
-  readonly framesPerSecond: number;
-  /** The newest segment that is not a still, else the newest. */
-  readonly best: Segment | undefined;
-}
-
-function measure(rows: readonly Row[], rendition: Rendition): Measured {
-  let peak = 0;
-  let bytes = 0;
-  let durationUs = 0;
-  let moving = { frames: 0, durationUs: 0 };
-  let best: Segment | undefined;
-  let newest: Segment | undefined;
-  for (const row of rows) {
-    const label = labelOf(row, rendition);
-    const segment = row.segments[label];
-    if (segment === undefined) continue;
-    newest = segment;
-    bytes += segment.bytes;
-    durationUs += segment.durationUs;
-    if (segment.durationUs >= MEASURABLE_US) {
-      peak = Math.max(peak, (segment.bytes * 8e6) / segment.durationUs);
-    }
-    if (label === STILL) continue;
-    best = segment;
-    moving = {
-      frames: moving.frames + segment.frames,
-      durationUs: moving.durationUs + segment.durationUs,
-    };
-  }
-  const average = durationUs === 0 ? 0 : (bytes * 8e6) / durationUs;
+/** What a rendition's playlist says beyond its complete segments. */
+function outlookOf(timeline: Timeline, rendition: Rendition, view: View, edge: LiveEdge) {
+  const { plan } = edge;
+  const label = plan && labelOf(plan, rendition);
+  const segment = label === undefined ? undefined : edge.segment(timeline.nextRow, label);
+  const [first] = segment?.parts ?? [];
+  const others: readonly Rendition[] = [
+    'audio',
+    ...Array.from({ length: timeline.slotCount }, (_, slot) => slot),
+  ];
   return {
-    peak: Math.max(peak, average),
-    average,
-    framesPerSecond: moving.durationUs === 0 ? 0 : (moving.frames * 1e6) / moving.durationUs,
-    best: best ?? newest,
+    ...(plan && segment && label !== undefined && first
+      ? {
+          growing: {
+            mapUri: initFile(segment.init),
+            programDateTimeMs: plan.epochMs + first.startUs / 1_000,
+            discontinuity: plan.discontinuity,
+            parts: partsOf(edge, segment, label),
+          },
+        }
+      : {}),
+    hintUri: partFile(...nextPart(timeline, rendition, edge), edge.run),
+    reports: others
+      .filter((other) => other !== rendition)
+      .map((other) => ({ uri: playlistName(other, view), ...lastOf(timeline, other, edge) })),
   };
+}
+
+/** Which part of a rendition comes next: its row, label and index. At the end of a row it is a guess. */
+function nextPart(timeline: Timeline, rendition: Rendition, edge: LiveEdge): [number, string, number] {
+  const { nextRow, rows } = timeline;
+  const source = edge.plan ?? rows.at(-1);
+  const label = source === undefined ? STILL : labelOf(source, rendition);
+  const segment = edge.plan && edge.segment(nextRow, label);
+  return segment?.isFinished === true
+    ? [nextRow + 1, label, 0]
+    : [nextRow, label, segment?.parts.length ?? 0];
+}
+
+/** The newest segment and part of a rendition. */
+function lastOf(timeline: Timeline, rendition: Rendition, edge: LiveEdge) {
+  const { nextRow, rows } = timeline;
+  const last = rows.at(-1);
+  const growing = edge.plan && edge.segment(nextRow, labelOf(edge.plan, rendition))?.parts.length;
+  if (growing !== undefined && growing > 0) return { lastSegment: nextRow, lastPart: growing - 1 };
+  const parts = last && edge.segment(last.n, labelOf(last, rendition))?.parts.length;
+  return { lastSegment: nextRow - 1, ...(parts === undefined || parts === 0 ? {} : { lastPart: parts - 1 }) };
+}
+
+/** How many of the first rows end before the skip boundary. */
+function skippable(rows: readonly Row[], rendition: Rendition): number {
+  let restUs = SKIP_TARGETS * TARGET_DURATION_S * 1e6;
+  let count = rows.length;
+  while (count > 0 && restUs > 0) {
+    count -= 1;
+    const row = rows[count];
+    restUs -= (row && row.segments[labelOf(row, rendition)]?.durationUs) ?? 0;
+  }
+  return count;
+}
+
+/**
+ * True once a playlist of `rendition` holds segment `n`, or its part `part`; a part beyond the last one of
+ * a segment is the first of the next (§6.2.5.2).
+ */
+export function isReached(
+  timeline: Timeline,
+  edge: LiveEdge,
+  rendition: Rendition,
+  n: number,
+  part: number | undefined,
+): boolean {
+  const { nextRow, rows } = timeline;
+  if (n > nextRow || (n === nextRow && part === undefined)) return false;
+  if (n === nextRow) {
+    const { plan } = edge;
+    const segment = plan && edge.segment(n, labelOf(plan, rendition));
+    return (part ?? 0) < (segment?.parts.length ?? 0);
+  }
+  const row = rows[n - (rows[0]?.n ?? 1)];
+  const count = row && edge.segment(n, labelOf(row, rendition))?.parts.length;
+  if (part === undefined || count === undefined || part < count) return true;
+  return isReached(timeline, edge, rendition, n + 1, 0);
 }

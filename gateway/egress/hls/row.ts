@@ -1,6 +1,7 @@
 // Makes a row of the segments that are complete: which rendition shows which, and whether players have
 // to begin anew.
 import { countSlots, pickSlots, type Candidate } from '../../store/slots.ts';
+import type { RowPlan } from '../../store/live-edge.ts';
 import { AUDIO, STILL, type Row, type Segment } from '../../store/timeline.ts';
 import type { Finished } from './lane.ts';
 
@@ -21,30 +22,78 @@ export interface RowParts {
   /** The row does not continue the one before. */
   readonly broken: boolean;
   readonly previous: Row | undefined;
+  /** What viewers were told of it; it keeps to that. */
+  readonly plan: RowPlan | undefined;
+}
+
+/** What has begun in a row: by label, its init segment, where it starts (in µs) and whether by a key frame. */
+export type Begun = ReadonlyMap<
+  string,
+  { readonly init: number; readonly startUs: number; readonly key: boolean }
+>;
+
+/**
+ * Decides what a row will be, from what has begun in it; `isLate` says that nothing more is waited for.
+ * Undefined while that is too early: the sound or a picture is missing, or one of the sources is.
+ */
+export function planRow(
+  row: Pick<RowParts, 'n' | 'epochMs' | 'startUs' | 'labels' | 'broken' | 'previous'>,
+  begun: Begun,
+  isLate: boolean,
+): RowPlan | undefined {
+  const { n, epochMs, startUs, labels, broken, previous } = row;
+  const pictures = [...begun].filter(([label]) => label !== AUDIO);
+  if (previous === undefined || !begun.has(AUDIO) || pictures.length === 0) return undefined;
+  if (!isLate && !labels.every((label) => begun.has(label))) return undefined;
+  const candidates = pictures.map(([label, at]) =>
+    candidateOf(label, label !== STILL && at.startUs - startUs <= YOUNG_US),
+  );
+  const slots = previous.slots.map((before, slot) => {
+    // What does not begin by itself can only go on where it was.
+    const playable = candidates.filter(({ label }) => {
+      const at = begun.get(label);
+      return at?.key === true || (label === before && at?.init === previous.segments[label]?.init);
+    });
+    return pickSlots(playable.length > 0 ? playable : candidates, previous.slots.length)[slot] ?? before;
+  });
+  const discontinuity = broken || isNew(slots, (label) => begun.get(label)?.init, previous);
+  return { n, epochMs, discontinuity, slots };
+}
+
+const candidateOf = (label: string, whole: boolean): Candidate => ({
+  label,
+  layer: label === STILL ? -1 : Number(label.at(-1)),
+  whole,
+});
+
+/** True if players have to begin anew: one of the renditions has another init segment than before. */
+function isNew(
+  slots: readonly string[],
+  initOf: (label: string) => number | undefined,
+  previous: Row,
+): boolean {
+  const changed = (label: string, before: string | undefined) =>
+    initOf(label) !== previous.segments[before ?? '']?.init;
+  return changed(AUDIO, AUDIO) || slots.some((label, slot) => changed(label, previous.slots[slot]));
 }
 
 /** Composes the row. Segments that no slot shows are left out of it. */
 export function composeRow(parts: RowParts): Row {
-  const { n, epochMs, startUs, endUs, done, previous } = parts;
+  const { n, epochMs, startUs, endUs, done, previous, plan } = parts;
   const pictures = [...done].filter(([label]) => label !== AUDIO);
   const candidates = pictures.map(([label, { segment, lastUs }]): Candidate => {
     const begins = n === 1 || segment.startUs - startUs <= YOUNG_US;
     const whole = label !== STILL && begins && endUs - lastUs <= DIED_US;
-    return { label, layer: label === STILL ? -1 : Number(label.at(-1)), whole };
+    return candidateOf(label, whole);
   });
   const labels = parts.labels.length > 0 ? parts.labels : pictures.map(([label]) => label);
-  const slots = pickSlots(candidates, previous?.slots.length ?? countSlots(labels));
+  const slots = [...(plan?.slots ?? pickSlots(candidates, previous?.slots.length ?? countSlots(labels)))];
   const segments: Record<string, Segment> = {};
   for (const label of [AUDIO, ...slots]) {
     const finished = done.get(label);
     if (finished !== undefined) segments[label] = finished.segment;
   }
-  const changed = (label: string, before: string | undefined) =>
-    segments[label]?.init !== previous?.segments[before ?? '']?.init;
   const discontinuity =
-    previous !== undefined &&
-    (parts.broken ||
-      changed(AUDIO, AUDIO) ||
-      slots.some((label, slot) => changed(label, previous.slots[slot])));
+    previous !== undefined && (parts.broken || isNew(slots, (label) => segments[label]?.init, previous));
   return { n, epochMs, discontinuity, segments, slots };
 }

@@ -1,11 +1,16 @@
 // One segment or init segment, out of memory or off the disk.
+import type { Cipheriv } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { LecternError } from '#shared/contract/errors.ts';
 import { isErrno } from '#server/secrets.ts';
 import { AUDIO, MEDIA_FILE, type Timeline } from '../../store/timeline.ts';
 import { fileBody, memoryBody, sendRanged, type RangedBody } from '../http-media.ts';
+import { encryptedBytes } from './encryption.ts';
 
 /** Where segments come from. */
 export interface SegmentSource {
@@ -13,6 +18,8 @@ export interface SegmentSource {
   readonly timeline: Timeline;
   /** The newest are in memory. */
   inMemory?(name: string): readonly Uint8Array[] | undefined;
+  /** Encrypts segment `n`; absent where segments go out as they are. */
+  readonly cipherFor?: ((n: number) => Cipheriv) | undefined;
 }
 
 /**
@@ -30,11 +37,47 @@ export async function sendMediaFile(
   if (label !== undefined && !isComplete(source.timeline, Number(number), label)) {
     throw new LecternError('not-found');
   }
-  const body = await bodyOf(source, name);
-  return sendRanged(request, response, body, {
+  const headers = {
     'content-type': label === AUDIO ? 'audio/mp4' : 'video/mp4',
     'cache-control': 'public, max-age=31536000, immutable',
+  };
+  if (label !== undefined && source.cipherFor !== undefined) {
+    return sendEncrypted(request, response, source, name, source.cipherFor(Number(number)), headers);
+  }
+  return sendRanged(request, response, await bodyOf(source, name), headers);
+}
+
+/** Sends the key of a broadcast; nobody may keep it for others. */
+export function sendKey(response: ServerResponse, key: Buffer): Promise<number> {
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-length': key.length,
+    'cache-control': 'private, no-store',
   });
+  response.end(key);
+  return Promise.resolve(0);
+}
+
+/** Whole, without ranges: the middle of what was encrypted is not where it was before. */
+async function sendEncrypted(
+  request: IncomingMessage,
+  response: ServerResponse,
+  source: SegmentSource,
+  name: string,
+  cipher: Cipheriv,
+  headers: Record<string, string>,
+): Promise<number> {
+  const parts = source.inMemory?.(name);
+  const path = join(source.dir, name);
+  const plainBytes = parts?.reduce((sum, part) => sum + part.length, 0) ?? (await sizeOf(path));
+  const size = encryptedBytes(plainBytes);
+  response.writeHead(200, { ...headers, 'content-length': size });
+  if (request.method === 'HEAD') {
+    response.end();
+    return 0;
+  }
+  await pipeline(parts === undefined ? createReadStream(path) : Readable.from(parts), cipher, response);
+  return size;
 }
 
 function isComplete(timeline: Timeline, n: number, label: string): boolean {
@@ -46,8 +89,12 @@ async function bodyOf(source: SegmentSource, name: string): Promise<RangedBody> 
   const parts = source.inMemory?.(name);
   if (parts !== undefined) return memoryBody(parts);
   const path = join(source.dir, name);
+  return fileBody(path, await sizeOf(path));
+}
+
+async function sizeOf(path: string): Promise<number> {
   try {
-    return fileBody(path, (await stat(path)).size);
+    return (await stat(path)).size;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) throw new LecternError('not-found');
     throw error;

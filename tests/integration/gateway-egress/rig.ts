@@ -12,6 +12,7 @@ import { Access } from '../../../gateway/access/access.ts';
 import type { BroadcastInfo, LadderSink, ProgrammeSink, VideoTrack } from '../../../gateway/channel/ports.ts';
 import { Egress } from '../../../gateway/egress/egress.ts';
 import { FlvServer } from '../../../gateway/egress/flv/flv-server.ts';
+import type { SegmentEncryption } from '../../../gateway/egress/hls/encryption.ts';
 import { LiveHls } from '../../../gateway/egress/hls/live-routes.ts';
 import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
 import { ReplayFiles } from '../../../gateway/egress/replay-routes.ts';
@@ -60,6 +61,7 @@ export async function startRig(
   dataDir?: string,
   resumeMs = 60_000,
   env: Record<string, string> = {},
+  encryption?: SegmentEncryption,
 ): Promise<Rig> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'lectern-egress-'));
   const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
@@ -83,8 +85,8 @@ export async function startRig(
     decide,
     open,
     flv,
-    live: new LiveHls(egress, store),
-    replay: new ReplayFiles(store),
+    live: new LiveHls(egress, store, encryption),
+    replay: new ReplayFiles(store, encryption),
     metrics,
     registry,
     trustedProxies: new Set(['127.0.0.1']),

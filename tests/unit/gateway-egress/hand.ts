@@ -82,8 +82,19 @@ export function camera(layers: number, source: 'camera' | 'screen' = 'camera', i
   return made;
 }
 
+/** A generator of numbers below 1 that are the same in every run (mulberry32). */
+export function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 export class Hand {
-  readonly dir = mkdtempSync(join(tmpdir(), 'lectern-hand-'));
+  readonly dir: string;
   readonly recording: Recording;
   readonly ladder: Ladder;
   keyRequests = 0;
@@ -94,11 +105,13 @@ export class Hand {
   flowedUs = 0;
   #audioUs = 0;
 
-  constructor(source: Camera | undefined, timeline = new Timeline()) {
+  constructor(source: Camera | undefined, timeline = new Timeline(), dir?: string) {
+    this.dir = dir ?? mkdtempSync(join(tmpdir(), 'lectern-hand-'));
     const file = { id: 'broadcast1', lesson: 'lesson1234', channel: 'channel123', title: 'A class' } as const;
     const rest = { startedAtMs: 0, endedAtMs: null, durationMs: 0, bytes: 0, reason: null } as const;
     this.recording = new Recording(this.dir, { ...file, ...rest, state: 'armed' }, timeline);
-    this.recording.create();
+    // What is taken up after a restart has its folder.
+    if (dir === undefined) this.recording.create();
     this.ladder = new Ladder(
       {
         info: { broadcast: file.id, lesson: file.lesson, channel: file.channel, title: file.title },

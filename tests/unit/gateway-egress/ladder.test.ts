@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AUDIO, type Row, type Segment } from '../../../gateway/store/timeline.ts';
 import { aacConfig } from '#shared/media/aac.ts';
-import { AUDIO_US, camera, Hand, sound } from './hand.ts';
+import { AUDIO_US, camera, dice, Hand, sound } from './hand.ts';
 
 async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
   try {
@@ -230,17 +230,6 @@ describe('an interrupted class', () => {
       assert.equal(hand.recording.info.durationMs, 0);
     }));
 });
-
-/** A generator of numbers below 1 that are the same in every run (mulberry32). */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('whatever a class does in whatever order', () => {
   for (let seed = 1; seed <= 24; seed += 1) {

@@ -96,7 +96,7 @@ test('a segment that is written anew does not grow on what an earlier one left',
   appendFileSync(path, 'left over');
   const again = new Recording(dir, recording.file, timeline);
   again.open(n, AUDIO, 0, 0);
-  again.append(n, AUDIO, Uint8Array.of(1, 2, 3));
+  again.append(n, AUDIO, Uint8Array.of(1, 2, 3), { startUs: 0, durationUs: 1, independent: true });
   await again.suspend();
   assert.equal(statSync(path).size, 3);
 });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aacConfig } from '#shared/media/aac.ts';
-import { multivariantOf, renditionPlaylist } from '../../../gateway/egress/hls/playlists.ts';
+import { multivariantOf, soundAlone } from '../../../gateway/egress/hls/multivariant.ts';
+import { renditionPlaylist } from '../../../gateway/egress/hls/playlists.ts';
 import { parsePlaylistName } from '../../../gateway/egress/hls/live-routes.ts';
 import { Timeline } from '../../../gateway/store/timeline.ts';
 import { configOf } from './hand.ts';
@@ -81,6 +82,15 @@ test('the multivariant playlist says what was measured, best first', () => {
   assert.match(variants[0]!, /BANDWIDTH=1296080/);
   assert.match(variants[2]!, /RESOLUTION=320x180/);
   assert.ok(text.includes('URI="b/audio.m3u8?sign=x"'));
+});
+
+test('the sound alone has a list of its own', () => {
+  const text = soundAlone(classOf(20), 'b/audio.m3u8', 'sign=x');
+  // 24,000 bytes in two seconds.
+  assert.match(
+    text,
+    /STREAM-INF:BANDWIDTH=96000,AVERAGE-BANDWIDTH=96000,CODECS="mp4a\.40\.2"\nb\/audio\.m3u8\?sign=x\n$/,
+  );
 });
 
 test('a segment that stands for a source that is not there is described by the last that was', () => {

@@ -1,6 +1,6 @@
 // HLS playlists, line by line as RFC 8216bis wants them.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   mediaPlaylist,
   multivariantPlaylist,
@@ -119,4 +119,89 @@ test('nothing can be smuggled into a playlist', () => {
 
 test('a segment stands under a target duration that is its length, rounded', () => {
   assert.deepEqual([2_499_999, 2_500_000, 100_000].map(targetDurationS), [2, 3, 1]);
+});
+
+describe('a playlist of low latency', () => {
+  const playlist = {
+    targetDurationS: 2,
+    partTargetS: 0.334,
+    serverControl: { canBlockReload: true, canSkipUntilS: 12, holdBackS: 6, partHoldBackS: 1.002 },
+    mediaSequence: 7,
+    segments: [
+      {
+        uri: '7-a.m4s',
+        durationUs: 600_000,
+        mapUri: 'init-0.mp4',
+        parts: [
+          { uri: '7-a-0.m4s', durationUs: 320_000, independent: true },
+          { uri: '7-a-1.m4s', durationUs: 280_000, independent: false },
+        ],
+      },
+    ],
+    growing: {
+      mapUri: 'init-1.mp4',
+      discontinuity: true,
+      programDateTimeMs: 0,
+      parts: [{ uri: '8-a-0.m4s', durationUs: 320_000, independent: true }],
+    },
+    hintUri: '8-a-1.m4s',
+    reports: [{ uri: 'audio.m3u8', lastSegment: 8, lastPart: 0 }],
+    ended: false,
+  };
+
+  test('names parts before their segment, and those of the one that grows at the end', () => {
+    assert.equal(
+      mediaPlaylist(playlist, { query: 'sign=x' }),
+      `#EXTM3U
+#EXT-X-VERSION:9
+#EXT-X-TARGETDURATION:2
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000,HOLD-BACK=6.000,PART-HOLD-BACK=1.002
+#EXT-X-PART-INF:PART-TARGET=0.334
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-MAP:URI="init-0.mp4?sign=x"
+#EXT-X-PART:DURATION=0.320,URI="7-a-0.m4s?sign=x",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.280,URI="7-a-1.m4s?sign=x"
+#EXTINF:0.600,
+7-a.m4s?sign=x
+#EXT-X-DISCONTINUITY
+#EXT-X-MAP:URI="init-1.mp4?sign=x"
+#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.000Z
+#EXT-X-PART:DURATION=0.320,URI="8-a-0.m4s?sign=x",INDEPENDENT=YES
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI="8-a-1.m4s?sign=x"
+#EXT-X-RENDITION-REPORT:URI="audio.m3u8?sign=x",LAST-MSN=8,LAST-PART=0
+`,
+    );
+  });
+
+  test('promises nothing more once it has ended', () => {
+    const text = mediaPlaylist({ ...playlist, ended: true });
+    assert.match(text, /#EXT-X-ENDLIST\n$/);
+    assert.doesNotMatch(text, /HINT|REPORT/);
+  });
+
+  test('says in a delta update how many segments are left out, and the init segment again', () => {
+    const text = mediaPlaylist({ ...playlist, skipped: 40, mediaSequence: 1 });
+    assert.match(text, /#EXT-X-SKIP:SKIPPED-SEGMENTS=40\n#EXT-X-MAP:URI="init-0.mp4"/);
+  });
+});
+
+test('a key stands behind every init segment, which is not encrypted, and is taken off before the next', () => {
+  const segments = ['init-0.mp4', 'init-0.mp4', 'init-1.mp4'].map((mapUri, index) => ({
+    uri: `${index}.m4s`,
+    durationUs: 2_000_000,
+    mapUri,
+  }));
+  const base = { targetDurationS: 2, mediaSequence: 1, keyUri: 'key', ended: true };
+  const tags = (text: string) => text.split('\n').filter((line) => /^#EXT-X-(?:MAP|KEY)|m4s/.test(line));
+  assert.deepEqual(tags(mediaPlaylist({ ...base, segments }, { query: 's=1' })), [
+    '#EXT-X-MAP:URI="init-0.mp4?s=1"',
+    '#EXT-X-KEY:METHOD=AES-128,URI="key?s=1"',
+    '0.m4s?s=1',
+    '1.m4s?s=1',
+    '#EXT-X-KEY:METHOD=NONE',
+    '#EXT-X-MAP:URI="init-1.mp4?s=1"',
+    '#EXT-X-KEY:METHOD=AES-128,URI="key?s=1"',
+    '2.m4s?s=1',
+  ]);
+  assert.equal(tags(mediaPlaylist({ ...base, skipped: 3, segments }))[0], '#EXT-X-KEY:METHOD=NONE');
 });

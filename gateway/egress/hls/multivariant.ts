@@ -1,0 +1,109 @@
+// The multivariant playlist: which renditions a broadcast has, and what they measured so far.
+import { multivariantPlaylist, type Variant } from '#shared/media/m3u8.ts';
+import { STILL, type Row, type Segment, type Timeline } from '../../store/timeline.ts';
+import { labelOf, type Rendition, type View } from './playlists.ts';
+
+/** What a multivariant playlist says of bit rates while a class is live comes from this many rows. */
+const MEASURED_ROWS = 30;
+/** Rows shorter than this tell nothing of the bit rate. */
+const MEASURABLE_US = 500_000;
+const AUDIO_GROUP = 'audio';
+
+/**
+ * Writes the playlist that names the renditions, best first. `uriOf` says where each one's playlist is.
+ * Bit rates, sizes and frame rates are those of what was written.
+ */
+export function multivariantOf(
+  timeline: Timeline,
+  view: View,
+  uriOf: (rendition: Rendition) => string,
+  query: string,
+): string {
+  const rows = view === 'vod' ? timeline.rows : timeline.rows.slice(-MEASURED_ROWS);
+  const sound = measure(rows, 'audio');
+  const soundConfig = timeline.inits.get(sound.best?.init ?? -1);
+  const soundCodec = soundConfig === undefined ? [] : [soundConfig.codecString];
+  const variants = Array.from({ length: timeline.slotCount }, (_, slot): Variant => {
+    const picture = measure(rows, slot);
+    const config = timeline.inits.get(picture.best?.init ?? -1);
+    return {
+      uri: uriOf(slot),
+      bandwidth: Math.ceil(picture.peak + sound.peak),
+      averageBandwidth: Math.ceil(picture.average + sound.average),
+      codecs: [...(config === undefined ? [] : [config.codecString]), ...soundCodec],
+      ...(config?.codec === 'h264' ? { resolution: { width: config.width, height: config.height } } : {}),
+      ...(picture.framesPerSecond > 0 ? { frameRate: picture.framesPerSecond } : {}),
+      audio: AUDIO_GROUP,
+    };
+  });
+  const channels = soundConfig !== undefined && soundConfig.codec !== 'h264' ? soundConfig.channels : 2;
+  const audio = {
+    groupId: AUDIO_GROUP,
+    name: 'Programme',
+    isDefault: true,
+    channels,
+    uri: uriOf('audio'),
+  };
+  return multivariantPlaylist(
+    { variants: variants.reverse(), audio: [audio], independentSegments: false },
+    { query },
+  );
+}
+
+/**
+ * Writes the playlist of the sound alone, for those who only listen. It is one of its own: as a variant
+ * beside the pictures it makes GStreamer's player drop them.
+ */
+export function soundAlone(timeline: Timeline, uri: string, query: string): string {
+  const sound = measure(timeline.rows.slice(-MEASURED_ROWS), 'audio');
+  const config = timeline.inits.get(sound.best?.init ?? -1);
+  const variant: Variant = {
+    uri,
+    bandwidth: Math.ceil(sound.peak),
+    averageBandwidth: Math.ceil(sound.average),
+    codecs: config === undefined ? [] : [config.codecString],
+  };
+  return multivariantPlaylist({ variants: [variant], independentSegments: true }, { query });
+}
+
+interface Measured {
+  /** Bits per second. */
+  readonly peak: number;
+  readonly average: number;
+  readonly framesPerSecond: number;
+  /** The newest segment that is not a still, else the newest. */
+  readonly best: Segment | undefined;
+}
+
+function measure(rows: readonly Row[], rendition: Rendition): Measured {
+  let peak = 0;
+  let bytes = 0;
+  let durationUs = 0;
+  let moving = { frames: 0, durationUs: 0 };
+  let best: Segment | undefined;
+  let newest: Segment | undefined;
+  for (const row of rows) {
+    const label = labelOf(row, rendition);
+    const segment = row.segments[label];
+    if (segment === undefined) continue;
+    newest = segment;
+    bytes += segment.bytes;
+    durationUs += segment.durationUs;
+    if (segment.durationUs >= MEASURABLE_US) {
+      peak = Math.max(peak, (segment.bytes * 8e6) / segment.durationUs);
+    }
+    if (label === STILL) continue;
+    best = segment;
+    moving = {
+      frames: moving.frames + segment.frames,
+      durationUs: moving.durationUs + segment.durationUs,
+    };
+  }
+  const average = durationUs === 0 ? 0 : (bytes * 8e6) / durationUs;
+  return {
+    peak: Math.max(peak, average),
+    average,
+    framesPerSecond: moving.durationUs === 0 ? 0 : (moving.frames * 1e6) / moving.durationUs,
+    best: best ?? newest,
+  };
+}
