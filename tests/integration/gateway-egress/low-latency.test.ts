@@ -234,20 +234,19 @@ describe('players of others', () => {
     );
   });
 
-  test('GStreamer plays it', async (t) => {
+  test('GStreamer plays a picture and the sound of it', async (t) => {
     if (!(await has('gst-launch-1.0'))) return t.skip('gst-launch-1.0 is not installed');
     const [pictures, sounds] = [join(dir, 'gst.gray'), join(dir, 'gst.pcm')];
+    const file = (location: string) => ['!', 'filesink', 'async=false', `location=${location}`];
+    const source = (name: string) => ['uridecodebin', `uri=${rig.signed(`${LIVE}/${name}`)}`];
     const said = await lend(
       'gst-launch-1.0',
-      ['-q', 'uridecodebin', `uri=${rig.signed(`${LIVE}/index.m3u8`)}`, 'name=d'].concat(
-        'd. ! queue ! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=16,height=8 ! filesink async=false'.split(
-          ' ',
-        ),
-        [`location=${pictures}`],
-        'd. ! queue ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=8000,channels=1 ! filesink async=false'.split(
-          ' ',
-        ),
-        [`location=${sounds}`],
+      ['-q', ...source(`${info.broadcast}/v2.m3u8`)].concat(
+        '! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=16,height=8'.split(' '),
+        file(pictures),
+        source(`${info.broadcast}/audio.m3u8`),
+        '! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=8000,channels=1'.split(' '),
+        file(sounds),
       ),
       10,
       t,
