@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createDecipheriv } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
@@ -232,28 +232,6 @@ describe('players of others', () => {
       sound.streams.map(({ codec }) => codec),
       ['aac'],
     );
-  });
-
-  test('GStreamer plays a picture and the sound of it', async (t) => {
-    if (!(await has('gst-launch-1.0'))) return t.skip('gst-launch-1.0 is not installed');
-    const [pictures, sounds] = [join(dir, 'gst.gray'), join(dir, 'gst.pcm')];
-    const file = (location: string) => ['!', 'filesink', 'async=false', `location=${location}`];
-    const source = (name: string) => ['uridecodebin', `uri=${rig.signed(`${LIVE}/${name}`)}`];
-    const said = await lend(
-      'gst-launch-1.0',
-      ['-q', ...source(`${info.broadcast}/v2.m3u8`)].concat(
-        '! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=16,height=8'.split(' '),
-        file(pictures),
-        source(`${info.broadcast}/audio.m3u8`),
-        '! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=8000,channels=1'.split(' '),
-        file(sounds),
-      ),
-      10,
-      t,
-    );
-    const frames = existsSync(pictures) ? statSync(pictures).size / 128 : 0;
-    const seconds = existsSync(sounds) ? statSync(sounds).size / 16_000 : 0;
-    assert.ok(frames > 75 && seconds > 3, `${frames} pictures, ${seconds} s of sound: ${said}`);
   });
 
   test('VLC plays it', async (t) => {
