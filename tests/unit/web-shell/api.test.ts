@@ -54,6 +54,7 @@ test('a tab that had a ticket sends it, one that had none leaves it out', async 
     role: 'student',
     lesson: { id: 'abcdefgh', title: 'Algebra', state: 'open' },
     links: null,
+    publish: null,
   };
   say(200, issued);
   assert.deepEqual(await api.issueTicket('abcdefgh', 'invitation', 't1'), issued);
