@@ -266,7 +266,11 @@ describe('a rude publisher', () => {
       800,
     );
     await until('pictures', () => pictures().length - from > 15, 5_000);
-    assert.match(client.statuses.at(-1)?.description ?? '', /no sound \(MP3\): choose AAC/);
+    await until(
+      'it is told',
+      () => client.statuses.some(({ description }) => /no sound \(MP3\): choose AAC/.test(description)),
+      5_000,
+    );
   });
 
   test('bytes that are taken are acknowledged', async () => {
