@@ -5,8 +5,8 @@ import type { FeedTrack } from '#shared/contract/internal.ts';
 import { SenderClock, Unwrapper } from '#shared/media/clock.ts';
 import { NTP_UNIX_OFFSET_MS, type CaptureTime } from './rtp/packet.ts';
 
-/** How long a track waits for something better than its packets' arrival. */
-const ARRIVAL_AFTER_MS = 1_000;
+/** How long a track waits for a word of the sender itself, before it goes by what is worse. */
+const SENDER_WAIT_MS = 1_000;
 /** How often the mapping by arrival is corrected, and over how long the fastest packet counts. */
 const ARRIVAL_WINDOW_MS = 5_000;
 /** Tracks on one clock differ in their way to us by less than this; else it is another clock. */
@@ -59,6 +59,8 @@ export class TrackClock {
   #windowEndsMs = 0;
   /** A report that came ahead of the first packet. */
   #early: (() => void)[] = [];
+  /** The latest of the SFU's reports that came while the sender's word was waited for. */
+  #relay: (() => void) | undefined;
   #feedRtp: number | undefined;
 
   constructor(clockRate: number, group: ClockGroup) {
@@ -85,9 +87,15 @@ export class TrackClock {
     return ticks;
   }
 
-  /** Takes a sender report that the SFU made, on the SFU's clock. */
+  /**
+   * Takes a sender report that the SFU made, on the SFU's clock. It says when the SFU sent the packet on,
+   * so sound that was longer on its way (e.g. through an encoder) would be put too late by it, and the
+   * sender's word, a little later, could only be slewed into: it counts once that was waited for.
+   */
   relayReport(timestamp: number, ntpMs: number, nowMs: number): void {
-    this.#report('relay', 'relay', timestamp, ntpMs, nowMs);
+    const report = () => this.#report('relay', 'relay', timestamp, ntpMs, nowMs);
+    if (this.#isWaiting(nowMs)) this.#relay = report;
+    else report();
   }
 
   /** Takes the producer's sender report as the feed states it; the same one again changes nothing. */
@@ -104,8 +112,15 @@ export class TrackClock {
    * are held until then: for a second at most.
    */
   localMs(ticks: number, nowMs: number): number | undefined {
-    if (!this.#clock.known && nowMs - this.#firstArrivalMs >= ARRIVAL_AFTER_MS) this.#reportArrival(nowMs);
+    if (!this.#clock.known && !this.#isWaiting(nowMs)) {
+      this.#relay?.();
+      if (!this.#clock.known) this.#reportArrival(nowMs);
+    }
     return this.#clock.senderMs(ticks, nowMs) ?? undefined;
+  }
+
+  #isWaiting(nowMs: number): boolean {
+    return this.#latest === undefined || nowMs - this.#firstArrivalMs < SENDER_WAIT_MS;
   }
 
   #report(basis: Basis, clock: ClockName, timestamp: number, ntpMs: number, nowMs: number): void {

@@ -8,6 +8,12 @@ import type { BroadcastRun } from './record.ts';
 
 /** While somebody watches by WHEP: a revoked address is to be shut within a second. */
 const WATCHED_INTERVAL_MS = 500;
+/**
+ * While a track's own clock is still unknown: the gateway holds its frames for a second, so that sound and
+ * picture begin together (gateway/ingest/clock.ts).
+ */
+const CLOCK_INTERVAL_MS = 100;
+const CLOCK_ROUNDS = 15;
 /** One lost answer is no outage. */
 const FAILURES_TO_REPORT = 2;
 /** After this many tries the gateway is left to end the broadcast by itself, as it does without a feed. */
@@ -46,6 +52,8 @@ export class Airing {
   #outdated = false;
   #failures = 0;
   #endTries = 0;
+  /** Rounds in a row that stated a track without its clock. */
+  #clockless = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AiringOptions) {
@@ -84,15 +92,21 @@ export class Airing {
       void this.#round.finally(() => {
         this.#round = null;
         const atOnce = this.#outdated || (this.#state === 'ending' && this.#endTries === 0);
-        const usual = this.#options.watched() ? WATCHED_INTERVAL_MS : FEED_INTERVAL_MS;
-        this.#next(atOnce ? 0 : usual);
+        this.#next(atOnce ? 0 : this.#intervalMs());
       });
     }, inMs);
+  }
+
+  #intervalMs(): number {
+    if (this.#clockless > 0 && this.#clockless <= CLOCK_ROUNDS) return CLOCK_INTERVAL_MS;
+    return this.#options.watched() ? WATCHED_INTERVAL_MS : FEED_INTERVAL_MS;
   }
 
   async #put(): Promise<void> {
     const { gateway, run, lesson, events, log } = this.#options;
     const tracks = await this.#select();
+    const isClockless = tracks.some((track) => !track.senderReport && !track.absCaptureTimeId);
+    this.#clockless = isClockless ? this.#clockless + 1 : 0;
     if (this.#state !== 'on') return;
     try {
       const status = await gateway.put(run.channel, {

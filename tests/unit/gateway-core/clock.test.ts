@@ -58,12 +58,44 @@ test('without a word of the sender frames wait a second, then their arrival coun
   assert.ok(later !== undefined && Math.abs(later - 1_050) < 1);
 });
 
-test('a report that comes within that second ends the wait', () => {
+test('a report of the sender that comes within that second ends the wait', () => {
   const group = new ClockGroup();
   const video = track(group, VIDEO_HZ, 0, 50);
   assert.equal(video.packet(0, false), undefined);
-  video.clock.relayReport(video.rtp(300), 77_000, 350);
+  video.clock.feedReport({ ntpMs: SENDER_MS + 300, rtp: video.rtp(300) }, 350);
   assert.ok(video.packet(400, false) !== undefined);
+});
+
+test('sound that took longer is with its picture, though the SFU reported before the sender', () => {
+  const group = new ClockGroup();
+  const video = track(group, VIDEO_HZ, 0, 50);
+  const audio = track(group, AUDIO_HZ, 0, 220);
+  assert.equal(video.packet(0, false), undefined);
+  assert.equal(audio.packet(0, false), undefined);
+  // When it sent them on: the sound 170 ms after the picture of the same moment.
+  video.clock.relayReport(video.rtp(300), 77_350, 350);
+  audio.clock.relayReport(audio.rtp(300), 77_520, 520);
+  assert.equal(video.packet(400, false), undefined);
+  assert.equal(audio.packet(400, false), undefined);
+  for (const { clock, rtp } of [video, audio]) {
+    clock.feedReport({ ntpMs: SENDER_MS + 500, rtp: rtp(500) }, 600);
+  }
+  const picture = video.packet(700, false);
+  const sound = audio.packet(700, false);
+  assert.ok(picture !== undefined && sound !== undefined && Math.abs(picture - sound) < 1);
+});
+
+test('where the sender says nothing, the SFU’s report counts after that second', () => {
+  const group = new ClockGroup();
+  const video = track(group, VIDEO_HZ, 0, 50);
+  const audio = track(group, AUDIO_HZ, 0, 60);
+  for (const one of [video, audio]) {
+    one.packet(0, false);
+    one.clock.relayReport(one.rtp(300), 77_000, 360);
+  }
+  const picture = video.packet(1_000, false);
+  const sound = audio.packet(1_000, false);
+  assert.ok(picture !== undefined && sound !== undefined && Math.abs(picture - sound) < 1);
 });
 
 test('RTP time wraps at 2^32 without a step', () => {
