@@ -11,11 +11,13 @@ import {
   type AccessAnswer,
   type RecordingInfo,
 } from '#shared/contract/internal.ts';
+import { RelaysPut } from '#shared/contract/relay.ts';
 import { check, readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { GatewayStatus } from '#shared/contract/status.ts';
 import type { Access } from './access/access.ts';
 import type { Channels } from './channel/channels.ts';
+import type { Relays } from './relay/relays.ts';
 
 const PREFIX = '/internal/';
 
@@ -36,6 +38,7 @@ export interface InternalOptions {
   readonly recordings: Recordings;
   readonly status: () => Promise<GatewayStatus>;
   readonly access: Pick<Access, 'settings' | 'explain'>;
+  readonly relays: Pick<Relays, 'get' | 'put' | 'forget'>;
   readonly secret: string;
   readonly log: Log;
 }
@@ -44,7 +47,7 @@ export interface InternalOptions {
 export type InternalApi = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 
 export function createInternalApi(options: InternalOptions): InternalApi {
-  const { channels, recordings, access, decide, status, secret, log } = options;
+  const { channels, recordings, relays, access, decide, status, secret, log } = options;
 
   async function answer(request: IncomingMessage, path: string, query: URLSearchParams): Promise<unknown> {
     const method = request.method ?? '';
@@ -74,10 +77,19 @@ export function createInternalApi(options: InternalOptions): InternalApi {
       if (method !== 'POST') throw new LecternError('method-not-allowed');
       return access.explain(await readJson(request, ExplainRequest));
     }
+    if (noun === 'channels' && id !== undefined && part === 'relays') {
+      const channel = check(ChannelId, id);
+      if (method === 'GET') return relays.get(channel);
+      if (method === 'PUT') return relays.put(channel, await readJson(request, RelaysPut));
+      if (method !== 'DELETE') throw new LecternError('method-not-allowed');
+      relays.forget(channel);
+      return {};
+    }
     if (noun === 'channels' && id !== undefined && part === undefined) {
       if (method !== 'DELETE') throw new LecternError('method-not-allowed');
       const channel = check(ChannelId, id);
       await access.settings.bury(channel);
+      relays.forget(channel);
       await channels.forget(channel);
       await recordings.eraseChannel(channel);
       return {};

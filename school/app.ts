@@ -31,6 +31,7 @@ import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
 import { addStatusRoutes } from './status/routes.ts';
+import { addRelayRoutes } from './relays/routes.ts';
 
 /** Services are reached by the door on this machine, or by a private network's own proxy. */
 const HOST = '127.0.0.1';
@@ -137,6 +138,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   addAccessRoutes(api, { access, lessons, ownerOnly, ipOf });
   addRecordingRoutes(api, { recordings, admission, ownerOnly });
   addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
+  addRelayRoutes(api, { lessons, neighbours, ownerOnly });
   addDocument(api, origin);
   return root;
 }

@@ -9,12 +9,14 @@ import {
   type ChannelSettings,
   type ExplainRequest,
 } from '#shared/contract/internal.ts';
+import { RelaysInfo, type RelaysPut } from '#shared/contract/relay.ts';
 import { callInternal } from '#server/internal-client.ts';
 import type { Settings } from '#server/settings.ts';
 
 /** People wait for these answers: a service that hangs must not hold a page up for longer. */
 const ANSWER_LIMIT_MS = 2_000;
 const DECIDE_LIMIT_MS = 7_000;
+const RELAYS_LIMIT_MS = 10_000;
 
 /** Refusals which say that what should be gone is gone. */
 const GONE: readonly ErrorCode[] = ['not-found', 'unknown-channel', 'not-live', 'room-closed'];
@@ -27,6 +29,12 @@ export interface Neighbours {
   /** Deletes every recording of the channel. */
   eraseChannel(channel: string): Promise<void>;
   eraseRecording(recording: string): Promise<void>;
+  /** What became of the relays of a channel. */
+  relays(channel: string): Promise<RelaysInfo>;
+  /** Makes them what is wanted. */
+  putRelays(channel: string, put: RelaysPut): Promise<RelaysInfo>;
+  /** Ends all of them. */
+  endRelays(channel: string): Promise<void>;
   /** The recordings that the gateway has, of all channels or of one. */
   recordings(channel?: string): Promise<RecordingInfo[]>;
   /** Tells the gateway who may watch and publish. */
@@ -45,6 +53,7 @@ export function reachNeighbours(
   const { LECTERN_SFU_URL: sfu, LECTERN_GATEWAY_URL: gateway } = settings;
   const put = (url: string, body: unknown) =>
     callInternal(secret, 'PUT', url, SettingsTaken, body, ANSWER_LIMIT_MS);
+  const relaysOf = (channel: string) => `${gateway}/internal/channels/${channel}/relays`;
   const remove = async (url: string) => {
     try {
       await callInternal(secret, 'DELETE', url, z.unknown(), undefined, ANSWER_LIMIT_MS);
@@ -63,6 +72,12 @@ export function reachNeighbours(
     // The school's own server may be asked, and has up to five seconds.
     explain: (request) =>
       callInternal(secret, 'POST', `${gateway}/internal/explain`, ExplainAnswer, request, DECIDE_LIMIT_MS),
+    relays: (channel) =>
+      callInternal(secret, 'GET', relaysOf(channel), RelaysInfo, undefined, ANSWER_LIMIT_MS),
+    // The gateway looks the names of the servers up.
+    putRelays: (channel, put) =>
+      callInternal(secret, 'PUT', relaysOf(channel), RelaysInfo, put, RELAYS_LIMIT_MS),
+    endRelays: (channel) => remove(relaysOf(channel)),
     eraseRecording: (recording) => remove(`${gateway}/internal/recordings/${recording}`),
     recordings(channel) {
       const query = channel === undefined ? '' : `?channel=${channel}`;

@@ -94,6 +94,8 @@ const AllSettings = z.object({
     .optional(),
   /** Hosts (comma-separated, with or without a port) that may be asked for leave though they are private. */
   LECTERN_CALLBACK_HOSTS: z.string().default(''),
+  /** Whether relays may go to addresses inside this network; by default they reach public ones alone. */
+  LECTERN_RELAY_PRIVATE: z.enum(['0', '1']).default('0'),
   /** Proxies (comma-separated addresses) whose X-Forwarded-* headers are believed. */
   LECTERN_TRUSTED_PROXIES: z.string().default('127.0.0.1,::1'),
 });

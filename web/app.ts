@@ -13,6 +13,7 @@ import { AccessStore } from './state/access.svelte.ts';
 import { ConsoleStore } from './state/console.svelte.ts';
 import { initLocale } from './state/i18n.svelte.ts';
 import { LessonsStore } from './state/lessons.svelte.ts';
+import { RelaysStore } from './state/relays.svelte.ts';
 import { ReplayStore } from './state/replay.svelte.ts';
 import { Router } from './state/router.svelte.ts';
 import { SessionStore } from './state/session.svelte.ts';
@@ -63,6 +64,8 @@ export function createApp(): App {
     openConsole: () => new ConsoleStore(api),
 
     openAccess: (lesson) => new AccessStore(api, lesson),
+
+    openRelays: (lesson) => new RelaysStore(api, browserClock, lesson),
 
     openWatch(lesson, invite) {
       const early = ahead;

@@ -14,7 +14,7 @@ import { Ladder } from './hls/ladder.ts';
 import { HlsViewers } from './hls/viewers.ts';
 import type { EgressMetrics } from './metrics.ts';
 import { Programme } from './programme/programme.ts';
-import { flvWire, type Wire } from './programme/tag.ts';
+import { flvWire, relayWire, type Wire } from './programme/tag.ts';
 
 /** How long playlists of a broadcast that ended are served, so that every player learns of its end. */
 const FAREWELL_MS = 60_000;
@@ -45,7 +45,7 @@ export class Egress implements Outputs {
     const { metrics, rtmpWire } = this.#options;
     this.#programmes.get(info.channel)?.end();
     const programme = new Programme({
-      wires: [flvWire, rtmpWire],
+      wires: [flvWire, rtmpWire, relayWire],
       requestKeyframe,
       eventsOf: ({ protocol }) => ({
         sent: (bytes) => metrics.sent(protocol, bytes, info.channel),

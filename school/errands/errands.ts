@@ -162,7 +162,7 @@ export class Errands {
    * succeed for the errand to be done, as a room that comes back could go on air once more.
    */
   async #do(errand: Errand): Promise<void> {
-    const { closeRoom, endBroadcast, eraseChannel, eraseRecording } = this.#neighbours;
+    const { closeRoom, endRelays, endBroadcast, eraseChannel, eraseRecording } = this.#neighbours;
     const steps: (() => Promise<void>)[] = [];
     if (errand.type === 'push-settings') {
       steps.push(() => this.#pushes.settings(errand.lesson));
@@ -173,6 +173,7 @@ export class Errands {
     } else {
       steps.push(
         () => closeRoom(errand.lesson),
+        () => endRelays(errand.channel),
         () => endBroadcast(errand.channel),
       );
       if (errand.type === 'erase-lesson') steps.push(() => eraseChannel(errand.channel));

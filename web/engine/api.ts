@@ -9,6 +9,7 @@ import {
   type LessonAccess,
 } from '#shared/contract/access.ts';
 import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
+import { RelaysInfo, type RelaysWanted } from '#shared/contract/relay.ts';
 import {
   AccessRevoked,
   Attendance,
@@ -126,6 +127,16 @@ export class Api {
   /** One class. */
   lesson(lesson: string): Promise<Lesson> {
     return this.#call('GET', `/lessons/${lesson}`, Lesson);
+  }
+
+  /** Where a class is sent on to and where its picture is taken from. */
+  relays(lesson: string): Promise<RelaysInfo> {
+    return this.#call('GET', `/lessons/${lesson}/relays`, RelaysInfo);
+  }
+
+  /** Says all of that anew. */
+  setRelays(lesson: string, wanted: RelaysWanted): Promise<RelaysInfo> {
+    return this.#call('PUT', `/lessons/${lesson}/relays`, RelaysInfo, wanted);
   }
 
   /** Exchanges an invitation for a ticket to the room; `ticket` is this tab's last one, if it has one. */

@@ -3,6 +3,7 @@ import type { Api } from '../engine/api.ts';
 import type { AccessStore } from './access.svelte.ts';
 import type { ConsoleStore } from './console.svelte.ts';
 import type { LessonsStore } from './lessons.svelte.ts';
+import type { RelaysStore } from './relays.svelte.ts';
 import type { ReplayStore } from './replay.svelte.ts';
 import type { Router } from './router.svelte.ts';
 import type { SessionStore } from './session.svelte.ts';
@@ -21,6 +22,8 @@ export interface App {
   openAccess(lesson: string | null): AccessStore;
   /** Opens the owner's console. */
   openConsole(): ConsoleStore;
+  /** Opens the relays of a class. The part of a page that opens them closes them. */
+  openRelays(lesson: string): RelaysStore;
   /** Opens the audience's side of a class. The page that opens it closes it. */
   openWatch(lesson: string, invite: string): WatchStore;
   /** Opens a recording. The page that opens it closes it. */

@@ -14,7 +14,7 @@ import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
 
 /** How a protocol puts messages on its wire. */
 export interface Wire {
-  readonly protocol: 'flv' | 'rtmp';
+  readonly protocol: 'flv' | 'rtmp' | 'relay';
   /** What a connection begins with. */
   preamble(has: { audio: boolean; video: boolean }): Uint8Array;
   message(type: FlvTagType, timestampMs: number, body: Uint8Array): Uint8Array;
@@ -22,6 +22,9 @@ export interface Wire {
 
 /** FLV as a file has it; over HTTP and WebSocket alike. */
 export const flvWire: Wire = { protocol: 'flv', preamble: flvHeader, message: flvTag };
+
+/** The same for what is sent on to other servers, which are no viewers. */
+export const relayWire: Wire = { ...flvWire, protocol: 'relay' };
 
 export class Tag {
   readonly type: FlvTagType;

@@ -76,6 +76,7 @@ describe('the OpenAPI document', () => {
         'get /api/v1/lessons/{lesson}',
         'get /api/v1/lessons/{lesson}/access',
         'get /api/v1/lessons/{lesson}/attendance',
+        'get /api/v1/lessons/{lesson}/relays',
         'get /api/v1/lessons/{lesson}/watermark',
         'get /api/v1/recordings',
         'get /api/v1/recordings/{recording}',
@@ -94,6 +95,7 @@ describe('the OpenAPI document', () => {
         'post /api/v1/session',
         'put /api/v1/access',
         'put /api/v1/lessons/{lesson}/access',
+        'put /api/v1/lessons/{lesson}/relays',
         'put /api/v1/lessons/{lesson}/watermark',
       ],
     );

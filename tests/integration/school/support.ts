@@ -14,6 +14,7 @@ import {
 } from '#shared/contract/internal.ts';
 import { Lesson } from '#shared/contract/rest.ts';
 import { LecternError } from '#shared/contract/errors.ts';
+import { RelaysPut } from '#shared/contract/relay.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
@@ -31,6 +32,8 @@ export interface Neighbour {
   readonly asked: string[];
   /** What `GET /internal/recordings` tells. */
   recordings: RecordingInfo[];
+  /** What was put as the relays of a channel. */
+  readonly relays: Map<string, RelaysPut>;
   /** Done before a request is answered. */
   onAsk: () => Promise<void>;
   /** What it was told of each channel, and of all (`''`), the newest last. */
@@ -54,6 +57,7 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
     },
     asked: [],
     recordings: [],
+    relays: new Map(),
     onAsk: async () => undefined,
     told: new Map(),
     decided: [],
@@ -84,7 +88,13 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
             sendJson(response, 200, { allow, ...verdict, steps: [], country: 'CN' });
             return;
           }
-          if (request.method === 'DELETE') {
+          const relayed = /^\/internal\/channels\/([a-z0-9]+)\/relays$/.exec(url.pathname)?.[1];
+          if (relayed !== undefined && request.method !== 'DELETE') {
+            if (request.method === 'PUT') {
+              neighbour.relays.set(relayed, await readJson(request, RelaysPut));
+            }
+            sendJson(response, 200, { push: [], pull: null });
+          } else if (request.method === 'DELETE') {
             sendJson(response, 200, {});
           } else if (url.pathname === '/internal/recordings') {
             const channel = url.searchParams.get('channel');

@@ -45,6 +45,9 @@ const access = await Access.open({
   channelOf: () => undefined,
   log,
 });
+const relays = { push: [], pull: null };
+const put: string[] = [];
+const forgotten: string[] = [];
 const api = createInternalApi({
   channels: stage.channels,
   recordings: {
@@ -55,6 +58,12 @@ const api = createInternalApi({
   access,
   decide: answerFor(access.decide),
   status: () => Promise.reject(new Error('nobody asks here')),
+  relays: {
+    get: () => relays,
+    put: (channel, { wanted }) =>
+      Promise.resolve(void put.push(`${channel} ${wanted.push.length}`)).then(() => relays),
+    forget: (channel) => void forgotten.push(channel),
+  },
   secret: SECRET,
   log,
 });
@@ -182,6 +191,22 @@ test('a publisher is let in by the key of now, and by none once the lesson is ov
     publishVersion: null,
   });
   assert.equal((await publish(1)).code, 'room-closed');
+});
+
+test('relays are said, told and ended', async () => {
+  const path = `/internal/channels/${CHANNEL}/relays`;
+  const wanted = { push: [{ url: 'rtmp://live.example.com/app/key' }], pull: null };
+  assert.equal((await ask('PUT', path, { lesson: 'lesson123', title: 'A class', wanted })).status, 200);
+  assert.deepEqual(put, [`${CHANNEL} 1`]);
+  assert.equal((await ask('GET', path)).status, 200);
+  assert.equal((await ask('DELETE', path)).status, 200);
+  assert.deepEqual(forgotten, [CHANNEL]);
+  assert.equal((await ask('POST', path)).code, 'method-not-allowed');
+  const files = { push: [{ url: 'file:///etc/passwd' }], pull: null };
+  assert.equal(
+    (await ask('PUT', path, { lesson: 'lesson123', title: 'A class', wanted: files })).code,
+    'bad-request',
+  );
 });
 
 test('recordings are listed and erased', async () => {

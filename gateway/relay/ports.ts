@@ -1,0 +1,30 @@
+// What relays need of the rest of the gateway.
+import type { FlvTagType } from '#shared/media/flv.ts';
+import type { Programme } from '../egress/programme/programme.ts';
+
+/** What is on air. */
+export interface OnAir {
+  /** Undefined while nothing is. */
+  programme(channel: string): Programme | undefined;
+}
+
+/** One source that is let into a class. */
+export interface Inlet {
+  /** Takes an FLV tag. Throws MalformedError when nothing makes sense any more. */
+  tag(type: FlvTagType, timestampMs: number, body: Uint8Array): void;
+  /** How far what was taken is ahead of the time that passed, in ms. */
+  readonly aheadMs: number;
+  /** `lost` has some seconds to come back. */
+  end(how: 'finished' | 'lost'): void;
+}
+
+export interface InletAsk {
+  readonly channel: string;
+  readonly lesson: string;
+  readonly title: string;
+  /** What its tile is called. */
+  readonly name: string;
+}
+
+/** Lets a source into a class. Rejects with LecternError; `onRefused` is told when it is thrown out later. */
+export type OpenInlet = (ask: InletAsk, onRefused: (error: Error) => void) => Promise<Inlet>;
