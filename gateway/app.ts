@@ -1,7 +1,8 @@
-// Joins the broadcast plane: recordings, ingest, sound, channels, outputs, publications and the servers in
-// front of them.
+// Joins the broadcast plane: recordings, ingest, sound, channels, outputs, publications, relays and the
+// servers in front of them.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { getCACertificates } from 'node:tls';
 import { Gauge, type Registry } from 'prom-client';
 import { trustedProxies } from '#server/forwarded.ts';
 import { closeServer, createMetrics, listen, type RunningService } from '#server/service.ts';
@@ -33,6 +34,8 @@ import { createAdmit } from './ingest/webcodecs/admission.ts';
 import { WebCodecsServer } from './ingest/webcodecs/publish-socket.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { createInternalApi } from './internal.ts';
+import { inletOf } from './relay/inlet.ts';
+import { Relays } from './relay/relays.ts';
 import { RecordingStore } from './store/recording-store.ts';
 
 export interface RunningGateway extends RunningService {
@@ -117,6 +120,17 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       log,
     });
     owned.push(() => publications.close());
+    const relays = await Relays.open({
+      dir: join(folder, 'relays'),
+      onAir: egress,
+      open: inletOf(publications),
+      ffmpeg: settings.LECTERN_FFMPEG ?? findFfmpeg(),
+      allowPrivate: settings.LECTERN_RELAY_PRIVATE === '1',
+      authorities: [...getCACertificates('default'), ...getCACertificates('system')],
+      metrics: registry,
+      log,
+    });
+    owned.push(() => relays.close());
     const publish = createRtmpPublishing({
       publications,
       titleOf: (channel) => access.settings.titleOf(channel),
@@ -150,6 +164,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       internal: createInternalApi({
         channels,
         recordings: store,
+        relays,
         access,
         decide: answerFor(decide),
         status: () => monitor.status(),
