@@ -105,14 +105,16 @@ export async function startRelayRig(
       const onAir = egress.goLive();
       const all = looped(reel, 20);
       const startMs = performance.now();
+      const startUs = all[0]?.atUs ?? 0;
       const timer = setInterval(() => {
-        const dueUs = (performance.now() - startMs) * 1_000 + (all[0]?.atUs ?? 0);
+        const dueUs = (performance.now() - startMs) * 1_000 + startUs;
         const later = all.findIndex(({ atUs }) => atUs > dueUs);
         onAir.send(all.splice(0, Math.max(0, later)));
       }, 10);
       const end = () => {
         clearInterval(timer);
         onAir.programme.end();
+        void onAir.ladder.end();
       };
       ends.push(end);
       return end;
@@ -144,18 +146,9 @@ export async function startRelayRig(
 
 const run = promisify(execFile);
 
-/**
- * `codec_name,width` of each stream, as ffprobe sees them. A player that comes in the moment in which the
- * publisher does is at times left without a picture by nginx, so it may come again.
- */
+/** `codec_name,width` of each stream, as ffprobe sees them. */
 export async function probe(url: string): Promise<string[]> {
   const args = ['-v', 'error', '-rw_timeout', '4000000', '-show_entries', 'stream=codec_name,width'];
-  for (let tries = 1; ; tries += 1) {
-    try {
-      const { stdout } = await run('ffprobe', [...args, '-of', 'csv=p=0', url], { timeout: 20_000 });
-      return stdout.trim().split('\n').sort();
-    } catch (error) {
-      if (tries === 3) throw error;
-    }
-  }
+  const { stdout } = await run('ffprobe', [...args, '-of', 'csv=p=0', url], { timeout: 20_000 });
+  return stdout.trim().split('\n').sort();
 }
