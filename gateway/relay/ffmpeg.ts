@@ -67,6 +67,8 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
     kill(reason) {
       killed ??= reason;
       child.kill('SIGKILL');
+      // A pipe that somebody paused keeps what is in it, and 'close' would wait for that for ever.
+      child.stdout.destroy();
     },
   };
 }
