@@ -62,7 +62,10 @@ describe('a page that is left open', () => {
       await page.waitForTimeout(LOOK_MS);
       assert.ok(asked.length <= MOST, `${asked.length} requests: ${[...new Set(asked)].join(' ')}`);
       if (name.startsWith('the home')) {
-        assert.ok(await page.getByRole('button', { name: 'Add', exact: true }).isVisible(), 'and stays as it is');
+        assert.ok(
+          await page.getByRole('button', { name: 'Add', exact: true }).isVisible(),
+          'and stays as it is',
+        );
       }
       await page.close();
     });
