@@ -25,7 +25,8 @@ import type { Report } from './report.ts';
 const start = promisify(execFile);
 const LOOKS = 80;
 const JOINS = 12;
-const LOAD_S = 8;
+/** Shorter than a part stays in the playlist. */
+const LOAD_S = 3;
 const CONNECTIONS = 48;
 
 async function latency(browser: Browser, lectern: Lectern, report: Report): Promise<void> {
@@ -139,7 +140,7 @@ async function requests(lectern: Lectern, report: Report): Promise<void> {
     const folder = `${gatewayOf(lectern)}${pathname.replace(/[^/]+$/, '')}requests1/`;
     const playlist = `${folder}v0.m3u8${search}`;
     const text = await (await fetch(playlist)).text();
-    const part = readPlaylist(text).segments.at(-2)?.parts.at(2)?.uri ?? '';
+    const part = readPlaylist(text).segments.flatMap(({ parts }) => parts).at(-1)?.uri ?? '';
     const bytes = Buffer.from(await (await fetch(new URL(part, playlist))).arrayBuffer());
     mkdirSync(join(dir, 'files'));
     writeFileSync(join(dir, 'files/v0.m3u8'), text);

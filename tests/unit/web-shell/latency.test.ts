@@ -57,14 +57,32 @@ test('without media there is nothing to do', () => {
   assert.deepEqual(steer(view(0, { ranges: [] }), 0.4), { kind: 'rate', rate: 1 });
 });
 
+/** Lets `ms` pass in steps of 200 ms, with `leftS` to play at the emptiest moments; returns the target. */
+function pass(target: LatencyTarget, fromMs: number, ms: number, leftS: (targetS: number) => number): number {
+  let targetS = target.at(fromMs, 1);
+  for (let at = 0; at <= ms; at += 200) targetS = target.at(fromMs + at, leftS(targetS));
+  return targetS;
+}
+
 test('each stall asks for a larger store, quiet minutes give it back, both within bounds', () => {
   const target = new LatencyTarget(0);
-  const least = target.at(0);
+  const first = target.at(0, 0.4);
   for (let stall = 0; stall < 50; stall += 1) target.stalled(1_000);
-  const most = target.at(1_000);
-  assert.ok(most > least && most <= 3);
-  assert.ok(target.at(200_000) < most);
-  assert.equal(target.at(10_000_000), least);
+  const most = target.at(1_000, 0.4);
+  assert.ok(most > first && most <= 3);
+  const smooth = (targetS: number) => targetS - 0.05;
+  assert.ok(pass(target, 1_000, 60_000, smooth) < most);
+  assert.equal(pass(target, 61_000, 1_000_000, smooth), 0.2);
+});
+
+test('a steady network is followed closely within a quarter of a minute', () => {
+  const targetS = pass(new LatencyTarget(0), 0, 15_000, (now) => now - 0.05);
+  assert.ok(Math.abs(targetS - 0.2) < 1e-9, String(targetS));
+});
+
+test('one that brings media in bursts keeps the store that these need', () => {
+  const targetS = pass(new LatencyTarget(0), 0, 600_000, (now) => now - 0.2);
+  assert.ok(targetS >= 0.3 - 1e-9, String(targetS));
 });
 
 /** Plays for `ms` in steps of 200 ms as the player does; returns how far behind it ends, and what it did. */

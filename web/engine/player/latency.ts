@@ -53,36 +53,51 @@ export function steer(view: View, targetS: number): Move {
 
 const holds = (range: Range, positionS: number) => range.startS <= positionS && positionS <= range.endS;
 
-/** The distance to keep at first, and never less, in s. */
-const TARGET_MIN_S = 0.4;
+/** The distance to keep at first, the least and the most, in s. */
+const TARGET_FIRST_S = 0.4;
+const TARGET_MIN_S = 0.2;
 const TARGET_MAX_S = 2.5;
 /** What each stall adds, in s: a network that starves us needs a larger store. */
 const STALL_ADDS_S = 0.25;
-/** What each quiet while takes away again, in s. */
+/** What each quiet while takes away again, in s; the whiles are longer once there was a stall. */
 const QUIET_TAKES_S = 0.1;
-const QUIET_MS = 20_000;
+const QUIET_MS = 5_000;
+const QUIET_AFTER_STALL_MS = 20_000;
+/** What has to be left of the store at its emptiest moment after that, in s. */
+const SPARE_S = 0.1;
 
 /** The distance to keep, learned from this viewer's network. */
 export class LatencyTarget {
-  #targetS = TARGET_MIN_S;
-  #changedAtMs: number;
+  #targetS = TARGET_FIRST_S;
+  #quietMs = QUIET_MS;
+  /** Since when nothing changed, and the least that was left to play since then, in s. */
+  #sinceMs: number;
+  #leastS = Infinity;
 
   constructor(nowMs: number) {
-    this.#changedAtMs = nowMs;
+    this.#sinceMs = nowMs;
   }
 
   stalled(nowMs: number): void {
     this.#targetS = Math.min(TARGET_MAX_S, this.#targetS + STALL_ADDS_S);
-    this.#changedAtMs = nowMs;
+    this.#quietMs = QUIET_AFTER_STALL_MS;
+    this.#begin(nowMs);
   }
 
-  /** In seconds. */
-  at(nowMs: number): number {
-    while (nowMs - this.#changedAtMs > QUIET_MS && this.#targetS > TARGET_MIN_S) {
-      this.#targetS = Math.max(TARGET_MIN_S, this.#targetS - QUIET_TAKES_S);
-      this.#changedAtMs += QUIET_MS;
+  /** In s, of a player that has `leftS` seconds to play. */
+  at(nowMs: number, leftS: number): number {
+    this.#leastS = Math.min(this.#leastS, leftS);
+    if (nowMs - this.#sinceMs > this.#quietMs) {
+      const nearerS = Math.max(TARGET_MIN_S, this.#targetS - QUIET_TAKES_S);
+      if (this.#leastS - (this.#targetS - nearerS) >= SPARE_S) this.#targetS = nearerS;
+      this.#begin(nowMs);
     }
     return this.#targetS;
+  }
+
+  #begin(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#leastS = Infinity;
   }
 }
 

@@ -355,7 +355,8 @@ export class LivePlayer {
       first: !source.corrected,
     };
     source.corrected = true;
-    const move = steer(view, this.#target.at(this.#now));
+    const leftS = Math.max(0, (ranges.at(-1)?.endS ?? 0) - positionS);
+    const move = steer(view, this.#target.at(this.#now, leftS));
     if (move.kind === 'jump') screen.seek(move.toS);
     else if (move.rate !== screen.rate) screen.rate = move.rate;
   }
