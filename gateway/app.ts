@@ -126,7 +126,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       open: inletOf(publications),
       ffmpeg: settings.LECTERN_FFMPEG ?? findFfmpeg(),
       allowPrivate: settings.LECTERN_RELAY_PRIVATE === '1',
-      authorities: [...getCACertificates('default'), ...getCACertificates('system')],
+      authorities: () => [...getCACertificates('default'), ...getCACertificates('system')],
       metrics: registry,
       log,
     });

@@ -16,7 +16,7 @@ import { openProxy, type Proxy } from './proxy.ts';
 import { createPull } from './pull.ts';
 import { createPush } from './push.ts';
 import { Relay, type EndReason } from './relay.ts';
-import type { Outside } from './way.ts';
+import type { Outside, Trust } from './way.ts';
 
 /** What is on disk of a channel. */
 const Kept = z.object({
@@ -35,8 +35,8 @@ export interface RelaysOptions {
   readonly ffmpeg: string;
   /** Whether addresses inside this network may be used. */
   readonly allowPrivate: boolean;
-  /** Whom certificates are believed from, in PEM. */
-  readonly authorities: readonly string[];
+  /** Whom certificates are believed from, in PEM; asked when one is to be checked. */
+  readonly authorities: () => readonly string[];
   readonly metrics: Registry;
   readonly log: Log;
 }
@@ -70,15 +70,13 @@ export class Relays {
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
     const resolve = createResolve(options.allowPrivate);
     const proxy = await openProxy(resolve);
-    // ffmpeg has to be told: not every build of it knows where this system keeps them.
-    const caFile = join(options.dir, 'authorities.pem');
-    writeFileSync(caFile, options.authorities.join('\n'));
-    const outside = {
+    let trust: Trust | undefined;
+    const outside: Outside = {
       ffmpeg: options.ffmpeg,
       proxy: proxy.url,
       resolve,
-      caFile,
-      trust: createSecureContext({ ca: [...options.authorities] }),
+      // Megabytes, for who needs them.
+      trust: () => (trust ??= readTrust(options)),
     };
     const relays = new Relays(options, outside, proxy);
     relays.#watch();
@@ -236,6 +234,14 @@ export class Relays {
       },
     });
   }
+}
+
+/** ffmpeg has to be told: not every build of it knows where this system keeps them. */
+function readTrust({ dir, authorities }: RelaysOptions): Trust {
+  const ca = [...new Set(authorities())];
+  const caFile = join(dir, 'authorities.pem');
+  writeFileSync(caFile, ca.join('\n'));
+  return { caFile, context: createSecureContext({ ca }) };
 }
 
 const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes);

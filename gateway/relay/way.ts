@@ -6,15 +6,19 @@ import { connect, createServer, isIP, type AddressInfo, type Socket } from 'node
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import type { Resolve } from './addresses.ts';
 
+/** Whom certificates are believed from: for ffmpeg a file in PEM, for us the same. */
+export interface Trust {
+  readonly caFile: string;
+  readonly context: SecureContext;
+}
+
 /** What is alike for all relays. */
 export interface Outside {
   readonly ffmpeg: string;
   /** Where HTTP goes through. */
   readonly proxy: string;
   readonly resolve: Resolve;
-  /** Whom certificates are believed from: for ffmpeg a file in PEM, for us the same. */
-  readonly caFile: string;
-  readonly trust: SecureContext;
+  readonly trust: () => Trust;
 }
 
 export interface Way {
@@ -35,7 +39,7 @@ export async function openWay(
   const ip = await outside.resolve(target.hostname);
   const close = () => undefined;
   if (target.protocol === 'https:') {
-    return { url, options: ['-tls_verify', '1', '-ca_file', outside.caFile], close };
+    return { url, options: ['-tls_verify', '1', '-ca_file', outside.trust().caFile], close };
   }
   if (target.protocol === 'http:') return { url, options: [], close };
   const tunnel = await openTunnel(target, ip, outside.trust, onFailure);
@@ -54,12 +58,7 @@ export function applicationOf(pathname: string): string {
 }
 
 /** Takes one connection on loopback to `ip`. */
-async function openTunnel(
-  target: URL,
-  ip: string,
-  trust: SecureContext,
-  onFailure: (reason: string) => void,
-) {
+async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure: (reason: string) => void) {
   const sockets: Socket[] = [];
   const server = createServer((near) => {
     server.close();
@@ -87,14 +86,14 @@ async function openTunnel(
   };
 }
 
-function connectTo({ protocol, hostname, port }: URL, ip: string, trust: SecureContext): Socket {
+function connectTo({ protocol, hostname, port }: URL, ip: string, trust: () => Trust): Socket {
   if (protocol === 'rtmp:')
     return connect({ host: ip, port: port === '' ? 1_935 : Number(port), noDelay: true });
   const name = hostname.replace(/^\[(.*)\]$/, '$1');
   return connectTls({
     host: ip,
     port: port === '' ? 443 : Number(port),
-    secureContext: trust,
+    secureContext: trust().context,
     ...(isIP(name) === 0 ? { servername: name } : {}),
   });
 }

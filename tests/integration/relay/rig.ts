@@ -83,7 +83,7 @@ export async function startRelayRig(
       },
       ffmpeg: options.ffmpeg ?? 'ffmpeg',
       allowPrivate: options.allowPrivate ?? true,
-      authorities: options.authorities ?? [],
+      authorities: () => options.authorities ?? [],
       metrics,
       log,
     });
