@@ -83,6 +83,12 @@ type State =
   | { is: 'closing'; child: ChildProcess }
   | { is: 'closed' };
 
+/**
+ * What lives for a moment here is small beside the buffers outside V8's heap: half of V8's usual room for it
+ * is enough, and spares each service some dozen MB.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
+
 class Service {
   readonly #spec: ServiceSpec;
   readonly #options: SupervisorOptions;
@@ -100,7 +106,7 @@ class Service {
 
   start(): void {
     const { name, file } = this.#spec;
-    const child = spawn(process.execPath, [file], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, file], {
       env: this.#options.env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends things in
