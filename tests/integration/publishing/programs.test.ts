@@ -13,8 +13,17 @@ after(() => rig.close());
 
 const heard = () => rig.rooms.heard;
 
-/** What a publisher of the plain film leaves in the room within a few seconds. */
-async function isWhole(name: string, gaps = 0): Promise<void> {
+/**
+ * GStreamer's muxer leaves out what is late while it starts on a busy machine: gaps of 30 to 60 ms in its own
+ * timestamps, seen within the first ten packets.
+ */
+const STARTING_PACKETS = 25;
+
+/**
+ * What a publisher of the plain film leaves in the room within a few seconds; `starting` packets of sound
+ * are not looked at.
+ */
+async function isWhole(name: string, starting = 0): Promise<void> {
   const { pictures, sounds } = heard();
   const from = { pictures: pictures.length, sounds: sounds.length };
   await until(
@@ -26,10 +35,10 @@ async function isWhole(name: string, gaps = 0): Promise<void> {
   assert.ok(mine[0]?.key, 'the first picture is a key frame');
   const errors = await decodeErrors(writePictures(name, mine));
   assert.equal(errors, '');
-  // 20 ms each, and not a seam between them, but where a live source leaves one itself.
-  const ticks = sounds.slice(from.sounds).map((sound) => sound.ticks);
+  // 20 ms each, and not a seam between them.
+  const ticks = sounds.slice(from.sounds + starting).map((sound) => sound.ticks);
   const seams = ticks.slice(1).filter((tick, index) => tick - (ticks[index] ?? 0) !== 960);
-  assert.ok(seams.length <= gaps, `${seams.length} seams in ${ticks.length} packets`);
+  assert.equal(seams.length, 0, `seams in ${ticks.length} packets`);
 }
 
 describe('RTMP in', () => {
@@ -67,7 +76,7 @@ describe('RTMP in', () => {
         `location=${location}`,
       ]);
       try {
-        await isWhole(sink, 15);
+        await isWhole(sink, STARTING_PACKETS);
       } catch (error) {
         throw new Error(`${String(error)}\n${gst.said()}`, { cause: error });
       } finally {
