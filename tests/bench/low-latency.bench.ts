@@ -140,7 +140,10 @@ async function requests(lectern: Lectern, report: Report): Promise<void> {
     const folder = `${gatewayOf(lectern)}${pathname.replace(/[^/]+$/, '')}requests1/`;
     const playlist = `${folder}v0.m3u8${search}`;
     const text = await (await fetch(playlist)).text();
-    const part = readPlaylist(text).segments.flatMap(({ parts }) => parts).at(-1)?.uri ?? '';
+    const part =
+      readPlaylist(text)
+        .segments.flatMap(({ parts }) => parts)
+        .at(-1)?.uri ?? '';
     const bytes = Buffer.from(await (await fetch(new URL(part, playlist))).arrayBuffer());
     mkdirSync(join(dir, 'files'));
     writeFileSync(join(dir, 'files/v0.m3u8'), text);

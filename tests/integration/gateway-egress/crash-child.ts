@@ -10,12 +10,14 @@ const air = rig.goLive();
 const report = setInterval(() => stdout.write(`${reportedUs}\n`), 20);
 let reportedUs = 0;
 const all = shots(film);
-for (let at = 0; at < all.length; at += 40) {
-  const batch = all.slice(at, at + 40);
-  const started = performance.now();
+const startedMs = performance.now();
+// A few at a time, as they come in a class: what is sent in one go is not on disk in the same moment.
+const TOGETHER = 5;
+for (let at = 0; at < all.length; at += TOGETHER) {
+  const batch = all.slice(at, at + TOGETHER);
   air.send(batch);
   reportedUs = batch.at(-1)?.atUs ?? 0;
-  const spanMs = ((batch.at(-1)?.atUs ?? 0) - (batch[0]?.atUs ?? 0)) / 1_000;
-  await new Promise((resolve) => setTimeout(resolve, Math.max(0, spanMs - (performance.now() - started))));
+  const dueMs = (reportedUs - (all[0]?.atUs ?? 0)) / 1_000;
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, startedMs + dueMs - performance.now())));
 }
 clearInterval(report);
