@@ -126,8 +126,9 @@ describe('who may watch, in the pages', () => {
       .first()
       .click();
     const { publish } = await renewed();
-    assert.equal(await page.getByLabel('Server', { exact: true }).inputValue(), publish?.rtmp.url);
-    const key = page.getByLabel('Stream key', { exact: true });
+    const panel = page.getByRole('region', { name: 'Stream from OBS' });
+    assert.equal(await panel.getByLabel('Server', { exact: true }).inputValue(), publish?.rtmp.url);
+    const key = panel.getByLabel('Stream key', { exact: true });
     assert.equal(await key.inputValue(), publish?.rtmp.key);
     assert.equal(await key.getAttribute('type'), 'password', 'not for whoever sees the screen');
     await shoot(page, 'stream-from-obs');

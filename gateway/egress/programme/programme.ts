@@ -17,6 +17,8 @@ const PRIME_AFTER_US = 1_500_000;
 
 /** Two pictures are at least this far apart: FLV counts in ms. */
 const MIN_STEP_US = 1_000;
+/** How often the key frame of a new configuration is sent before it. */
+const BRIDGE_STEPS = 2;
 
 export interface ProgrammeOptions {
   readonly wires: readonly Wire[];
@@ -95,7 +97,7 @@ export class Programme implements ProgrammeSink {
   }
 
   #take(given: Frame): void {
-    const frame = given.kind === 'video' ? this.#behindStill(given) : given;
+    const frame = given.kind === 'video' ? this.#behind(given) : given;
     const timeUs = frame.kind === 'video' ? frame.dtsUs : frame.ptsUs;
     this.#firstUs ??= timeUs;
     if (frame.kind === 'video') {
@@ -118,9 +120,13 @@ export class Programme implements ProgrammeSink {
     if (complete || timeUs - this.#firstUs > PRIME_AFTER_US) this.#prime();
   }
 
-  /** A camera that comes back later than its sound does may have had its place taken by a still picture. */
-  #behindStill(frame: VideoFrame): VideoFrame {
-    const lateUs = this.#pictureUs + MIN_STEP_US - frame.dtsUs;
+  /**
+   * A camera that comes back later than its sound does may have had its place taken by a still picture, and
+   * a new configuration needs room before it: no two pictures have one time.
+   */
+  #behind(frame: VideoFrame): VideoFrame {
+    const isBridged = this.#video !== undefined && frame.config !== this.#video;
+    const lateUs = this.#pictureUs + (isBridged ? BRIDGE_STEPS + 1 : 1) * MIN_STEP_US - frame.dtsUs;
     return lateUs > 0 ? { ...frame, dtsUs: frame.dtsUs + lateUs, ptsUs: frame.ptsUs + lateUs } : frame;
   }
 
@@ -133,9 +139,8 @@ export class Programme implements ProgrammeSink {
   #bridge(frame: VideoFrame): void {
     const { sps, pps } = frame.config;
     const data = concatBytes([writeAvcc([sps, pps]), frame.data]);
-    const stepUs = Math.min(1_000, (frame.dtsUs - this.#pictureUs) / 3);
-    for (const step of [1, 2]) {
-      const dtsUs = this.#pictureUs + step * stepUs;
+    for (let step = 1; step <= BRIDGE_STEPS; step += 1) {
+      const dtsUs = this.#pictureUs + step * MIN_STEP_US;
       this.#push(frameTag({ ...frame, data, dtsUs, ptsUs: dtsUs }, false));
     }
   }

@@ -153,6 +153,29 @@ test('viewers who come before the first picture wait for it, so that the header 
   made.end();
 });
 
+test('no two pictures have one time, however close a change of resolution follows', () => {
+  for (const gapUs of [0, 400, 1_000, 2_000, 33_000]) {
+    const { made } = programme();
+    made.frame(sound(0));
+    made.frame(picture(0, true, configOf(1)));
+    const ear = new Ear();
+    made.join(flvWire, ear);
+    const data = writeAvcc([Uint8Array.of(0x65, 1, 2, 3)]);
+    made.frame({ ...picture(gapUs, true, configOf(2)), data });
+    made.frame(picture(gapUs + 2_000, false, configOf(2)));
+    made.end();
+    const times = ear
+      .tags()
+      .filter((tag) => tag.type === 'video' && parseVideoBody(tag.body).type === 'frame')
+      .map((tag) => tag.timestampMs);
+    assert.equal(new Set(times).size, times.length, `${gapUs} µs: ${times.join()}`);
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    );
+  }
+});
+
 test('a change of resolution brings a new sequence header before its key frame', () => {
   const { made } = programme();
   made.frame(sound(0));
