@@ -40,6 +40,10 @@ export function signPlayback(
   return query.toString();
 }
 
+/** A parameter that is there twice means one thing to one reader and another to the next (a CDN, a proxy). */
+const isRepeated = (query: URLSearchParams) =>
+  Object.keys(PlaybackQuery.shape).some((name) => query.getAll(name).length > 1);
+
 /**
  * Checks a query against `resource`. Returns undefined if it is good, else why it is refused; an address of
  * an epoch below `minEpoch` was revoked, and is as good as a forged one.
@@ -53,6 +57,7 @@ export function checkPlayback(
   minEpoch = 0,
 ): ErrorCode | undefined {
   if (!query.has('sign') || !query.has('expires')) return 'signature-missing';
+  if (isRepeated(query)) return 'signature-invalid';
   const parsed = PlaybackQuery.safeParse(Object.fromEntries(query));
   if (!parsed.success) return 'signature-invalid';
   const { expires, viewer, epoch = 0 } = parsed.data;

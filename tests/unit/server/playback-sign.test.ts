@@ -47,6 +47,13 @@ describe('a signed address', () => {
     assert.equal(check(query, { secret: `${SECRET}x` }), 'signature-invalid');
   });
 
+  it('says everything once: two readers could take two of one for different ones', () => {
+    assert.equal(check(`expires=${EXPIRES + 9_999}&${query}`), 'signature-invalid');
+    assert.equal(check(`${query}&sign=x`), 'signature-invalid');
+    assert.equal(check(`${query}&viewer=anna&viewer=ben`), 'signature-invalid');
+    assert.equal(check(`${query}&_HLS_msn=1&other=1&other=2`), undefined);
+  });
+
   it('cannot be altered', () => {
     const sign = new URLSearchParams(query).get('sign') ?? '';
     const named = new URLSearchParams(signPlayback(SECRET, 'play', LIVE, EXPIRES, 'anna'));
