@@ -21,7 +21,11 @@ import { ClockGroup, TrackClock } from '../../gateway/ingest/clock.ts';
 import { IngestTally } from '../../gateway/ingest/metrics.ts';
 import { isRtcp, parseRtp } from '../../gateway/ingest/rtp/packet.ts';
 import { RtpReceiver } from '../../gateway/ingest/rtp/receiver.ts';
-import { readSenderReports } from '../../gateway/ingest/rtp/rtcp.ts';
+import { pictureLoss, readSenderReports } from '../../gateway/ingest/rtp/rtcp.ts';
+import { readWants, senderReport } from '../../gateway/ingest/uplink/rtcp.ts';
+import { readFragment } from '../../sfu/sdp/fragment.ts';
+import { readOffer } from '../../sfu/sdp/offer.ts';
+import { CHROMIUM_OFFER, OBS_OFFER } from '../unit/sfu/offers.ts';
 import { flvFile, rtmpClient, rtpPackets } from './captures.ts';
 
 export interface Target {
@@ -279,6 +283,40 @@ async function publishRecords(): Promise<Target> {
   };
 }
 
+/** What WHIP and WHEP clients post, and patch. */
+function sdp(): Target {
+  const fragment = CHROMIUM_OFFER.split('\r\n').filter((line) => /^(m=|a=(ice|mid|candidate))/.test(line));
+  return {
+    name: 'SDP of WHIP and WHEP',
+    seeds: [OBS_OFFER, CHROMIUM_OFFER, fragment.join('\r\n')].map((text) => Buffer.from(text)),
+    take(input) {
+      const text = input.toString('utf8');
+      if (text.startsWith('v=0')) readOffer(text);
+      else readFragment(text);
+    },
+    allowed: (error) => error instanceof LecternError && error.code === 'bad-request',
+  };
+}
+
+/** What the SFU says of the RTP that publications send to it. */
+function feedback(): Target {
+  const ssrc = 0x1234;
+  const nack = Buffer.alloc(20);
+  nack.set([0x81, 205, 0, 4]);
+  nack.writeUInt32BE(ssrc, 8);
+  nack.writeUInt32BE(0x0102ffff, 12);
+  const report = senderReport({ ssrc, wallMs: 1_700_000_000_000, rtp: 1, packets: 2, bytes: 3 }, 'fuzz');
+  return {
+    name: 'RTCP feedback',
+    seeds: [pictureLoss(7, ssrc), nack, report, Buffer.concat([report, nack, pictureLoss(7, ssrc)])],
+    take(input) {
+      const { lost } = readWants(input, ssrc);
+      if (lost.length > 10_000) throw new Error(`${lost.length} packets are wanted of one datagram`);
+    },
+    allowed: never,
+  };
+}
+
 /** All targets, with their captures made. */
 export async function allTargets(): Promise<Target[]> {
   return [
@@ -290,5 +328,7 @@ export async function allTargets(): Promise<Target[]> {
     await opus(),
     await publishRecords(),
     ...addresses(),
+    sdp(),
+    feedback(),
   ];
 }
