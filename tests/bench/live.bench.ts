@@ -174,7 +174,7 @@ export async function run(report: Report): Promise<void> {
     const playable = hlsPlayable(teacher.lesson).then(() => performance.now());
     const clicked = performance.now();
     await goLive(teacher);
-    report({ name: 'Go live → HLS playable', aim: '≤ 3 s', measured: ms((await playable) - clicked) });
+    report({ name: 'Go live → HLS playable', aim: '≤ 2 s', measured: ms((await playable) - clicked) });
 
     const firstFrames: number[] = [];
     for (let index = 0; index < FLV_REQUESTS; index += 1)
@@ -195,7 +195,7 @@ export async function run(report: Report): Promise<void> {
     });
     await sleep(10_000);
     const overFlv = await ages(flv);
-    report({ name: 'camera → HTTP-FLV viewer', aim: 'p50 ≤ 800 ms', measured: `p50 ${ms(median(overFlv))}` });
+    report({ name: 'camera → HTTP-FLV viewer', aim: 'p50 ≤ 400 ms', measured: `p50 ${ms(median(overFlv))}` });
     await flv.leave();
 
     const hls = await watch(browser, teacher.lesson, 'flv');

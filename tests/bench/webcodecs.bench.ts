@@ -72,7 +72,7 @@ export async function run(report: Report): Promise<void> {
     });
     report({
       name: 'camera → screen over HTTP-FLV, WebCodecs over HTTPS beside WebRTC',
-      aim: 'p50 ≤ 800 ms',
+      aim: 'p50 ≤ 400 ms',
       measured: `${tell(webcodecs.flv)}; WebRTC ${tell(webrtc.flv)}`,
       note,
     });
