@@ -3,7 +3,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,25 +13,10 @@ import { cpuPercent, family, memoryMb } from '../support/cost.ts';
 import { eventually, startLectern } from '../support/lectern.ts';
 import { AUDIO, startRtpSource, VIDEO, type RtpSource } from '../support/rtp-source.ts';
 import type { Report } from './report.ts';
+import { freePorts } from '../support/free-port.ts';
 
 const MEASURE_MS = 30_000;
 const SETTLE_MS = 15_000;
-
-/** Free ports; what they are for takes one or two in a row. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  return servers.map((server) => {
-    const address = server.address();
-    server.close();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-}
 
 /** One viewer of each kind; they are not part of what is measured. */
 function watch(flv: string, rtmp: string, hls: string): ChildProcess[] {

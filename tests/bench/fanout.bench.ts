@@ -3,7 +3,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +15,7 @@ import { mediaFile } from '../support/media-file.ts';
 import { gatewayOf, putOnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
 import type { Report } from './report.ts';
+import { freePorts } from '../support/free-port.ts';
 
 const MEASURE_MS = 15_000;
 const SETTLE_MS = 5_000;
@@ -236,21 +236,6 @@ async function measureOurs(): Promise<Ours> {
     await lectern.stop();
     await source.close();
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  return servers.map((server) => {
-    const address = server.address();
-    server.close();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
 }
 
 /** Pushes the stream to an RTMP server, for ever. */

@@ -3,7 +3,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +20,7 @@ import { startRtpSource } from '../support/rtp-source.ts';
 import { look } from '../support/studio.ts';
 import { endClass, goLive, seesLive, teach, watch } from '../e2e/people.ts';
 import type { Report } from './report.ts';
+import { freePort } from '../support/free-port.ts';
 
 const start = promisify(execFile);
 const LOOKS = 80;
@@ -88,14 +88,6 @@ async function load(pids: () => number[], addresses: readonly string[], idle: nu
   const { stdout } = await start(process.execPath, args);
   const { answers, wrong } = JSON.parse(stdout) as { answers: number; wrong: number };
   return { perCore: answers / (cpuSeconds(pids()) - before - idle * LOAD_S), wrong };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
 /** nginx with one worker, as its documentation advises for files: they go from the page cache to the socket. */

@@ -3,7 +3,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,6 +16,7 @@ import { cpuPercent, family, memoryMb } from '../support/cost.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { RtmpPublisherClient } from '../support/rtmp-publisher.ts';
 import type { Report } from './report.ts';
+import { freePort } from '../support/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CHANNEL = 'benchchannel';
@@ -111,14 +111,6 @@ async function delays(ours: Awaited<ReturnType<typeof startOurs>>): Promise<numb
   const { pictures } = ours.rooms.heard;
   // What came before somebody was there to see it waited for that.
   return pictures.slice(60).map(({ atMs }, index) => atMs - (sentAtMs[index + 60] ?? atMs));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** nginx-rtmp takes the stream in, one ffmpeg makes RTP of it: the picture copied, the sound to Opus. */

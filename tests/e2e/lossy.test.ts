@@ -2,9 +2,7 @@
 // gets and what is recorded has gaps at worst, and never a corrupted picture.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -17,6 +15,7 @@ import { layBadLink } from '../support/bad-link.ts';
 import { findChromium, launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { goLive, teach } from './people.ts';
+import { freePort } from '../support/free-port.ts';
 
 /** A private network of two, between this machine and the teacher's. */
 const SCHOOL_IP = '10.203.77.1';
@@ -68,17 +67,6 @@ function obstacle(): string | undefined {
   } finally {
     removeNetwork();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
 }
 
 describe('a teacher behind a bad network', { skip: obstacle() }, () => {

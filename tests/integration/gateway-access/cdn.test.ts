@@ -10,8 +10,8 @@ import { after, before, describe, it } from 'node:test';
 import { signPlayback } from '#server/playback-sign.ts';
 import { eventually } from '../../support/lectern.ts';
 import { SECRET } from '../gateway-egress/rig.ts';
-import { freePort } from '../school/support.ts';
 import { CDN_KEY, classOnAir, inAnHour, LIVE, REPLAY, type ClassOnAir } from './class-on-air.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const NGINX = ['nginx', '/usr/sbin/nginx'].find((path) => spawnSync(path, ['-v']).error === undefined);
 const PAGE = readFileSync(join(import.meta.dirname, '../../../docs/access.md'), 'utf8');

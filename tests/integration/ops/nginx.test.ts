@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +11,7 @@ import { probe } from '../../support/av.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
 import { putOnAir, type OnAir } from '../../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../../support/rtp-source.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const CONFIG = join(import.meta.dirname, '../../../docs/examples/nginx-cache.conf');
 
@@ -23,17 +23,6 @@ function missing(): string | undefined {
   } catch {
     return 'nginx is not installed (apt-get install nginx-light)';
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
 }
 
 const skip = missing();

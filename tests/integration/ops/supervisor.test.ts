@@ -12,19 +12,12 @@ import { createLog } from '#server/log.ts';
 import { createLogLines } from '../../../bin/log-lines.ts';
 import { Supervisor, type ServiceSpec } from '../../../bin/supervisor.ts';
 import { eventually } from '../../support/lectern.ts';
+import { freePort } from '../../support/free-port.ts';
 
 type Line = Record<string, unknown> & { msg: string };
 
 const SERVICES = join(import.meta.dirname, 'services');
 const QUICK = { minMs: 20, maxMs: 80, steadyMs: 60_000 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 const steady = (port: number): ServiceSpec => ({
   name: 'steady',

@@ -10,8 +10,9 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
 import { closeServer, listen } from '#server/service.ts';
 import { mediaFile } from '../../support/media-file.ts';
-import { freePort, makeNginxRtmp, nginxRtmpMissing } from '../../support/nginx-rtmp.ts';
+import { makeNginxRtmp, nginxRtmpMissing } from '../../support/nginx-rtmp.ts';
 import { ABOUT, CHANNEL, startRelayRig, type RelayRig } from './rig.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const PICTURE =
   '-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=sample_rate=48000 -t 30 -c:v libx264 -preset ultrafast -bf 0 -g 25 -pix_fmt yuv420p';

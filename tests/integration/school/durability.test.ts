@@ -13,7 +13,8 @@ import { Attendance, Lesson } from '#shared/contract/rest.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { openDatabase } from '../../../school/database.ts';
 import { addMissing } from '../../../school/recordings/store.ts';
-import { API_KEY, codeOf, freePort, startNeighbour, startTestSchool, type Neighbour } from './support.ts';
+import { API_KEY, codeOf, startNeighbour, startTestSchool, type Neighbour } from './support.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const MAIN = join(import.meta.dirname, '../../../school/main.ts');
 

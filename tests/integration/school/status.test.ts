@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { GatewayStatus, SfuStatus, Status } from '#shared/contract/status.ts';
 import { closeServer, listen } from '#server/service.ts';
-import { codeOf, freePort, startTestSchool, type TestSchool } from './support.ts';
+import { codeOf, startTestSchool, type TestSchool } from './support.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const vitals = { cpuS: 1.5, memoryBytes: 9e7, uptimeS: 60 };
 const gatewayTells = GatewayStatus.parse({

@@ -2,7 +2,7 @@
 // shared/contract/internal.ts and remember what they were asked.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -229,13 +229,4 @@ export function inviteIn(link: string): string {
 /** The refusal's code in an answer; undefined if it is none. */
 export function codeOf({ body }: Answer): string | undefined {
   return (body as { error?: { code?: string } } | undefined)?.error?.code;
-}
-
-/** A free port that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await listen(server, 0, '127.0.0.1');
-  const { port } = server.address() as AddressInfo;
-  await closeServer(server);
-  return port;
 }

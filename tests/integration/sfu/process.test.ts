@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { loadSecrets } from '#server/secrets.ts';
-import { freePort, Person, randomId, signTicket, until } from './world.ts';
+import { Person, randomId, signTicket, until } from './world.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const MAIN = join(import.meta.dirname, '../../../sfu/main.ts');
 

@@ -24,6 +24,7 @@ import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { readSettings, type Settings } from '#server/settings.ts';
 import { startSfu, type RunningSfu } from '../../../sfu/app.ts';
+import { freePort } from '../../support/free-port.ts';
 
 /** How long a test waits for something that should happen, in ms. */
 export const PATIENCE_MS = 15_000;
@@ -39,17 +40,6 @@ export interface World {
   /** Ends the SFU in order and starts it again on the same data and port. */
   restart(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** A free port that stays the same over a restart of the SFU. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export const ROOM = 'algebra1';
