@@ -44,9 +44,35 @@ export function signPlayback(
 const isRepeated = (query: URLSearchParams) =>
   Object.keys(PlaybackQuery.shape).some((name) => query.getAll(name).length > 1);
 
+/** When a signature ends, in seconds since 1970, and its epoch; or why it is refused. */
+export type SignCheck =
+  | { readonly expires: number; readonly epoch: number }
+  | 'signature-missing'
+  | 'signature-invalid'
+  | 'signature-expired';
+
+/** Checks a query against `resource`, and reads what was signed. */
+export function readPlayback(
+  secret: string,
+  action: PlaybackAction,
+  resource: PlaybackResource,
+  query: URLSearchParams,
+  nowMs: number,
+): SignCheck {
+  if (!query.has('sign') || !query.has('expires')) return 'signature-missing';
+  if (isRepeated(query)) return 'signature-invalid';
+  const parsed = PlaybackQuery.safeParse(Object.fromEntries(query));
+  if (!parsed.success) return 'signature-invalid';
+  const { expires, viewer, epoch = 0 } = parsed.data;
+  const expected = sign(secret, action, resource, expires, viewer, epoch);
+  const given = Buffer.from(parsed.data.sign, 'base64url');
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'signature-invalid';
+  return expires * 1_000 < nowMs ? 'signature-expired' : { expires, epoch };
+}
+
 /**
- * Checks a query against `resource`. Returns undefined if it is good, else why it is refused; an address of
- * an epoch below `minEpoch` was revoked, and is as good as a forged one.
+ * The same as a verdict: undefined if it is good, else why it is refused; an address of an epoch below
+ * `minEpoch` was revoked, and is as good as a forged one.
  */
 export function checkPlayback(
   secret: string,
@@ -56,14 +82,7 @@ export function checkPlayback(
   nowMs: number,
   minEpoch = 0,
 ): ErrorCode | undefined {
-  if (!query.has('sign') || !query.has('expires')) return 'signature-missing';
-  if (isRepeated(query)) return 'signature-invalid';
-  const parsed = PlaybackQuery.safeParse(Object.fromEntries(query));
-  if (!parsed.success) return 'signature-invalid';
-  const { expires, viewer, epoch = 0 } = parsed.data;
-  const expected = sign(secret, action, resource, expires, viewer, epoch);
-  const given = Buffer.from(parsed.data.sign, 'base64url');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'signature-invalid';
-  if (epoch < minEpoch) return 'signature-invalid';
-  return expires * 1_000 < nowMs ? 'signature-expired' : undefined;
+  const found = readPlayback(secret, action, resource, query, nowMs);
+  if (typeof found === 'string') return found;
+  return found.epoch < minEpoch ? 'signature-invalid' : undefined;
 }

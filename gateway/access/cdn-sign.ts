@@ -6,14 +6,8 @@
 // MD5 is what CDNs speak; it stands on the key being secret and long, not on MD5 having no collisions.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { livePaths, MAX_EPOCH, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
+import type { SignCheck } from '#server/playback-sign.ts';
 import type { AccessRequest } from './decide.ts';
-
-/** When the signature ends, in seconds since 1970, and its epoch; or why it is refused. */
-export type SignCheck =
-  | { readonly expires: number; readonly epoch: number }
-  | 'signature-missing'
-  | 'signature-invalid'
-  | 'signature-expired';
 
 const EXPIRES = /^[1-9]\d{0,9}$/;
 const EPOCH = /^[1-9]\d{0,5}$/;

@@ -1,8 +1,7 @@
 // The address must carry a good signature: HMAC-SHA256 (shared/contract/playback.ts), or, where a key is
 // shared with a CDN, one of the two MD5 forms that CDNs check (cdn-sign.ts).
-import { PlaybackQuery } from '#shared/contract/playback.ts';
-import { checkPlayback } from '#server/playback-sign.ts';
-import { checkCdnSign, type SignCheck } from '../cdn-sign.ts';
+import { readPlayback, type SignCheck } from '#server/playback-sign.ts';
+import { checkCdnSign } from '../cdn-sign.ts';
 import type { AccessRequest, AccessRule, Outcome } from '../decide.ts';
 
 const REASONS = {
@@ -33,11 +32,5 @@ function check(secret: string, cdnKey: string | undefined, request: AccessReques
   if (!query.has('sign') && cdnKey !== undefined && (query.has('md5') || query.has('auth_key'))) {
     return checkCdnSign(cdnKey, request);
   }
-  const code = checkPlayback(secret, action, resource, query, nowMs);
-  if (code === 'signature-missing' || code === 'signature-invalid' || code === 'signature-expired') {
-    return code;
-  }
-  const signed = code === undefined ? PlaybackQuery.safeParse(Object.fromEntries(query)) : undefined;
-  if (signed?.success !== true) return 'signature-invalid';
-  return { expires: signed.data.expires, epoch: signed.data.epoch ?? 0 };
+  return readPlayback(secret, action, resource, query, nowMs);
 }
