@@ -39,6 +39,7 @@ describe('a page that is left open', () => {
       () => lectern.url,
       async (page) => {
         await page.locator('button.what').click();
+        await page.getByText('Relays', { exact: true }).click();
         await page.getByText('Also stream to …').waitFor();
       },
     ],

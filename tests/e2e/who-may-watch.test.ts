@@ -126,7 +126,8 @@ describe('who may watch, in the pages', () => {
       .first()
       .click();
     const { publish } = await renewed();
-    const panel = page.getByRole('region', { name: 'Stream from OBS' });
+    const panel = page.getByRole('group', { name: 'Stream from OBS' });
+    await panel.getByText('Stream from OBS').click();
     assert.equal(await panel.getByLabel('Server', { exact: true }).inputValue(), publish?.rtmp.url);
     const key = panel.getByLabel('Stream key', { exact: true });
     assert.equal(await key.inputValue(), publish?.rtmp.key);

@@ -3,6 +3,15 @@ import { defineMessages } from '../state/i18n.svelte.ts';
 
 export const t = defineMessages({
   en: {
+    title: 'Relays',
+    none: 'None',
+    unknown: 'Not known',
+    countIdle: '{count} waiting',
+    countConnecting: '{count} connecting',
+    countRunning: '{count} running',
+    countRetrying: '{count} trying again',
+    countFailed: '{count} stopped',
+
     pushTitle: 'Also stream to …',
     pushText: 'YouTube, Twitch or any other RTMP server: it gets the class while the class is live.',
     server: 'Server',
@@ -27,6 +36,15 @@ export const t = defineMessages({
     loading: 'Loading',
   },
   zh: {
+    title: '转推与拉流',
+    none: '无',
+    unknown: '状态未知',
+    countIdle: '{count} 个等待开播',
+    countConnecting: '{count} 个连接中',
+    countRunning: '{count} 个运行中',
+    countRetrying: '{count} 个重试中',
+    countFailed: '{count} 个已停止',
+
     pushTitle: '同时推流到…',
     pushText: 'YouTube、Twitch 或任何 RTMP 服务器：上课直播时同步推送。',
     server: '服务器',

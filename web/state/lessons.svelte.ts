@@ -4,7 +4,7 @@ import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
 import { codeOf } from './session.svelte.ts';
 
-export type { Lesson };
+export type { Lesson, Recording };
 
 export type LessonsState =
   { name: 'loading' } | { name: 'ready'; lessons: readonly Lesson[] } | { name: 'failed'; code: ErrorCode };
