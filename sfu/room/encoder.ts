@@ -9,13 +9,12 @@ import {
   type EncoderTrack,
 } from '#shared/contract/internal.ts';
 import type { PeerView } from '#shared/contract/signalling.ts';
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { Log } from '#server/log.ts';
 import type { Members } from './members.ts';
 import type { Inlet, PlainInlet, WhipInlet } from './ports.ts';
 import type { Publisher, Stage } from './stage.ts';
 
-/** The encoder's peer id; no ticket is let in with it. */
-export const ENCODER_ID = 'encoder-of-this-room';
 /** Whoever delivered media this recently keeps the place; after that another may take it. */
 export const TAKE_OVER_MS = 3_000;
 const LOOK_MS = 1_000;

@@ -2,9 +2,10 @@
 // and the encoder.
 import { makeId } from '#shared/contract/ids.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Audience } from './audience.ts';
 import { Broadcast } from './broadcast.ts';
-import { Encoder, ENCODER_ID, type Publication } from './encoder.ts';
+import { Encoder, type Publication } from './encoder.ts';
 import type { MediaSlot } from './media-slot.ts';
 import type { Members } from './members.ts';
 import type { RoomDeps } from './ports.ts';

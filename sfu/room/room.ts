@@ -13,8 +13,9 @@ import type {
 import type { Ticket } from '#shared/contract/tickets.ts';
 import type { Offer } from '../sdp/offer.ts';
 import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Chat } from './chat.ts';
-import { ENCODER_ID, type Publication } from './encoder.ts';
+import type { Publication } from './encoder.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
 import { consumerView, type Peer, type Session } from './peer.ts';

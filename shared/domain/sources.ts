@@ -6,6 +6,9 @@ import type { Permission } from './permissions.ts';
 export const Source = z.enum(['camera', 'microphone', 'screen', 'screen-audio', 'encoder', 'encoder-audio']);
 export type Source = z.infer<typeof Source>;
 
+/** The peer id of the program outside; no ticket is let in with it. */
+export const ENCODER_ID = 'encoder-of-this-room';
+
 /** What a person's own tab publishes over signalling. */
 export const TabSource = Source.exclude(['encoder', 'encoder-audio']);
 export type TabSource = z.infer<typeof TabSource>;

@@ -33,7 +33,7 @@ export const t = defineMessages({
     notReadyTitle: '回放即将就绪',
     notReadyText: '请保持页面打开，就绪后会自动播放。',
     failedTitle: '录制失败',
-    failedText: '没有保留可播放的内容。请让管理员查看日志。',
+    failedText: '没有可播放的内容。请让管理员查看日志。',
     networkText: '网络已断开，恢复后会自动继续。',
     speed: '播放速度',
     speedOf: '{speed} 倍',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import type { EncoderState } from '#shared/contract/internal.ts';
 import type { ProducerView } from '#shared/contract/signalling.ts';
-import { ENCODER_ID } from '../../../sfu/room/encoder.ts';
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { chooseProgramme } from '../../../sfu/room/programme.ts';
 import { refuses, ROOM, settle, TestClass, ticketFor } from './class.ts';
 

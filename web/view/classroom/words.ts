@@ -1,12 +1,27 @@
 // From what happened to what is said about it.
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
 import { explain } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
 import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
+import type { PeerView } from '../../state/room.svelte.ts';
 
 /** Why a device cannot be used, and what to do. */
 export function problemText(kind: CaptureKind, problem: DeviceProblem): string {
   return classroom(`${problem}${kind === 'camera' ? 'Camera' : 'Microphone'}`);
+}
+
+/** True for a program that publishes and gave no name of its own. */
+const isNameless = ({ id, name }: { id: string; name: string }) => id === ENCODER_ID && name === 'Encoder';
+
+/** What a person, or a program that publishes, is called. */
+export const nameOf = (peer: { id: string; name: string }): string =>
+  isNameless(peer) ? classroom('encoder') : peer.name;
+
+/** What somebody is here for; null for students, who are the most, and where the name says it. */
+export function partOf(peer: PeerView): string | null {
+  if (peer.id === ENCODER_ID) return isNameless(peer) ? null : classroom('encoder');
+  return peer.role === 'student' ? null : classroom(peer.role);
 }
 
 interface Words {
