@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import type { Lesson } from '#shared/contract/rest.ts';
 import { launchChromium } from '../support/chromium.ts';
+import { freePort } from '../support/free-port.ts';
+import { startHoldingProxy, type HoldingProxy } from '../support/holding-proxy.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { putOnAir, type OnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
@@ -152,6 +154,44 @@ describe('the player', () => {
     await page.reload();
     await eventually('LL-HLS again', async () => (await told(page, 'protocol')) === 'll-hls', 20_000);
     await plays(page, 'the class over LL-HLS again');
+    assert.deepEqual(viewer.errors, []);
+  });
+});
+
+describe('the player behind a proxy that holds streams back', () => {
+  let proxy: HoldingProxy;
+  let lectern: Lectern;
+  let browser: Browser;
+  let source: RtpSource;
+  let air: OnAir;
+
+  before(async () => {
+    proxy = await startHoldingProxy();
+    const port = await freePort();
+    proxy.leadTo(`http://127.0.0.1:${port}`);
+    lectern = await startLectern({ LECTERN_PORT: String(port), LECTERN_PUBLIC_URL: proxy.origin });
+    source = await startRtpSource();
+    browser = await launchChromium();
+  });
+  after(async () => {
+    await browser.close();
+    air.vanish();
+    await source.close();
+    await lectern.stop();
+    await proxy.close();
+  });
+
+  it('plays over a WebSocket what never comes over HTTP', async (t) => {
+    const lesson = await lectern.startClass();
+    air = await putOnAir(lectern, lesson, source, 'player345678');
+    const viewer = await watch(browser, lesson);
+    const stream = new URL(lesson.play.flv).pathname;
+    await eventually('the stream over HTTP is held back', () => proxy.held.includes(stream), 30_000);
+    await plays(viewer.page, 'the class is seen');
+    assert.equal(await told(viewer.page, 'protocol'), 'flv');
+    assert.equal(await told(viewer.page, 'server'), `${new URL(proxy.origin).host} (WebSocket)`);
+    await eventually('the one over HTTP is let go', () => !proxy.held.includes(stream));
+    t.diagnostic(`first picture after ${await told(viewer.page, 'first-frame-ms')} ms`);
     assert.deepEqual(viewer.errors, []);
   });
 });

@@ -105,15 +105,52 @@ test('one server named twice is asked once, and at most four are asked', () => {
 
 test('the own server is asked only when the others bring nothing for a second', () => {
   const { asked, clock, send } = viewer([A, B], C);
-  clock.pass(900);
+  clock.pass(650);
   assert.deepEqual(asked(), [A, B]);
+  clock.pass(250);
+  assert.ok(!asked().includes(C));
   clock.pass(200);
-  assert.deepEqual(asked(), [A, B, C]);
+  assert.ok(asked().includes(C));
   const quick = viewer([A, B], C);
   quick.send(A, 0, 0, { start: true });
   quick.clock.pass(250);
   assert.deepEqual(quick.asked(), [A, B]);
   send(C, 0, 0, { start: true });
+});
+
+test('a network that holds back what never ends is met with WebSockets, and with them from then on', () => {
+  const [WA, WB, WC] = [A, B, C].map((address) => address.replace('http', 'ws')) as [string, string, string];
+  const { asked, clock, send, open, from, latest } = viewer([A, B], C);
+  clock.pass(750);
+  assert.deepEqual(asked(), [A, B, WA, WB]);
+  clock.pass(300);
+  assert.deepEqual(asked().slice(4), [C, WC], 'the own server, by both');
+  send(WB, 0, 10, { start: true });
+  assert.deepEqual(from, [WB]);
+  assert.deepEqual(open(), [WB]);
+  latest(WB).events.failed({ kind: 'network' });
+  assert.deepEqual(asked().slice(6), [WA]);
+  clock.pass(250);
+  assert.deepEqual(asked().slice(7), [WC]);
+});
+
+test('where HTTP brings something there are no WebSockets', () => {
+  const { asked, clock, send } = viewer([A, B], C);
+  send(A, 0, 0, { start: true });
+  clock.pass(10_000);
+  assert.ok(asked().length > 2);
+  assert.deepEqual(
+    asked().filter((address) => address.startsWith('ws')),
+    [],
+  );
+});
+
+test('a refusal is not asked about twice', () => {
+  const { asked, clock, latest, failures } = viewer([A]);
+  latest(A).events.failed({ kind: 'refused', status: 403 });
+  clock.pass(5_000);
+  assert.deepEqual(asked(), [A]);
+  assert.deepEqual(failures, [{ kind: 'refused', status: 403 }]);
 });
 
 test('and at once when the others refuse', () => {

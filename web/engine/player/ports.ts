@@ -1,7 +1,7 @@
 // What a player needs of the browser. `platform/players` implements these; a test does with a few lines.
 
 /**
- * `flv`: HTTP-FLV through Media Source. `ll-hls` and `hls`: low-latency and plain HLS through Media Source.
+ * `flv`: FLV over HTTP or a WebSocket, through Media Source. `ll-hls` and `hls`: low-latency and plain HLS through Media Source.
  * `native`: the browser's own HLS.
  */
 export type Protocol = 'flv' | 'll-hls' | 'hls' | 'native';
@@ -101,7 +101,7 @@ export interface Driver {
   readonly paced: boolean;
   /** How far behind the camera the screen is, in ms, as far as the source tells; null if it does not. */
   latencyMs(): number | null;
-  /** The server that the media comes from, as `host:port`; null until it is known. */
+  /** The server that the media comes from, as `host:port`, and how, if in no usual way; null until it is known. */
   server(): string | null;
   /** Takes a quality; null lets it choose. */
   chooseLevel(index: number | null): void;

@@ -1,11 +1,14 @@
 // One stream from several servers: all are asked at once and the first that brings media is kept. One that
-// breaks off or falls silent is replaced by the first of the others, while the store still plays.
+// breaks off or falls silent is replaced by the first of the others, while the store still plays. A network
+// that keeps back what never ends is met with WebSockets to the same addresses.
 import { FlvTagReader } from './flv-tags.ts';
 import type { Clock, Failure } from './ports.ts';
 import { Splice, SplicedSource } from './splice.ts';
 
 /** So many are asked at once, at most: each sends a group of pictures before it is let go. */
 const MOST_AT_ONCE = 4;
+/** Nothing came over HTTP for this long, in ms: a proxy may be waiting for the end of it. */
+const SOCKETS_AFTER_MS = 700;
 /** The reserve is asked when nobody else has brought anything for this long, in ms. */
 const RESERVE_AFTER_MS = 1_000;
 /** The same once the stream runs, when what is left to play is a fraction of a second. */
@@ -38,11 +41,11 @@ export interface ConnectionEvents {
 
 export interface RaceOptions {
   readonly clock: Clock;
-  /** The freshest addresses, equally good. */
+  /** The freshest addresses, equally good; of HTTP. Each serves the same over a WebSocket. */
   readonly addresses: () => readonly string[];
-  /** Asked only if the others bring nothing. */
+  /** Asked only if the others bring nothing; of HTTP as well. */
   readonly reserve: () => string;
-  /** Connects; returns the function that ends it. Must not call back before it returns. */
+  /** Connects over what the address names, `http` or `ws`; returns the function that ends it. Must not call back before it returns. */
   readonly connect: (address: string, events: ConnectionEvents) => () => void;
   readonly events: RaceEvents;
 }
@@ -57,6 +60,12 @@ interface Contender {
 /** Addresses are the same server if they differ in their signature only. */
 const serverOf = (address: string): string => address.split('?', 1)[0] ?? address;
 
+/** How the stream travels. */
+type Carrier = 'http' | 'ws';
+const carrierOf = (address: string): Carrier => (address.startsWith('ws') ? 'ws' : 'http');
+/** The same place by that carrier, as safe as before: `https` and `wss` belong together. */
+const over = (carrier: Carrier, address: string): string => address.replace(/^(http|ws)/, carrier);
+
 export class SourceRace {
   readonly #options: RaceOptions;
   readonly #splice = new Splice();
@@ -68,7 +77,11 @@ export class SourceRace {
   /** Why the one that played broke off: that says more than why the others would not do instead. */
   #lostBy: Failure | undefined;
   #reserveAsked = false;
+  /** What the network is known to carry; HTTP until it is. */
+  #carrier: Carrier = 'http';
+  #socketsAsked = false;
   #closed = false;
+  #cancelSockets: () => void = () => undefined;
   #cancelReserve: () => void = () => undefined;
   #cancelSilence: () => void = () => undefined;
   #cancelChallenge: () => void = () => undefined;
@@ -76,12 +89,14 @@ export class SourceRace {
   constructor(options: RaceOptions) {
     this.#options = options;
     this.#ask(this.#candidates());
+    this.#cancelSockets = options.clock.after(SOCKETS_AFTER_MS, () => this.#askSockets());
     this.#reserveLater();
     if (this.#contenders.size === 0) this.#askReserve();
   }
 
   close(): void {
     this.#closed = true;
+    this.#cancelSockets();
     this.#cancelReserve();
     this.#cancelSilence();
     this.#cancelChallenge();
@@ -94,10 +109,14 @@ export class SourceRace {
     return this.#options.clock.nowMs();
   }
 
-  /** Who may be asked now: the good ones, each server once. */
   #candidates(): string[] {
+    return this.#free(this.#options.addresses().map((address) => over(this.#carrier, address)));
+  }
+
+  /** Who of them may be asked now: the good ones, each server once. */
+  #free(addresses: readonly string[]): string[] {
     const busy = new Set([...this.#contenders].map(({ address }) => serverOf(address)));
-    const byServer = new Map(this.#options.addresses().map((address) => [serverOf(address), address]));
+    const byServer = new Map(addresses.map((address) => [serverOf(address), address]));
     return [...byServer]
       .filter(([server]) => !busy.has(server) && !this.#blamed(server))
       .map(([, address]) => address)
@@ -132,15 +151,21 @@ export class SourceRace {
     this.#cancelReserve = this.#options.clock.after(delayMs, () => this.#askReserve());
   }
 
+  /** Nothing came yet: everyone who was asked is asked over a WebSocket as well. */
+  #askSockets(): void {
+    this.#socketsAsked = true;
+    const asked = [...this.#options.addresses(), ...(this.#reserveAsked ? [this.#options.reserve()] : [])];
+    this.#ask(this.#free(asked.map((address) => over('ws', address))));
+  }
+
   /** Returns false if it was asked before, or may not be. */
   #askReserve(): boolean {
     this.#cancelReserve();
-    const reserve = this.#options.reserve();
-    const server = serverOf(reserve);
-    const busy = [...this.#contenders].some(({ address }) => serverOf(address) === server);
-    if (this.#closed || this.#reserveAsked || busy || this.#blamed(server)) return false;
+    const reserve = this.#free([over(this.#carrier, this.#options.reserve())]);
+    if (this.#closed || this.#reserveAsked || reserve.length === 0) return false;
     this.#reserveAsked = true;
-    this.#ask([reserve]);
+    this.#ask(reserve);
+    if (this.#socketsAsked && !this.#splice.begun) this.#askSockets();
     return true;
   }
 
@@ -168,11 +193,13 @@ export class SourceRace {
     if (this.#winner !== undefined) this.#blame(this.#winner);
     this.#winner = winner;
     this.#lostBy = undefined;
+    this.#carrier = carrierOf(winner.address);
     this.#letOthersGo();
     this.#options.events.from(winner.address);
   }
 
   #letOthersGo(): void {
+    this.#cancelSockets();
     this.#cancelReserve();
     this.#cancelChallenge();
     for (const contender of this.#contenders) {

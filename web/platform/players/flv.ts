@@ -1,4 +1,5 @@
-// HTTP-FLV through Media Source, by mpegts.js: the lowest latency a page can have over plain HTTP.
+// FLV over HTTP or a WebSocket through Media Source, by mpegts.js: the lowest latency a page can have without
+// WebRTC.
 import type { DriverKind, DriverStart, Failure } from '../../engine/player/ports.ts';
 import { SourceRace, type ConnectionEvents, type RaceEvents } from '../../engine/player/race.ts';
 import { browserClock } from './clock.ts';
@@ -40,7 +41,7 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
             autoCleanupMaxBackwardDuration: 60,
             autoCleanupMinBackwardDuration: 30,
             customLoader: loaderFor(mpegts, start, {
-              from: (address) => (server = new URL(address).host),
+              from: (address) => (server = nameOf(address)),
               failed: fail,
             }),
           },
@@ -89,7 +90,7 @@ function loaderFor(mpegts: Library, start: DriverStart, told: Pick<RaceEvents, '
         clock: browserClock,
         addresses: start.alternatives,
         reserve: start.address,
-        connect,
+        connect: (address, events) => (address.startsWith('ws') ? listen : read)(address, events),
         events: {
           ...told,
           bytes: (chunk) => {
@@ -114,10 +115,43 @@ function loaderFor(mpegts: Library, start: DriverStart, told: Pick<RaceEvents, '
   };
 }
 
-/** Reads one address as it comes. Returns the function that hangs up. */
-function connect(address: string, events: ConnectionEvents): () => void {
+/** `host:port`, and the carrier if it is not HTTP. */
+function nameOf(address: string): string {
+  const { host, protocol } = new URL(address);
+  return protocol.startsWith('ws') ? `${host} (WebSocket)` : host;
+}
+
+/** Takes one address as it comes over a WebSocket. Returns the function that hangs up. */
+function listen(address: string, events: ConnectionEvents): () => void {
+  const socket = new WebSocket(address);
+  socket.binaryType = 'arraybuffer';
   const stop = new AbortController();
-  const read = async () => {
+  const { signal } = stop;
+  socket.addEventListener(
+    'message',
+    ({ data }: MessageEvent<unknown>) => {
+      if (data instanceof ArrayBuffer) events.bytes(new Uint8Array(data));
+    },
+    { signal },
+  );
+  // Why it was not opened is not told.
+  socket.addEventListener(
+    'close',
+    ({ code }) => events.failed({ kind: code === 1_000 ? 'ended' : 'network' }),
+    {
+      signal,
+    },
+  );
+  return () => {
+    stop.abort();
+    socket.close();
+  };
+}
+
+/** Reads one address as it comes over HTTP. Returns the function that hangs up. */
+function read(address: string, events: ConnectionEvents): () => void {
+  const stop = new AbortController();
+  const run = async () => {
     const response = await fetch(address, {
       signal: stop.signal,
       cache: 'no-store',
@@ -139,7 +173,7 @@ function connect(address: string, events: ConnectionEvents): () => void {
     }
     events.failed({ kind: 'ended' });
   };
-  read().catch(() => {
+  run().catch(() => {
     if (!stop.signal.aborted) events.failed({ kind: 'network' });
   });
   return () => stop.abort();
