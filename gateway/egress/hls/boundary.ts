@@ -33,7 +33,8 @@ export class RowClock {
   readonly n: number;
   readonly startUs: number;
   readonly #limits: Limits;
-  #isAsked = false;
+  /** When key frames were asked for. */
+  #askedUs: number | undefined;
   #boundary: Boundary | undefined;
 
   constructor(n: number, startUs: number, isFirst: boolean) {
@@ -47,9 +48,12 @@ export class RowClock {
     return this.#boundary;
   }
 
-  /** True from when key frames are asked for: one that comes now begins the next row. */
-  get isOpenToCut(): boolean {
-    return this.#isAsked || this.#boundary !== undefined;
+  /**
+   * True if a key frame that is shown at `atUs` begins the next row: one from after they were asked for, or
+   * at the boundary. One from before, which only comes late, does not: that of the leader did not either.
+   */
+  isOpenToCut(atUs: number): boolean {
+    return atUs >= Math.min(this.#askedUs ?? Infinity, (this.#boundary?.atUs ?? Infinity) - GRACE_US);
   }
 
   /** The row ends at `atUs`. The first to say so decides. */
@@ -68,8 +72,8 @@ export class RowClock {
       if (!hasLeader && ageUs >= this.#limits.aloneUs) this.end(this.startUs + this.#limits.aloneUs, 'clock');
       else if (ageUs >= this.#limits.forceUs) this.end(this.startUs + this.#limits.forceUs, 'clock');
     }
-    if (this.#isAsked || (ageUs < this.#limits.askUs && !isStale)) return false;
-    this.#isAsked = true;
+    if (this.#askedUs !== undefined || (ageUs < this.#limits.askUs && !isStale)) return false;
+    this.#askedUs = headUs;
     return true;
   }
 

@@ -115,12 +115,11 @@ export class Ladder implements LadderSink {
   }
 
   end(): Promise<void> {
-    this.#ending ??= (() => {
+    return (this.#ending ??= (() => {
       this.#closeRows();
       this.#onEnd();
       return this.#recording.end();
-    })();
-    return this.#ending;
+    })());
   }
 
   /** The row in which time now is. */
@@ -150,8 +149,9 @@ export class Ladder implements LadderSink {
 
   /** A lane that has no segment begins one, at a key frame and not in the middle of a row. */
   #start(lane: Lane, frame: VideoFrame, row: RowClock): void {
+    const cuts = frame.key && row.isOpenToCut(frame.dtsUs);
     if (this.#continuing.delete(lane)) {
-      if (frame.key && row.isOpenToCut) return lane.begin(row.n + 1, frame, this.#epochMs);
+      if (cuts) return lane.begin(row.n + 1, frame, this.#epochMs);
       return lane.begin(row.n, shownFrom(frame, row.startUs), this.#epochMs);
     }
     if (!frame.key) {
@@ -161,7 +161,7 @@ export class Ladder implements LadderSink {
     const young = frame.dtsUs - row.startUs < YOUNG_US || row.n === 1;
     const alone = this.#leader() === undefined;
     const takesOver = alone && (!young || this.#hasPicture(row.n));
-    if (row.isOpenToCut || takesOver || this.#isTaken(lane.label, row.n)) {
+    if (cuts || takesOver || this.#isTaken(lane.label, row.n)) {
       // Nothing else shows a picture: it does not wait for the row to end by itself.
       if (alone) row.end(frame.dtsUs, 'key');
       if (this.#isTaken(lane.label, row.n + 1)) return;
@@ -183,7 +183,7 @@ export class Ladder implements LadderSink {
       return this.#continue(lane, frame, this.#row ?? row);
     }
     const mustCut = row.mustCut(frame.dtsUs, segment.startUs);
-    if (!changed && !mustCut && !(frame.key && row.isOpenToCut)) return lane.add(frame);
+    if (!changed && !mustCut && !(frame.key && row.isOpenToCut(frame.dtsUs))) return lane.add(frame);
     if (changed || frame.dtsUs - segment.startUs >= LONGEST_US) row.end(frame.dtsUs, 'key');
     const cutUs = Math.min(frame.dtsUs, segment.startUs + LONGEST_US);
     this.#done.set(lane.label, lane.finish(cutUs));
