@@ -160,7 +160,7 @@ class Track implements TrackSource {
             clockRate: track.clockRate,
             what: 'This browser’s VP8',
             container: ivf,
-            onPicture: (picture) => this.#picture(picture),
+            outputs: [{ onPicture: (picture) => this.#picture(picture) }],
             onKeyframeNeeded: () => this.requestKeyframe(),
             onFailure: (reason) => this.#handlers.failed(reason),
             onLog: (line) => ground.log.warn({ track: track.id, line }, 'ffmpeg says'),

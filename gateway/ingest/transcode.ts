@@ -1,6 +1,7 @@
-// Anything → H.264 without B-frames: one ffmpeg per track, a container in, FLV out. The only place in the
-// live path where video is encoded again.
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+// Anything → H.264 without B-frames, in one size or several: one ffmpeg per track, a container in, FLV out.
+// The only place in the live path where video is encoded again.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { Unwrapper } from '#shared/media/clock.ts';
 import { FlvDemuxer, parseVideoBody, videoFrameFromBody, type FlvTag } from '#shared/media/flv.ts';
@@ -12,8 +13,8 @@ const KEYFRAME_INTERVAL_S = 1;
 const MAX_QUEUED_BYTES = 2 * 1024 * 1024;
 /** Exits without a single picture in between, until it is given up. */
 const MAX_FAILURES = 3;
-
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+/** Of ffmpeg's pipes: 0 is its input, 1 the first output, 2 its log. */
+const MORE_OUTPUTS = 3;
 
 /** How pictures are put into a byte stream that ffmpeg reads. Times are ms from the first picture. */
 export interface Container<Config> {
@@ -25,18 +26,29 @@ export interface Container<Config> {
   frame(picture: CodedPicture<Config>, timeMs: number): Buffer;
 }
 
-export interface TranscoderOptions<Config> {
-  readonly ffmpeg: string;
-  readonly clockRate: number;
-  /** What comes in, for the sentences a person reads, e.g. `VP8`. */
-  readonly what: string;
-  readonly container: Container<Config>;
+/** One of the pictures that are made of what comes in. */
+export interface Output {
   /** ffmpeg's filters on the way, e.g. `scale=…`. */
   readonly filters?: string;
   /** Of H.264; `main` unless stated. */
   readonly profile?: 'baseline' | 'main';
   readonly maxKbps?: number;
   readonly onPicture: (picture: CodedPicture<AvcConfig>) => void;
+}
+
+export interface TranscoderOptions<Config> {
+  readonly ffmpeg: string;
+  readonly clockRate: number;
+  /** What comes in, for the sentences a person reads, e.g. `VP8`. */
+  readonly what: string;
+  readonly container: Container<Config>;
+  readonly outputs: readonly [Output, ...Output[]];
+  /** Key frames come each second unless they are to come where the source has them. */
+  readonly keyframes?: 'each-second' | 'as-source';
+  /** `spare`: it takes what the machine has over, a thread and no more. */
+  readonly priority?: 'normal' | 'spare';
+  /** Exits without a single picture in between, until it is given up; 3 unless stated. */
+  readonly maxFailures?: number;
   /** Pictures were dropped: only a key frame helps. */
   readonly onKeyframeNeeded: () => void;
   readonly onFailure: (reason: string) => void;
@@ -45,10 +57,10 @@ export interface TranscoderOptions<Config> {
 
 /** What belongs to one ffmpeg: it is replaced when the configuration changes. */
 interface Run<Config> {
-  readonly child: Child;
+  readonly child: ChildProcess;
+  readonly stdin: Writable;
   readonly config: Config;
   readonly firstTicks: number;
-  pictures: number;
 }
 
 export class Transcoder<Config> {
@@ -73,15 +85,13 @@ export class Transcoder<Config> {
       this.#stop();
       this.#run = this.#start(picture);
     }
-    const { child, firstTicks } = this.#run;
-    if (child.stdin.writableLength > MAX_QUEUED_BYTES) {
+    const { stdin, firstTicks } = this.#run;
+    if (stdin.writableLength > MAX_QUEUED_BYTES) {
       this.#needsKey = true;
       return;
     }
     this.#needsKey = false;
-    child.stdin.write(
-      this.#options.container.frame(picture, Math.round(this.#ms(picture.ticks - firstTicks))),
-    );
+    stdin.write(this.#options.container.frame(picture, Math.round(this.#ms(picture.ticks - firstTicks))));
   }
 
   close(): void {
@@ -94,66 +104,97 @@ export class Transcoder<Config> {
   }
 
   #start(first: CodedPicture<Config>): Run<Config> {
-    const { container, filters, profile = 'main', maxKbps = 3_000 } = this.#options;
-    const child = spawn(
-      this.#options.ffmpeg,
-      [
-        ...['-hide_banner', '-v', 'error', '-nostdin'],
-        ...(container.options ?? []),
-        ...['-f', container.format, '-probesize', '32', '-analyzeduration', '0', '-i', 'pipe:0'],
-        // One picture out for each one in, with its time: neither repeated nor dropped.
-        ...(filters === undefined ? [] : ['-vf', filters]),
-        ...['-an', '-fps_mode', 'passthrough', '-c:v', 'libx264', '-preset', 'veryfast'],
-        ...['-tune', 'zerolatency', '-profile:v', profile, '-bf', '0', '-pix_fmt', 'yuv420p', '-crf', '23'],
-        ...['-maxrate', `${maxKbps}k`, '-bufsize', `${maxKbps}k`],
-        ...['-force_key_frames', `expr:gte(t,n_forced*${KEYFRAME_INTERVAL_S})`],
-        ...['-f', 'flv', '-flvflags', 'no_duration_filesize', '-flush_packets', '1', 'pipe:1'],
-      ],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
-    );
-    const run: Run<Config> = { child, config: first.config, firstTicks: first.ticks, pictures: 0 };
-    const demuxer = new FlvDemuxer();
-    const unwrapper = new Unwrapper(32);
-    const stream: { config: AvcConfig | undefined } = { config: undefined };
-    child.stdout.on('data', (bytes: Buffer) => {
-      if (this.#run !== run) return;
-      try {
-        for (const tag of demuxer.push(bytes)) this.#tag(run, tag, unwrapper, stream);
-      } catch (error) {
-        this.#options.onLog(`its output is damaged: ${String(error)}`);
-        child.kill('SIGKILL');
-      }
+    const { ffmpeg, container, outputs, priority } = this.#options;
+    const child = spawn(ffmpeg, this.#args(), {
+      stdio: ['pipe', 'pipe', 'pipe', ...outputs.slice(1).map(() => 'pipe' as const)],
     });
-    child.stderr.setEncoding('utf8');
-    child.stderr.on('data', (text: string) => this.#options.onLog(text.trim().slice(0, 500)));
+    const [stdin, stdout, stderr, ...more] = child.stdio;
+    if (!stdin || !stdout || !stderr) throw new Error('ffmpeg could not be started');
+    const run: Run<Config> = { child, stdin, config: first.config, firstTicks: first.ticks };
+    // These pipes are open in both directions, whatever their type says.
+    const outs = [stdout, ...more] as Readable[];
+    outputs.forEach((output, index) => this.#read(run, outs[index] ?? stdout, output));
+    stderr.setEncoding('utf8');
+    stderr.on('data', (text: string) => this.#options.onLog(text.trim().slice(0, 500)));
     // The pipe breaks when ffmpeg ends; 'close' says so.
-    child.stdin.on('error', () => undefined);
+    stdin.on('error', () => undefined);
     child.on('error', (error: NodeJS.ErrnoException) => {
       this.#ended(run, error.code === 'ENOENT' || error.code === 'EACCES' ? this.#missing : undefined);
     });
     child.on('close', () => this.#ended(run, undefined));
-    child.stdin.write(container.header(first.config));
+    if (priority === 'spare' && child.pid !== undefined) this.#giveWay(child.pid);
+    stdin.write(container.header(first.config));
     return run;
   }
 
-  #tag(run: Run<Config>, tag: FlvTag, unwrapper: Unwrapper, stream: { config: AvcConfig | undefined }): void {
-    if (tag.type !== 'video') return;
+  #args(): string[] {
+    const { container, outputs, keyframes, priority } = this.#options;
+    const threads = priority === 'spare' ? ['-threads', '1'] : [];
+    const keys =
+      keyframes === 'as-source'
+        ? ['-force_key_frames', 'source', '-g', '100000', '-sc_threshold', '0']
+        : ['-force_key_frames', `expr:gte(t,n_forced*${KEYFRAME_INTERVAL_S})`];
+    return [
+      ...['-hide_banner', '-v', 'error', '-nostdin'],
+      ...(priority === 'spare' ? ['-filter_threads', '1', ...threads] : []),
+      ...(container.options ?? []),
+      ...['-f', container.format, '-probesize', '32', '-analyzeduration', '0', '-i', 'pipe:0'],
+      ...outputs.flatMap(({ filters, profile = 'main', maxKbps = 3_000 }, index) => [
+        // One picture out for each one in, with its time: neither repeated nor dropped.
+        ...(filters === undefined ? [] : ['-vf', filters]),
+        ...['-an', '-fps_mode', 'passthrough', ...threads, '-c:v', 'libx264', '-preset', 'veryfast'],
+        ...['-tune', 'zerolatency', '-profile:v', profile, '-bf', '0', '-pix_fmt', 'yuv420p', '-crf', '23'],
+        ...['-maxrate', `${maxKbps}k`, '-bufsize', `${maxKbps}k`, ...keys],
+        ...['-f', 'flv', '-flvflags', 'no_duration_filesize', '-flush_packets', '1'],
+        `pipe:${index === 0 ? 1 : MORE_OUTPUTS + index - 1}`,
+      ]),
+    ];
+  }
+
+  #giveWay(pid: number): void {
+    try {
+      setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    } catch {
+      // It has ended already; 'close' says so.
+    }
+  }
+
+  #read(run: Run<Config>, stream: Readable, output: Output): void {
+    const demuxer = new FlvDemuxer();
+    const unwrapper = new Unwrapper(32);
+    const described: { config: AvcConfig | undefined } = { config: undefined };
+    stream.on('data', (bytes: Buffer) => {
+      if (this.#run !== run) return;
+      try {
+        for (const tag of demuxer.push(bytes)) {
+          const picture = this.#picture(run, tag, unwrapper, described);
+          if (picture !== undefined) output.onPicture(picture);
+        }
+      } catch (error) {
+        this.#options.onLog(`its output is damaged: ${String(error)}`);
+        run.child.kill('SIGKILL');
+      }
+    });
+    stream.on('error', () => undefined);
+  }
+
+  #picture(
+    run: Run<Config>,
+    tag: FlvTag,
+    unwrapper: Unwrapper,
+    described: { config: AvcConfig | undefined },
+  ): CodedPicture<AvcConfig> | undefined {
+    if (tag.type !== 'video') return undefined;
     const body = parseVideoBody(tag.body);
-    if (body.type === 'config') stream.config = body.config;
-    if (body.type !== 'frame' || stream.config === undefined) return;
+    if (body.type === 'config') described.config = body.config;
+    if (body.type !== 'frame' || described.config === undefined) return undefined;
     const timeMs = unwrapper.unwrap(tag.timestampMs);
-    const frame = videoFrameFromBody(body, stream.config, timeMs * 1_000);
-    if (frame === null) return;
-    run.pictures += 1;
+    const frame = videoFrameFromBody(body, described.config, timeMs * 1_000);
+    if (frame === null) return undefined;
     this.#failures = 0;
     const ticks = run.firstTicks + Math.round((timeMs * this.#options.clockRate) / 1_000);
     // A view of what was read would keep all of it in memory.
-    this.#options.onPicture({
-      ticks,
-      key: frame.key,
-      data: new Uint8Array(frame.data),
-      config: frame.config,
-    });
+    return { ticks, key: frame.key, data: new Uint8Array(frame.data), config: frame.config };
   }
 
   #ended(run: Run<Config>, reason: string | undefined): void {
@@ -161,12 +202,14 @@ export class Transcoder<Config> {
     this.#run = undefined;
     this.#needsKey = true;
     this.#failures += 1;
-    if (reason === undefined && this.#failures < MAX_FAILURES) {
+    const { maxFailures = MAX_FAILURES } = this.#options;
+    if (reason === undefined && this.#failures < maxFailures) {
       this.#options.onKeyframeNeeded();
       return;
     }
     this.#state = 'failed';
-    const broken = `ffmpeg, which converts ${this.#options.what}, ended again and again; see the log.`;
+    const often = maxFailures > 1 ? ' again and again' : '';
+    const broken = `ffmpeg, which converts ${this.#options.what}, ended${often}; see the log.`;
     this.#options.onFailure(reason ?? broken);
   }
 

@@ -167,10 +167,14 @@ export class PictureLine {
       clockRate: MS_PER_S,
       what: 'This stream',
       container: matroska,
-      filters: filters.join(','),
-      profile: 'baseline',
-      maxKbps: 6_000,
-      onPicture: (picture) => this.#converted(picture),
+      outputs: [
+        {
+          filters: filters.join(','),
+          profile: 'baseline',
+          maxKbps: 6_000,
+          onPicture: (picture) => this.#converted(picture),
+        },
+      ],
       onKeyframeNeeded: () => this.#options.onKeyframeWanted(),
       onFailure: (reason) => this.#fail(new LecternError('unsupported-codec', reason)),
       onLog: this.#options.onLog,
