@@ -36,6 +36,7 @@ import { Monitor } from './monitor/monitor.ts';
 import { createInternalApi } from './internal.ts';
 import { inletOf } from './relay/inlet.ts';
 import { Relays } from './relay/relays.ts';
+import { openScaling } from './scaling/scaling.ts';
 import { RecordingStore } from './store/recording-store.ts';
 
 export interface RunningGateway extends RunningService {
@@ -81,9 +82,12 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     owned.push(() => sources.close());
     const mixing = openMixing({ log, metrics: registry });
     owned.push(() => mixing.close());
+    const ladders = settings.LECTERN_LADDERS ?? availableParallelism() - 1;
+    const ffmpeg = settings.LECTERN_FFMPEG ?? findFfmpeg();
     const channels = new Channels({
       sources,
       mixing,
+      scaling: ladders === 0 ? undefined : openScaling({ ffmpeg, most: ladders, log, metrics: registry }),
       outputs: egress,
       clock,
       resumeMs: settings.LECTERN_RESUME_MS,
@@ -114,7 +118,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     const publicationMetrics = new PublicationMetrics(registry);
     const publications = new Publications({
       rooms: roomsClient(settings.LECTERN_SFU_URL, secrets.internal),
-      ffmpeg: settings.LECTERN_FFMPEG ?? findFfmpeg(),
+      ffmpeg,
       maxConversions: availableParallelism(),
       metrics: publicationMetrics,
       log,
@@ -124,7 +128,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
       dir: join(folder, 'relays'),
       onAir: egress,
       open: inletOf(publications),
-      ffmpeg: settings.LECTERN_FFMPEG ?? findFfmpeg(),
+      ffmpeg,
       allowPrivate: settings.LECTERN_RELAY_PRIVATE === '1',
       authorities: () => [...getCACertificates('default'), ...getCACertificates('system')],
       metrics: registry,

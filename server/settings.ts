@@ -82,6 +82,8 @@ const AllSettings = z.object({
   /** Whether HLS segments are encrypted, with a key for each broadcast. */
   LECTERN_HLS_ENCRYPTION: z.enum(['none', 'aes-128']).default('none'),
   LECTERN_FFMPEG: z.string().optional(),
+  /** Of how many classes at a time smaller renditions are made; by default one less than there are cores. */
+  LECTERN_LADDERS: z.coerce.number().int().min(0).max(128).optional(),
   /** A MaxMind DB file (.mmdb) that tells countries by address, for rules by region. */
   LECTERN_GEOIP: z
     .string()

@@ -11,7 +11,17 @@ import { Intake } from './intake.ts';
 import { MeteredProgramme, type Flow } from './meter.ts';
 import { Pictures } from './pictures.ts';
 import type { BroadcastInfo, LadderSink, Outputs, ProgrammeSink, VideoTrack } from './ports.ts';
-import type { Clock, Mixer, Mixing, SourceCounts, SourceGroup, Sources } from './sources.ts';
+import type {
+  Clock,
+  Mixer,
+  Mixing,
+  Scaling,
+  SourceCounts,
+  SourceFrame,
+  SourceGroup,
+  Sources,
+} from './sources.ts';
+import { Renditions } from './renditions.ts';
 import { Timeline, type Placed } from './timeline.ts';
 
 /** Without a frame for this long the source is gone. */
@@ -41,6 +51,8 @@ export interface BroadcastFigures {
 export interface BroadcastDeps {
   readonly sources: Sources;
   readonly mixing: Mixing;
+  /** Undefined where no smaller renditions are made. */
+  readonly scaling: Scaling | undefined;
   readonly outputs: Outputs;
   readonly clock: Clock;
   /** How long an interrupted broadcast waits before it ends. */
@@ -55,6 +67,7 @@ interface OnAir {
   readonly intake: Intake;
   readonly group: SourceGroup;
   readonly timeline: Timeline;
+  readonly renditions: Renditions;
   readonly pictures: Pictures;
   readonly mixer: Mixer;
   readonly programme: MeteredProgramme;
@@ -172,6 +185,7 @@ export class Broadcast {
     const air = this.#air();
     if (air === undefined) return;
     air.intake.close();
+    air.renditions.interrupt();
     air.mixer.close();
     if (this.#run.state !== 'live') return;
     air.ladder.interrupted();
@@ -211,11 +225,22 @@ export class Broadcast {
       positionUs: () => timeline.positionUs(clock.nowMs()),
     });
     const group = sources.openGroup();
+    const push = (track: string, frame: SourceFrame) =>
+      this.#contain('a frame could not be handed on', () => {
+        if (frame.kind === 'video') renditions.take(track, frame);
+        timeline.push(track, frame, clock.nowMs());
+      });
+    const renditions = new Renditions({
+      channel: this.info.channel,
+      scaling: this.#deps.scaling,
+      told: () => ladder.renditions,
+      onTracks: (tracks, made) => pictures.want(tracks, made),
+      onPicture: push,
+    });
     const intake = new Intake({
       group,
-      onFrame: (track, frame) =>
-        this.#contain('a frame could not be handed on', () => timeline.push(track, frame, clock.nowMs())),
-      onVideoTracks: (tracks) => pictures.want(tracks),
+      onFrame: push,
+      onVideoTracks: (tracks) => renditions.want(tracks),
       onSoundGone: (track) => mixer.remove(track),
       onKinds: (kinds) => timeline.expect(kinds),
       onNote: (note) => (this.#sourceNote = note),
@@ -223,7 +248,7 @@ export class Broadcast {
       shown,
     });
     later.intake = intake;
-    return { intake, group, timeline, pictures, mixer, programme, ladder };
+    return { intake, group, timeline, renditions, pictures, mixer, programme, ladder };
   }
 
   #openLadder(programme: ProgrammeSink, requestKeyframes: () => void): LadderSink {
@@ -271,6 +296,7 @@ export class Broadcast {
     const run = this.#run;
     if (!('air' in run)) return;
     this.#move('gap', { state: 'interrupted', sinceMs: this.#deps.clock.nowMs(), air: run.air });
+    run.air.renditions.interrupt();
     run.air.timeline.interrupt();
     run.air.pictures.interrupt();
     run.air.programme.interrupted();
@@ -297,7 +323,13 @@ export class Broadcast {
 
   /** Never rejects: whoever waits for the end wants to know that it is one. A part that cannot close keeps no other open. */
   async #release(air: OnAir): Promise<void> {
-    for (const end of [() => air.intake.close(), () => air.mixer.close(), () => air.programme.end()]) {
+    const ends = [
+      () => air.intake.close(),
+      () => air.renditions.interrupt(),
+      () => air.mixer.close(),
+      () => air.programme.end(),
+    ];
+    for (const end of ends) {
       try {
         end();
       } catch (error) {

@@ -15,7 +15,7 @@ export interface TransitionLog {
 
 export interface ChannelsOptions extends Pick<
   BroadcastDeps,
-  'sources' | 'mixing' | 'outputs' | 'clock' | 'resumeMs'
+  'sources' | 'mixing' | 'scaling' | 'outputs' | 'clock' | 'resumeMs'
 > {
   readonly log: TransitionLog;
   readonly onEvent: (event: ServiceEvent) => void;

@@ -32,9 +32,10 @@ export class Pictures {
     return this.#selector.current;
   }
 
-  want(tracks: readonly VideoTrack[]): void {
+  /** States what the source has, smallest layer first, and what is made of it: that is for the ladder alone. */
+  want(tracks: readonly VideoTrack[], made: readonly VideoTrack[] = []): void {
     this.#selector.want(tracks);
-    this.#rungs.want(tracks);
+    this.#rungs.want([...made, ...tracks]);
   }
 
   interrupt(): void {

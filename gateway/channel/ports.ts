@@ -36,6 +36,8 @@ export interface LadderSink {
    * disk after a restart of the gateway.
    */
   readonly resumeAtUs: number;
+  /** How many renditions the audience was told of; undefined until it was told. It never changes. */
+  readonly renditions: number | undefined;
   /** States which video tracks flow now, smallest layer first. Called before frames of a new one. */
   tracks(tracks: readonly VideoTrack[]): void;
   video(track: VideoTrack, frame: VideoFrame, wallMs: number): void;

@@ -88,6 +88,33 @@ export interface Mixing {
   open(options: MixerOptions): Mixer;
 }
 
+/** Even, in pixels. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface ScalerOptions {
+  readonly channel: string;
+  /** Of what is to be made, smallest first; one or two. */
+  readonly sizes: readonly PictureSize[];
+  /** Takes what was made: of which size (its place in `sizes`), with the time of what it was made of. */
+  readonly onPicture: (size: number, picture: SourcePicture) => void;
+}
+
+/** Makes smaller pictures of those of one source. */
+export interface Scaler {
+  /** Takes the next picture, in decoding order; the first one is a key frame. Never throws. */
+  push(picture: SourcePicture): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface Scaling {
+  /** Undefined if this machine makes smaller pictures of as many sources as it can already. */
+  open(options: ScalerOptions): Scaler | undefined;
+}
+
 /** Time, so that tests can turn it. `every` calls until the function that it returns is called. */
 export interface Clock {
   /** Monotonic, ms. */

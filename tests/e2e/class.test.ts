@@ -10,6 +10,7 @@ import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import { capture, decodeErrors, median, probe, skewsMs } from '../support/av.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { gatewayOf } from '../support/on-air.ts';
 import { attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
 
 /** The ear forgives 45 ms of early and 125 ms of late sound (ITU-R BT.1359-1); machines that test are busy. */
@@ -27,7 +28,7 @@ describe('a class, live from end to end', () => {
   const people: Person[] = [];
 
   before(async () => {
-    lectern = await startLectern();
+    lectern = await startLectern({ LECTERN_LADDERS: '1' });
     browser = await launchChromium();
   });
   after(async () => {
@@ -105,6 +106,12 @@ describe('a class, live from end to end', () => {
       await eventually(`${height} lines are seen`, async () => (await shown()) === height, 30_000);
     }
     await choose(/^Automatic \(/);
+  });
+
+  it('encodes none of what the browser sends again', async () => {
+    const metrics = await (await fetch(`${gatewayOf(lectern)}/metrics`)).text();
+    assert.match(metrics, /^lectern_made_renditions(\{.*\})? 0$/m);
+    assert.ok(!lectern.log.some(({ msg }) => msg === 'smaller renditions are made'));
   });
 
   it('plays in other people’s programs: ffprobe on RTMP, FLV and HLS', async () => {

@@ -29,6 +29,8 @@ export interface HlsPlayer {
   report(): Promise<PlayerReport>;
   /** Forgets the latencies that were sampled so far. */
   restart(): Promise<void>;
+  /** Goes to the rendition of this height, as soon as it can without a gap. */
+  choose(height: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,11 @@ export async function openHlsPlayer(
     page,
     report: () => page.evaluate(() => (globalThis as unknown as { report(): PlayerReport }).report()),
     restart: () => page.evaluate(() => (globalThis as unknown as { restart(): void }).restart()),
+    choose: (height) =>
+      page.evaluate(
+        (chosen) => (globalThis as unknown as { choose(height: number): void }).choose(chosen),
+        height,
+      ),
     close: () => page.close(),
   };
 }
@@ -60,6 +67,8 @@ function runPlayer({ address, settings }: { address: string; settings: Record<st
   type Handler = (name: string, data: Told) => void;
   interface Player {
     playingDate: Date | null;
+    nextLevel: number;
+    levels: { height: number }[];
     on(event: string, handler: Handler): void;
     loadSource(url: string): void;
     attachMedia(video: HTMLVideoElement): void;
@@ -100,6 +109,7 @@ function runPlayer({ address, settings }: { address: string; settings: Record<st
   }, 250);
   Object.assign(globalThis, {
     restart: () => latencies.splice(0),
+    choose: (height: number) => (hls.nextLevel = hls.levels.findIndex((level) => level.height === height)),
     report: (): PlayerReport => ({
       position: video.currentTime,
       latencies,

@@ -53,6 +53,8 @@ export async function startLectern(env: Record<string, string> = {}): Promise<Le
         ]),
       ),
       LECTERN_HOST: '127.0.0.1',
+      // Smaller renditions cost CPU in every class of one size: who tests them turns them on.
+      LECTERN_LADDERS: '0',
       LECTERN_LOG_FORMAT: 'json',
       LECTERN_API_KEY: apiKey,
       LECTERN_DATA: dataDir,

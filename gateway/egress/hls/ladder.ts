@@ -69,6 +69,10 @@ export class Ladder implements LadderSink {
     this.#stillLane = new Lane(STILL, 0, recording, this.#counter);
   }
 
+  get renditions(): number | undefined {
+    return this.#recording.timeline.slotCount || undefined;
+  }
+
   tracks(tracks: readonly VideoTrack[]): void {
     const now = new Set(tracks.map((track) => track.id));
     for (const [id, entry] of this.#video) {

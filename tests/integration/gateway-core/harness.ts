@@ -71,6 +71,7 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
   };
   const ladder: LadderSink = {
     resumeAtUs: 0,
+    renditions: undefined,
     tracks: (tracks) => kept.tracks.push(tracks),
     video(track, frame) {
       const frames = kept.ladder.get(track.id);
@@ -117,6 +118,7 @@ export async function startGateway(options: { ffmpeg?: string; resumeMs?: number
   const channels = new Channels({
     sources: ingest,
     mixing,
+    scaling: undefined,
     outputs,
     clock: realClock,
     resumeMs: options.resumeMs ?? 60_000,

@@ -40,3 +40,10 @@ export const unusual = (): string =>
     'publish-unusual',
     `-f lavfi -i testsrc2=size=2048x1152:rate=10 -t 8 -c:v libx264 -preset ultrafast -bf 0 -g 10 -pix_fmt yuv444p`,
   );
+
+/** 1280×720 as OBS sends it, a key frame each two seconds. */
+export const large = (): string =>
+  mediaFile(
+    'publish-large',
+    `-f lavfi -i testsrc2=size=1280x720:rate=30 ${TONE} -t 20 -c:v libx264 -profile:v high -preset superfast -bf 0 -g 60 -sc_threshold 0 -b:v 2500k -pix_fmt yuv420p ${AAC}`,
+  );

@@ -64,6 +64,7 @@ function twoClasses() {
       }),
       openLadder: ({ info }) => ({
         resumeAtUs: 0,
+        renditions: undefined,
         tracks: () => undefined,
         video: () => breaks(info.channel, 'ladder'),
         audio: () => breaks(info.channel, 'ladder'),
@@ -73,6 +74,7 @@ function twoClasses() {
       viewers: () => ({ flv: 0, hls: 0, rtmp: 0 }),
       isOver: () => false,
     },
+    scaling: undefined,
     mixing: {
       open(options) {
         const channel = opening;

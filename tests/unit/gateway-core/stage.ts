@@ -3,11 +3,20 @@ import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/in
 import type { AudioFrame, AvcConfig } from '#shared/media/frame.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
 import type { Outputs } from '../../../gateway/channel/ports.ts';
-import type { MixerOptions, SourceFrame, SourceHandlers, Sources } from '../../../gateway/channel/sources.ts';
+import type {
+  MixerOptions,
+  Scaling,
+  SourceFrame,
+  SourceHandlers,
+  Sources,
+} from '../../../gateway/channel/sources.ts';
 
 export const CHANNEL = 'channel12';
 export const RESUME_MS = 60_000;
-const CONFIG = { codec: 'h264', width: 1280, height: 720 } as unknown as AvcConfig;
+/** Of a picture of this size; nothing else of it is looked at here. */
+export const sized = (width: number, height: number) =>
+  ({ codec: 'h264', width, height }) as unknown as AvcConfig;
+const CONFIG = sized(1_280, 720);
 export const FROM = { ip: '127.0.0.1', port: 40_000 };
 
 export const camera = (over: Partial<FeedTrack> = {}): FeedTrack => ({
@@ -33,7 +42,16 @@ export const microphone = (over: Partial<FeedTrack> = {}): FeedTrack => ({
   ...over,
 });
 
-export function setStage(options: { resumeAtUs?: number; over?: string[]; ladderFails?: boolean } = {}) {
+export interface StageOptions {
+  readonly resumeAtUs?: number;
+  readonly over?: string[];
+  readonly ladderFails?: boolean;
+  readonly scaling?: Scaling;
+  /** How many renditions the audience was told of. */
+  readonly renditions?: number;
+}
+
+export function setStage(options: StageOptions = {}) {
   let nowMs = 1_000;
   let tick: () => void = () => undefined;
   const log: string[] = [];
@@ -79,6 +97,7 @@ export function setStage(options: { resumeAtUs?: number; over?: string[]; ladder
       if (options.ladderFails === true) throw new Error('no space left on device');
       return {
         resumeAtUs: options.resumeAtUs ?? 0,
+        renditions: options.renditions,
         tracks: (tracks) => log.push(`ladder tracks [${tracks.map(({ id }) => id).join(' ')}]`),
         video: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
         audio: () => log.push('ladder audio'),
@@ -94,6 +113,7 @@ export function setStage(options: { resumeAtUs?: number; over?: string[]; ladder
   };
   const channels = new Channels({
     sources,
+    scaling: options.scaling,
     outputs,
     mixing: {
       open(given) {
@@ -136,8 +156,8 @@ export function setStage(options: { resumeAtUs?: number; over?: string[]; ladder
         ...over,
       }),
     /** A picture captured now, or `agoMs` ago. */
-    picture: (id: string, key = false, agoMs = 0) =>
-      frame(id, { kind: 'video', captureMs: nowMs - agoMs, key, data: new Uint8Array(4), config: CONFIG }),
+    picture: (id: string, key = false, agoMs = 0, config = CONFIG) =>
+      frame(id, { kind: 'video', captureMs: nowMs - agoMs, key, data: new Uint8Array(4), config }),
     sound: (id: string, agoMs = 0) =>
       frame(id, { kind: 'audio', captureMs: nowMs - agoMs, data: Uint8Array.of(0xf8) }),
     fail: (id: string, reason: string) => open.get(id)?.handlers.failed(reason),

@@ -1,0 +1,189 @@
+// Smaller pictures of a source that has one size only: an ffmpeg for each source makes all of them, of what
+// the machine has over. It can fail and fall behind as it likes: the source's own picture is not touched.
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Log } from '#server/log.ts';
+import type { PictureSize, Scaler, ScalerOptions, Scaling, SourcePicture } from '../channel/sources.ts';
+import { matroska, type CodedVideo } from '../ingest/publication/matroska.ts';
+import { TranscodeSlots } from '../ingest/publication/slots.ts';
+import { Transcoder } from '../ingest/transcode.ts';
+
+/** A picture that comes out later than this after its source's is of no use: the others have gone on. */
+const LATE_MS = 350;
+/** Nothing came out in time for this long: it does not keep up. */
+const BEHIND_MS = 3_000;
+/** How long nothing is made after a failure: each time twice as long. */
+const PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
+/** Of a picture of 360 lines, and of 720. */
+const SMALL_KBPS = 600;
+const LARGE_KBPS = 1_800;
+const LARGE_FROM_PX = 540;
+/** Times go through ffmpeg in these units. */
+const MS_PER_S = 1_000;
+
+export interface ScalingOptions {
+  readonly ffmpeg: string;
+  /** Of how many sources at once, at most; 1 or more. */
+  readonly most: number;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  readonly metrics: Registry;
+}
+
+/** What all scalers share. */
+interface Ground {
+  readonly ffmpeg: string;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  readonly made: Gauge;
+  readonly dropped: Counter;
+}
+
+export function openScaling({ ffmpeg, most, log, metrics }: ScalingOptions): Scaling {
+  const registers = [metrics];
+  const ground: Ground = {
+    ffmpeg,
+    log,
+    made: new Gauge({
+      name: 'lectern_made_renditions',
+      help: 'Smaller renditions that are made now of sources that have one size.',
+      registers,
+    }),
+    dropped: new Counter({
+      name: 'lectern_made_renditions_dropped_total',
+      help: 'How often making smaller renditions of a source stopped because ffmpeg ended or fell behind.',
+      registers,
+    }),
+  };
+  const slots = new TranscodeSlots(most);
+  return {
+    open(options) {
+      const release = slots.take();
+      if (release !== undefined) return new FfmpegScaler(ground, options, release);
+      const { channel } = options;
+      log.warn({ channel, most }, 'no smaller renditions: they are made of as many classes as may be');
+      return undefined;
+    },
+  };
+}
+
+class FfmpegScaler implements Scaler {
+  readonly #ground: Ground;
+  readonly #options: ScalerOptions;
+  readonly #release: () => void;
+  #transcoder: Transcoder<CodedVideo> | undefined;
+  /** What ffmpeg reads is described anew only where the configuration changes. */
+  #described: { of: SourcePicture['config']; as: CodedVideo } | undefined;
+  /** The sizes that had a key frame in time, and since then nothing late. */
+  readonly #flowing = new Set<number>();
+  /** The newest that went in. */
+  #newestMs = 0;
+  /** The newest that came out in time. */
+  #inTimeMs = 0;
+  #retryAtMs = -Infinity;
+  #failures = 0;
+  #state: 'open' | 'closed' = 'open';
+
+  constructor(ground: Ground, options: ScalerOptions, release: () => void) {
+    this.#ground = ground;
+    this.#options = options;
+    this.#release = release;
+  }
+
+  push(picture: SourcePicture): void {
+    if (this.#state === 'closed') return;
+    this.#newestMs = picture.captureMs;
+    try {
+      if (this.#transcoder === undefined) {
+        if (!picture.key || picture.captureMs < this.#retryAtMs) return;
+        this.#start(picture.captureMs);
+      }
+      if (picture.captureMs - this.#inTimeMs > BEHIND_MS) this.#drop('it does not keep up');
+      const { captureMs: ticks, key, data, config } = picture;
+      this.#transcoder?.push({ ticks, key, data, config: this.#describe(config) });
+    } catch (error) {
+      this.#drop(String(error));
+    }
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#stop();
+    this.#release();
+  }
+
+  #start(nowMs: number): void {
+    const { channel, sizes } = this.#options;
+    const [small, ...larger] = sizes.map((size, index) => this.#output(size, index));
+    if (small === undefined) return;
+    this.#inTimeMs = nowMs;
+    this.#transcoder = new Transcoder<CodedVideo>({
+      ffmpeg: this.#ground.ffmpeg,
+      clockRate: MS_PER_S,
+      what: 'This picture',
+      container: matroska,
+      outputs: [small, ...larger],
+      keyframes: 'as-source',
+      priority: 'spare',
+      maxFailures: 1,
+      // The source is not asked: its next key frame is not far.
+      onKeyframeNeeded: () => undefined,
+      onFailure: (reason) => this.#drop(reason),
+      onLog: (line) => this.#ground.log.warn({ channel, line }, 'ffmpeg says'),
+    });
+    this.#ground.made.inc(sizes.length);
+    const lines = sizes.map(({ width, height }) => Math.min(width, height));
+    this.#ground.log.info({ channel, lines }, 'smaller renditions are made');
+  }
+
+  #output({ width, height }: PictureSize, index: number) {
+    return {
+      filters: `scale=${width}:${height}`,
+      maxKbps: Math.min(width, height) < LARGE_FROM_PX ? SMALL_KBPS : LARGE_KBPS,
+      onPicture: ({
+        ticks,
+        key,
+        data,
+        config,
+      }: { ticks: number } & Omit<SourcePicture, 'captureMs' | 'kind'>) =>
+        this.#made(index, { kind: 'video', captureMs: ticks, key, data, config }),
+    };
+  }
+
+  /** What comes late is left out up to the next key frame that does not. */
+  #made(index: number, picture: SourcePicture): void {
+    if (this.#newestMs - picture.captureMs > LATE_MS) {
+      this.#flowing.delete(index);
+      return;
+    }
+    this.#inTimeMs = picture.captureMs;
+    if (picture.key) this.#flowing.add(index);
+    if (this.#flowing.has(index)) this.#options.onPicture(index, picture);
+  }
+
+  #drop(why: string): void {
+    if (this.#transcoder === undefined) return;
+    this.#stop();
+    const pauseMs = Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+    this.#failures += 1;
+    this.#retryAtMs = this.#newestMs + pauseMs;
+    this.#ground.dropped.inc();
+    const { channel } = this.#options;
+    this.#ground.log.warn({ channel, why, pauseMs }, 'smaller renditions are left out for a while');
+  }
+
+  #stop(): void {
+    if (this.#transcoder === undefined) return;
+    this.#transcoder.close();
+    this.#transcoder = undefined;
+    this.#flowing.clear();
+    this.#ground.made.dec(this.#options.sizes.length);
+  }
+
+  #describe(config: SourcePicture['config']): CodedVideo {
+    if (this.#described?.of !== config) {
+      const { record, width, height } = config;
+      this.#described = { of: config, as: { codecId: 'V_MPEG4/ISO/AVC', record, width, height } };
+    }
+    return this.#described.as;
+  }
+}
