@@ -71,7 +71,10 @@ interface Measured {
   readonly peak: number;
   readonly average: number;
   readonly framesPerSecond: number;
-  /** The newest segment that is not a still, else the newest. */
+  /**
+   * By which it is described: the newest segment of its own layer, for what stands in for that does not stay;
+   * else the newest that is not a still, else the newest.
+   */
   readonly best: Segment | undefined;
 }
 
@@ -80,20 +83,20 @@ function measure(rows: readonly Row[], rendition: Rendition): Measured {
   let bytes = 0;
   let durationUs = 0;
   let moving = { frames: 0, durationUs: 0 };
-  let best: Segment | undefined;
-  let newest: Segment | undefined;
+  let shown: string | undefined;
+  const newestOf = new Map<string, Segment>();
   for (const row of rows) {
     const label = labelOf(row, rendition);
     const segment = row.segments[label];
     if (segment === undefined) continue;
-    newest = segment;
+    newestOf.set(label, segment);
     bytes += segment.bytes;
     durationUs += segment.durationUs;
     if (segment.durationUs >= MEASURABLE_US) {
       peak = Math.max(peak, (segment.bytes * 8e6) / segment.durationUs);
     }
     if (label === STILL) continue;
-    best = segment;
+    shown = label;
     moving = {
       frames: moving.frames + segment.frames,
       durationUs: moving.durationUs + segment.durationUs,
@@ -104,6 +107,6 @@ function measure(rows: readonly Row[], rendition: Rendition): Measured {
     peak: Math.max(peak, average),
     average,
     framesPerSecond: moving.durationUs === 0 ? 0 : (moving.frames * 1e6) / moving.durationUs,
-    best: best ?? newest,
+    best: newestOf.get(`${shown?.slice(0, -1)}${rendition}`) ?? newestOf.get(shown ?? STILL),
   };
 }

@@ -110,6 +110,23 @@ test('a segment that stands for a source that is not there is described by the l
   assert.match(multivariantOf(timeline, 'live', String, ''), /RESOLUTION=1280x720/);
 });
 
+test('where the next layer stands in for one that stopped, the one that stopped is described', () => {
+  const timeline = classOf(4);
+  const at = { startUs: 8 * SECOND, durationUs: 2 * SECOND };
+  const row = { n: 5, epochMs: 0, discontinuity: true };
+  const audio = { init: 0, ...at, bytes: 24_000, frames: 94 };
+  const camera1 = { init: 2, ...at, bytes: 125_000, frames: 50 };
+  timeline.add({ ...row, segments: { audio, camera1 }, slots: ['camera1', 'camera1', 'camera1'] });
+  const sizes = (text: string) => [...text.matchAll(/RESOLUTION=(\w+)/g)].map(([, size]) => size);
+  const described = ['1280x720', '640x360', '320x180'];
+  assert.deepEqual(sizes(multivariantOf(timeline, 'live', String, '')), described);
+  timeline.inits.set(4, configOf(2));
+  const screen0 = { init: 4, ...at, bytes: 125_000, frames: 50 };
+  timeline.add({ ...row, n: 6, segments: { audio, screen0 }, slots: ['screen0', 'screen0', 'screen0'] });
+  const shared = sizes(multivariantOf(timeline, 'live', String, ''));
+  assert.deepEqual(shared, ['1280x720', '1280x720', '1280x720'], 'a screen stays');
+});
+
 test('playlist names are read strictly', () => {
   assert.deepEqual(parsePlaylistName('v2-dvr.m3u8'), { rendition: 2, isDvr: true });
   assert.deepEqual(parsePlaylistName('audio.m3u8'), { rendition: 'audio', isDvr: false });
