@@ -11,9 +11,11 @@ import { Transcoder } from '../ingest/transcode.ts';
 const LATE_MS = 350;
 /** Nothing came out in time for this long: it does not keep up. */
 const BEHIND_MS = 3_000;
-/** How long nothing is made after a failure: each time twice as long. */
+/** How long nothing is made after a failure: each time in a row twice as long. */
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+/** Failures before it went well for this long are forgotten. */
+const STEADY_MS = 60_000;
 /** Of a picture of 360 lines, and of 720. */
 const SMALL_KBPS = 600;
 const LARGE_KBPS = 1_800;
@@ -78,6 +80,7 @@ class FfmpegScaler implements Scaler {
   #newestMs = 0;
   /** The newest that came out in time. */
   #inTimeMs = 0;
+  #startedMs = 0;
   #retryAtMs = -Infinity;
   #failures = 0;
   #state: 'open' | 'closed' = 'open';
@@ -115,6 +118,7 @@ class FfmpegScaler implements Scaler {
     const { channel, sizes } = this.#options;
     const [small, ...larger] = sizes.map((size, index) => this.#output(size, index));
     if (small === undefined) return;
+    this.#startedMs = nowMs;
     this.#inTimeMs = nowMs;
     this.#transcoder = new Transcoder<CodedVideo>({
       ffmpeg: this.#ground.ffmpeg,
@@ -163,6 +167,7 @@ class FfmpegScaler implements Scaler {
   #drop(why: string): void {
     if (this.#transcoder === undefined) return;
     this.#stop();
+    if (this.#newestMs - this.#startedMs >= STEADY_MS) this.#failures = 0;
     const pauseMs = Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
     this.#failures += 1;
     this.#retryAtMs = this.#newestMs + pauseMs;

@@ -41,9 +41,9 @@ export const unusual = (): string =>
     `-f lavfi -i testsrc2=size=2048x1152:rate=10 -t 8 -c:v libx264 -preset ultrafast -bf 0 -g 10 -pix_fmt yuv444p`,
   );
 
-/** 1280×720 as OBS sends it, a key frame each two seconds. */
+/** 1280×720, a key frame each two seconds as in OBS; few pictures, so that small machines keep up. */
 export const large = (): string =>
   mediaFile(
     'publish-large',
-    `-f lavfi -i testsrc2=size=1280x720:rate=30 ${TONE} -t 20 -c:v libx264 -profile:v high -preset superfast -bf 0 -g 60 -sc_threshold 0 -b:v 2500k -pix_fmt yuv420p ${AAC}`,
+    `-f lavfi -i testsrc2=size=1280x720:rate=10 ${TONE} -t 20 -c:v libx264 -profile:v high -preset superfast -bf 0 -g 20 -sc_threshold 0 -b:v 1500k -pix_fmt yuv420p ${AAC}`,
   );

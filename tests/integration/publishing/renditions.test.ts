@@ -160,7 +160,7 @@ test('viewers of one picture stay with the source', async () => {
   assert.equal((await probe(file)).streams.find(({ type }) => type === 'video')?.height, 720);
 });
 
-test('a player goes down and up without a gap', { skip: findChromium() === undefined }, async () => {
+test('a player goes down and up without a gap', { skip: findChromium() === undefined }, async (t) => {
   const browser = await launchChromium();
   try {
     const player = await openHlsPlayer(browser, lesson.play.hls);
@@ -171,7 +171,8 @@ test('a player goes down and up without a gap', { skip: findChromium() === undef
       await player.choose(height);
       await shows(height);
     }
-    const { errors } = await player.report();
+    const { errors, stalls } = await player.report();
+    t.diagnostic(`${stalls} stalls; ${errors.join()}`);
     assert.ok(!errors.some((error) => error.includes('fatal')), errors.join());
   } finally {
     await browser.close();
