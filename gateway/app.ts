@@ -70,7 +70,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     owned.push(() => store.close());
     const metrics = new EgressMetrics(registry);
-    const egress = new Egress({ store, rtmpWire, metrics, log });
+    const egress = new Egress({ store, rtmpWire, hlsSound: settings.LECTERN_HLS_SOUND, metrics, log });
     owned.push(() => egress.close());
     const sources = await openIngest({
       port: settings.LECTERN_INGEST_PORT,

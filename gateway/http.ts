@@ -175,7 +175,7 @@ async function serve(
   const { flv, live, replay, metrics } = options;
   switch (target.kind) {
     case 'flv':
-      flv.serve(request, response, target.channel);
+      flv.serve(request, response, target.channel, query);
       return;
     case 'multivariant':
       await live.sendMultivariant(request, response, target.channel, target.name, query);
@@ -222,10 +222,10 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
     }
     const target = parseTarget(path);
     if (target?.kind !== 'flv') throw new LecternError('not-found');
-    const asked = accessRequest(options, request, path, target, new URLSearchParams(query));
-    await hold(options, asked, socket, false);
+    const params = new URLSearchParams(query);
+    await hold(options, accessRequest(options, request, path, target, params), socket, false);
     if (socket.destroyed) return;
-    options.flv.upgrade(request, socket, head, target.channel);
+    options.flv.upgrade(request, socket, head, target.channel, params);
     socket.off('error', gone);
   } catch (error) {
     const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';

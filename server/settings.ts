@@ -81,6 +81,11 @@ const AllSettings = z.object({
     .default(12 * 3_600),
   /** Whether HLS segments are encrypted, with a key for each broadcast. */
   LECTERN_HLS_ENCRYPTION: z.enum(['none', 'aes-128']).default('none'),
+  /**
+   * What HLS and recordings carry: AAC, which all devices play, or Opus as it came, which needs no encoder but
+   * leaves out older phones.
+   */
+  LECTERN_HLS_SOUND: z.enum(['aac', 'opus']).default('aac'),
   LECTERN_FFMPEG: z.string().optional(),
   /** Of how many classes at a time smaller renditions are made; by default one less than there are cores. */
   LECTERN_LADDERS: z.coerce.number().int().min(0).max(128).optional(),

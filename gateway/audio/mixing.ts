@@ -1,46 +1,18 @@
-// Opus → AAC for all broadcasts in one worker thread. This side collects packets into batches, moves them
-// over and hands the AAC back; a worker that crashes is replaced, and the sound goes on.
+// Decoding, mixing and encoding for all broadcasts in one worker thread. This side collects packets into
+// batches, moves them over and hands back what was made; a worker that crashes is replaced, and the sound goes on.
 import { Worker } from 'node:worker_threads';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { aacConfig, AAC_FRAME_SAMPLES } from '#shared/media/aac.ts';
 import type { Log } from '#server/log.ts';
 import type { Mixer, MixerOptions, Mixing } from '../channel/sources.ts';
-import type { Answer, Batch, MixerEntry, PacketEntry } from './messages.ts';
-import { SAMPLE_RATE, type ChannelCount } from './mixer.ts';
+import { Desk, type Order } from './desk.ts';
+import type { Answer, Batch, MixerEntry } from './messages.ts';
 
 /** How often packets go over: often enough for the delay, seldom enough for the cost. */
 const BATCH_MS = 60;
 /** Arriving packets set batches off; where none come, a timer does. */
 const QUIET_BATCH_MS = 120;
-/** Bytes that may wait while there is no worker: seconds of every class. What comes beyond is left out. */
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 5_000;
-const CONFIG = { 1: aacConfig(SAMPLE_RATE, 1), 2: aacConfig(SAMPLE_RATE, 2) } as const;
-/** The bit of a packet's first byte that says stereo (RFC 6716 §3.1). */
-const OPUS_STEREO = 0x04;
-const UNIT_US = (AAC_FRAME_SAMPLES * 1_000_000) / SAMPLE_RATE;
-
-interface Waiting {
-  readonly source: string;
-  readonly position: number;
-  readonly data: Uint8Array;
-}
-
-/** A mixer as this side sees it. */
-interface Desk {
-  readonly id: number;
-  readonly options: MixerOptions;
-  packets: Waiting[];
-  removed: string[];
-  /** Where the last access unit ended, in samples: a new worker must not go back behind it. */
-  end: number;
-  /**
-   * Undefined before the first packet, which decides: mono costs half of stereo, and a change in the
-   * middle would be a new configuration for every player.
-   */
-  channels: ChannelCount | undefined;
-}
 
 /** What the workers take. */
 export interface MixingUsage {
@@ -79,9 +51,10 @@ class WorkerMixing implements MixingService {
   #lagMs = 0;
   #restart: NodeJS.Timeout | undefined;
   #restartMs = RESTART_MIN_MS;
-  #closedDesks: number[] = [];
-  #lastId = 0;
-  #waitingBytes = 0;
+  /** Desks that the worker may forget. */
+  #released: number[] = [];
+  #lastDesk = 0;
+  #lastBatch = 0;
   #flushedAtMs = 0;
   #state: 'open' | 'closed' = 'open';
 
@@ -108,27 +81,23 @@ class WorkerMixing implements MixingService {
   }
 
   open(options: MixerOptions): Mixer {
-    this.#lastId += 1;
-    const desk: Desk = {
-      id: this.#lastId,
-      options,
-      packets: [],
-      removed: [],
-      end: -Infinity,
-      channels: undefined,
-    };
-    this.#desks.set(desk.id, desk);
+    this.#lastDesk += 1;
+    const id = this.#lastDesk;
+    const release = () => this.#released.push(id);
+    const desk = new Desk(options, {
+      nowMs: () => performance.now(),
+      news: () => this.#flushIfDue(),
+      release,
+    });
+    this.#desks.set(id, desk);
     return {
-      packet: (source, ptsUs, data) => {
-        if (!this.#desks.has(desk.id) || this.#waitingBytes > MAX_WAITING_BYTES) return;
-        desk.channels ??= ((data[0] ?? 0) & OPUS_STEREO) === 0 ? 1 : 2;
-        desk.packets.push({ source, position: (ptsUs * SAMPLE_RATE) / 1_000_000, data });
-        this.#waitingBytes += data.length;
-        this.#flushIfDue();
+      want: (codecs) => desk.want(codecs),
+      packet(source, ptsUs, data) {
+        desk.packet(source, ptsUs, data);
       },
-      remove: (source) => desk.removed.push(source),
+      remove: (source) => desk.remove(source),
       close: () => {
-        if (this.#desks.delete(desk.id)) this.#closedDesks.push(desk.id);
+        if (this.#desks.delete(id)) release();
       },
     };
   }
@@ -157,13 +126,14 @@ class WorkerMixing implements MixingService {
   }
 
   #start(): void {
-    const worker = new Worker(new URL('./aac-worker.ts', import.meta.url));
+    const worker = new Worker(new URL('./sound-worker.ts', import.meta.url));
     this.#worker = worker;
+    for (const desk of this.#desks.values()) desk.restarted();
     worker.on('message', (answer: Answer) => {
       this.#restartMs = RESTART_MIN_MS;
       this.#take(answer);
     });
-    worker.on('error', (error) => this.#log.error({ err: error }, 'the AAC worker crashed'));
+    worker.on('error', (error) => this.#log.error({ err: error }, 'the sound worker crashed'));
     worker.on('exit', () => {
       if (this.#worker !== worker || this.#state === 'closed') return;
       this.#worker = undefined;
@@ -185,47 +155,36 @@ class WorkerMixing implements MixingService {
   #flush(): void {
     const worker = this.#worker;
     if (worker === undefined) return;
-    const mixers: MixerEntry[] = [];
-    const bytes = new Uint8Array(this.#waitingBytes);
-    let offset = 0;
-    for (const desk of this.#desks.values()) {
-      const { channels } = desk;
-      if (channels === undefined) continue;
-      const packets: PacketEntry[] = desk.packets.map(({ source, position, data }) => {
-        bytes.set(data, offset);
-        const entry = { source, position, offset, length: data.length };
-        offset += data.length;
-        return entry;
-      });
-      const nowUs = desk.options.positionUs();
-      const now = nowUs === undefined ? undefined : (nowUs * SAMPLE_RATE) / 1_000_000;
-      mixers.push({ mixer: desk.id, channels, now, packets, removed: desk.removed });
-      desk.packets = [];
-      desk.removed = [];
+    const batch = this.#lastBatch + 1;
+    const orders: (Order & { readonly mixer: number })[] = [];
+    for (const [mixer, desk] of this.#desks) {
+      const order = desk.order(batch);
+      if (order !== undefined) orders.push({ ...order, mixer });
     }
-    this.#waitingBytes = 0;
-    if (mixers.length === 0 && this.#closedDesks.length === 0) return;
-    const batch: Batch = { sentAtMs: performance.now(), mixers, closed: this.#closedDesks, bytes };
-    this.#closedDesks = [];
-    worker.postMessage(batch, [bytes.buffer]);
+    if (orders.length === 0 && this.#released.length === 0) return;
+    this.#lastBatch = batch;
+    const packets = orders.flatMap((order) => order.packets);
+    const bytes = new Uint8Array(packets.reduce((sum, { data }) => sum + data.length, 0));
+    let offset = 0;
+    const mixers = orders.map((order): MixerEntry => {
+      const entries = order.packets.map(({ source, position, data }) => {
+        bytes.set(data, offset);
+        offset += data.length;
+        return { source, position, offset: offset - data.length, length: data.length };
+      });
+      return { ...order, packets: entries };
+    });
+    const message: Batch = { batch, sentAtMs: performance.now(), mixers, closed: this.#released, bytes };
+    this.#released = [];
+    worker.postMessage(message, [bytes.buffer]);
   }
 
-  #take({ sentAtMs, units, bytes, damaged }: Answer): void {
+  #take({ batch, sentAtMs, units, bytes, damaged }: Answer): void {
     this.#lagMs = performance.now() - sentAtMs;
     this.#lag.set(this.#lagMs / 1_000);
     if (damaged > 0) this.#damaged.inc(damaged);
-    for (const { mixer, position, offset, length } of units) {
-      const desk = this.#desks.get(mixer);
-      // A fresh encoder begins with its priming, which would go back behind what was given out.
-      if (desk?.channels === undefined || position < desk.end) continue;
-      desk.end = position + AAC_FRAME_SAMPLES;
-      desk.options.onFrame({
-        kind: 'audio',
-        ptsUs: Math.round((position * 1_000_000) / SAMPLE_RATE),
-        durationUs: UNIT_US,
-        data: bytes.subarray(offset, offset + length),
-        config: CONFIG[desk.channels],
-      });
-    }
+    for (const { codec, mixer, position, offset, length } of units)
+      this.#desks.get(mixer)?.made(codec, position, bytes.subarray(offset, offset + length));
+    for (const desk of this.#desks.values()) desk.answered(batch);
   }
 }

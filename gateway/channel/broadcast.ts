@@ -199,15 +199,16 @@ export class Broadcast {
   #open(): OnAir {
     const { outputs, mixing, sources, clock } = this.#deps;
     // The sinks may ask before the tracks are there; every track asks for itself when it is opened.
-    const later: { intake?: Intake; pictures?: Pictures } = {};
+    const later: { intake?: Intake; pictures?: Pictures; mixer?: Mixer } = {};
     const shown = (): VideoTrack | undefined => later.pictures?.current;
     const ask = (track: VideoTrack | undefined) =>
       this.#contain('a key frame could not be asked for', () => later.intake?.requestKeyframe(track));
-    const programme = new MeteredProgramme(
-      outputs.openProgramme(this.info, () => ask(shown())),
-      () => clock.nowMs(),
-    );
-    const ladder = this.#openLadder(programme, () => ask(undefined));
+    const viewers = outputs.openProgramme(this.info, {
+      keyframe: () => ask(shown()),
+      sounds: (wanted) => later.mixer?.want(new Set([...wanted, ladder.sound])),
+    });
+    const ladder = this.#openLadder(viewers, () => ask(undefined));
+    const programme = new MeteredProgramme(viewers, () => clock.nowMs(), ladder.sound);
     const timeline = new Timeline({
       startUs: ladder.resumeAtUs + LEAD_IN_US,
       wallOffsetMs: () => clock.wallMs() - clock.nowMs(),
@@ -224,6 +225,8 @@ export class Broadcast {
       onFrame: (frame) => this.#contain('sound could not be handed on', () => this.#sound(frame)),
       positionUs: () => timeline.positionUs(clock.nowMs()),
     });
+    mixer.want(new Set([ladder.sound]));
+    later.mixer = mixer;
     const group = sources.openGroup();
     const push = (track: string, frame: SourceFrame) =>
       this.#contain('a frame could not be handed on', () => {
@@ -288,8 +291,9 @@ export class Broadcast {
     const run = this.#run;
     // What the mixer still had when the source went away would open a segment of its own.
     if (run.state !== 'live') return;
-    run.air.programme.frame(frame);
-    run.air.ladder.audio(frame, run.air.timeline.wallMs(frame.ptsUs));
+    const { programme, ladder, timeline } = run.air;
+    programme.frame(frame);
+    if (frame.config.codec === ladder.sound) ladder.audio(frame, timeline.wallMs(frame.ptsUs));
   }
 
   #interrupt(): void {

@@ -1,5 +1,5 @@
 // Measures what a broadcast hands to its viewers, on its way to them.
-import type { Frame } from '#shared/media/frame.ts';
+import type { Frame, SoundCodec } from '#shared/media/frame.ts';
 import type { ProgrammeSink } from './ports.ts';
 
 /** The weight of what is measured now against what was measured before. */
@@ -20,6 +20,7 @@ export interface Flow {
 export class MeteredProgramme implements ProgrammeSink {
   readonly #sink: ProgrammeSink;
   readonly #nowMs: () => number;
+  readonly #sound: SoundCodec;
   #counts = { pictures: 0, keyframes: 0, sounds: 0 };
   #keyframeUs: number | undefined;
   #intervalMs: number | null = null;
@@ -27,10 +28,11 @@ export class MeteredProgramme implements ProgrammeSink {
   #pictureLagMs: number | undefined;
   #soundLagMs: number | undefined;
 
-  /** `nowMs` is monotonic. */
-  constructor(sink: ProgrammeSink, nowMs: () => number) {
+  /** `nowMs` is monotonic. Of the codecs of sound `sound` is counted, which is always there. */
+  constructor(sink: ProgrammeSink, nowMs: () => number, sound: SoundCodec) {
     this.#sink = sink;
     this.#nowMs = nowMs;
+    this.#sound = sound;
   }
 
   get flow(): Flow {
@@ -45,8 +47,10 @@ export class MeteredProgramme implements ProgrammeSink {
   frame(frame: Frame): void {
     const lagMs = this.#nowMs() - frame.ptsUs / 1_000;
     if (frame.kind === 'audio') {
-      this.#counts.sounds += 1;
-      this.#soundLagMs = smooth(this.#soundLagMs, lagMs);
+      if (frame.config.codec === this.#sound) {
+        this.#counts.sounds += 1;
+        this.#soundLagMs = smooth(this.#soundLagMs, lagMs);
+      }
     } else {
       this.#counts.pictures += 1;
       this.#pictureLagMs = smooth(this.#pictureLagMs, lagMs);

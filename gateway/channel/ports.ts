@@ -1,6 +1,6 @@
 // What a channel needs from the outputs and the disk, and what they may ask of it. `channel/` knows
 // nothing of sockets, HTTP or files; `egress/` and `store/` implement these, `app.ts` joins them.
-import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
+import type { AudioFrame, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 
 /** A video source of the programme that flows now: one simulcast layer, or the screen. */
@@ -21,12 +21,19 @@ export interface BroadcastInfo {
 
 /** Takes the one selected picture and the sound: HTTP-FLV, WebSocket-FLV, RTMP. */
 export interface ProgrammeSink {
-  /** Frames in decoding order; `ptsUs` and `dtsUs` never go back within a kind. */
+  /** Frames in decoding order; `ptsUs` and `dtsUs` never go back within a kind, nor within a codec of sound. */
   frame(frame: Frame): void;
   /** The source is gone for now; the next video frame will be a key frame. Viewers stay. */
   interrupted(): void;
   /** The broadcast is over: viewers are let go in order. Called once, last. */
   end(): void;
+}
+
+/** What a programme asks for on behalf of its viewers. */
+export interface ProgrammeAsks {
+  keyframe(): void;
+  /** These codecs of sound are what somebody listens to from now on. */
+  sounds(wanted: ReadonlySet<SoundCodec>): void;
 }
 
 /** Takes every video track and the sound: HLS and, being the same segments, the recording. */
@@ -38,6 +45,8 @@ export interface LadderSink {
   readonly resumeAtUs: number;
   /** How many renditions the audience was told of; undefined until it was told. It never changes. */
   readonly renditions: number | undefined;
+  /** The one codec of sound that it takes. */
+  readonly sound: SoundCodec;
   /** States which video tracks flow now, smallest layer first. Called before frames of a new one. */
   tracks(tracks: readonly VideoTrack[]): void;
   video(track: VideoTrack, frame: VideoFrame, wallMs: number): void;
@@ -68,7 +77,7 @@ export interface ViewerCount {
 /** All outputs of the gateway, made by `egress/` and `store/`. */
 export interface Outputs {
   /** Opens the FLV and RTMP side of a channel for a broadcast. */
-  openProgramme(info: BroadcastInfo, requestKeyframe: () => void): ProgrammeSink;
+  openProgramme(info: BroadcastInfo, asks: ProgrammeAsks): ProgrammeSink;
   /** Opens (or after a restart re-opens, by the same broadcast id) the ladder and its recording. */
   openLadder(options: LadderOptions): LadderSink;
   viewers(channel: string): ViewerCount;

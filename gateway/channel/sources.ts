@@ -1,7 +1,7 @@
 // What a broadcast needs on its way in: tracks that become frames with a time, a mixer for the sound,
 // and a clock. `ingest/` and `audio/` implement these, `app.ts` joins them.
 import type { BroadcastFeed, FeedTrack } from '#shared/contract/internal.ts';
-import type { AudioFrame, AvcConfig } from '#shared/media/frame.ts';
+import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
 
 /**
  * A whole picture as a track delivered it. `captureMs` is when it was captured, on this machine's
@@ -69,8 +69,13 @@ export interface Sources {
   openGroup(): SourceGroup;
 }
 
-/** Turns the Opus of one broadcast's audio sources into one stream of AAC. */
+/** Turns the Opus of one broadcast's audio sources into one stream, in every codec that somebody needs. */
 export interface Mixer {
+  /**
+   * What is needed from now on. A codec that is new comes at once with what was heard in the last seconds;
+   * one that is needed no longer goes on for a moment.
+   */
+  want(codecs: ReadonlySet<SoundCodec>): void;
   /** Adds a packet of `source` at its place on the broadcast's timeline, in µs. */
   packet(source: string, ptsUs: number, data: Uint8Array): void;
   /** Nothing more comes from `source`; nobody waits for it any longer. */

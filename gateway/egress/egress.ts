@@ -1,10 +1,12 @@
 // All outputs of the gateway: what is on air on each channel, and what was a moment ago.
+import type { SoundCodec } from '#shared/media/frame.ts';
 import type { Log } from '#server/log.ts';
 import type {
   BroadcastInfo,
   LadderOptions,
   LadderSink,
   Outputs,
+  ProgrammeAsks,
   ProgrammeSink,
   ViewerCount,
 } from '../channel/ports.ts';
@@ -14,7 +16,7 @@ import { Ladder } from './hls/ladder.ts';
 import { HlsViewers } from './hls/viewers.ts';
 import type { EgressMetrics } from './metrics.ts';
 import { Programme } from './programme/programme.ts';
-import { flvWire, relayWire, type Wire } from './programme/tag.ts';
+import { flvOpusWire, flvWire, relayWire, type Wire } from './programme/tag.ts';
 
 /** How long playlists of a broadcast that ended are served, so that every player learns of its end. */
 const FAREWELL_MS = 60_000;
@@ -22,6 +24,8 @@ const FAREWELL_MS = 60_000;
 export interface EgressOptions {
   readonly store: RecordingStore;
   readonly rtmpWire: Wire;
+  /** Of HLS and recordings. */
+  readonly hlsSound: SoundCodec;
   readonly metrics: EgressMetrics;
   readonly log: Log;
 }
@@ -41,12 +45,12 @@ export class Egress implements Outputs {
     });
   }
 
-  openProgramme(info: BroadcastInfo, requestKeyframe: () => void): ProgrammeSink {
+  openProgramme(info: BroadcastInfo, asks: ProgrammeAsks): ProgrammeSink {
     const { metrics, rtmpWire } = this.#options;
     this.#programmes.get(info.channel)?.end();
     const programme = new Programme({
-      wires: [flvWire, rtmpWire, relayWire],
-      requestKeyframe,
+      wires: [flvWire, flvOpusWire, rtmpWire, relayWire],
+      asks,
       eventsOf: ({ protocol }) => ({
         sent: (bytes) => metrics.sent(protocol, bytes, info.channel),
         slow: (outcome) => metrics.slow(protocol, outcome, info.channel),
@@ -64,7 +68,7 @@ export class Egress implements Outputs {
 
   openLadder(options: LadderOptions): LadderSink {
     const { info } = options;
-    const { store, log } = this.#options;
+    const { store, hlsSound, log } = this.#options;
     const recording = store.take(info, {
       changed: options.onRecording,
       failed: (error) => {
@@ -73,13 +77,13 @@ export class Egress implements Outputs {
       },
       completed: () => this.#options.metrics.row(),
     });
-    return new Ladder(options, recording, () => this.#sayFarewell(info.broadcast));
+    return new Ladder({ ...options, sound: hlsSound }, recording, () => this.#sayFarewell(info.broadcast));
   }
 
   viewers(channel: string): ViewerCount {
     const programme = this.#programmes.get(channel);
     return {
-      flv: programme?.viewers(flvWire) ?? 0,
+      flv: programme?.viewers(flvWire, flvOpusWire) ?? 0,
       hls: this.hlsViewers.count(channel),
       rtmp: programme?.viewers(this.#options.rtmpWire) ?? 0,
     };
@@ -121,7 +125,7 @@ export class Egress implements Outputs {
   #totals(): ViewerCount {
     const totals: ViewerCount = { flv: 0, hls: this.hlsViewers.total(), rtmp: 0 };
     for (const programme of this.#programmes.values()) {
-      totals.flv += programme.viewers(flvWire);
+      totals.flv += programme.viewers(flvWire, flvOpusWire);
       totals.rtmp += programme.viewers(this.#options.rtmpWire);
     }
     return totals;

@@ -13,9 +13,11 @@ export interface AvcConfig {
   readonly record: Uint8Array;
 }
 
+export type SoundCodec = 'aac' | 'opus';
+
 /** Audio decoder configuration. The same object while nothing changes. */
 export interface AudioConfig {
-  readonly codec: 'aac' | 'opus';
+  readonly codec: SoundCodec;
   /** RFC 6381 name: `mp4a.40.2` or `opus`. */
   readonly codecString: string;
   readonly sampleRate: number;

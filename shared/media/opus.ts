@@ -49,6 +49,16 @@ export function opusConfig(channels: number, preSkip = 0): AudioConfig {
   };
 }
 
+/**
+ * How a class's sound is announced as Opus: stereo, which a decoder makes of mono packets too (RFC 6716
+ * §2.1.2), so that a microphone and music from a shared screen are one configuration.
+ */
+export const PROGRAMME_OPUS = opusConfig(2);
+
+/** A packet of 20 ms that decodes to silence: CELT, fullband, stereo, nothing coded (RFC 6716 §3.1, §4.3). */
+export const SILENT_OPUS = Uint8Array.of(0xfc, 0xff, 0xfe);
+export const SILENT_OPUS_US = 20_000;
+
 /** Reads the payload of `dOps`. Throws MalformedError. */
 export function parseDops(dOps: Uint8Array): { channels: number; preSkip: number } {
   const reader = new ByteReader(dOps);

@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Egress } from '../egress.ts';
 import type { EgressMetrics } from '../metrics.ts';
-import { flvWire } from '../programme/tag.ts';
+import { flvOpusWire, flvWire, type Wire } from '../programme/tag.ts';
 import { httpReader, socketReader } from './readers.ts';
 
 /** Viewers have nothing to say; a longer message ends the connection. */
@@ -25,8 +25,12 @@ export class FlvServer {
     this.#metrics = metrics;
   }
 
-  /** Streams until the viewer leaves or the broadcast ends. Throws LecternError `not-live`. */
-  serve(request: IncomingMessage, response: ServerResponse, channel: string): void {
+  /**
+   * Streams until the viewer leaves or the broadcast ends, the sound as `query` asks for it. Throws LecternError
+   * `not-live`, and `bad-request` for a sound that there is not.
+   */
+  serve(request: IncomingMessage, response: ServerResponse, channel: string, query: URLSearchParams): void {
+    const wire = wireFor(query);
     const programme = this.#egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
     // Without a length and not in chunks: the body ends with the connection (RFC 9112 §6.3).
@@ -45,11 +49,18 @@ export class FlvServer {
     const reader = httpReader(response, request.socket, this.#clock(channel));
     response.on('close', () => programme.leave(reader));
     response.on('error', () => programme.leave(reader));
-    programme.join(flvWire, reader);
+    programme.join(wire, reader);
   }
 
-  /** The same over a WebSocket. Throws LecternError `not-live`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, channel: string): void {
+  /** The same over a WebSocket. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    channel: string,
+    query: URLSearchParams,
+  ): void {
+    const wire = wireFor(query);
     const programme = this.#egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
     const onFirst = this.#clock(channel);
@@ -57,7 +68,7 @@ export class FlvServer {
       const reader = socketReader(client, onFirst);
       client.on('close', () => programme.leave(reader));
       client.on('error', () => programme.leave(reader));
-      programme.join(flvWire, reader);
+      programme.join(wire, reader);
     });
   }
 
@@ -71,4 +82,14 @@ export class FlvServer {
     const startMs = performance.now();
     return () => this.#metrics.firstFrame('flv', (performance.now() - startMs) / 1_000, channel);
   }
+}
+
+/** `?sound=opus` is for players that take enhanced FLV; without it the sound is AAC, which all take. */
+const WIRES: Readonly<Record<string, Wire>> = { aac: flvWire, opus: flvOpusWire };
+
+function wireFor(query: URLSearchParams): Wire {
+  const [sound = 'aac', ...more] = query.getAll('sound');
+  const wire = Object.hasOwn(WIRES, sound) && more.length === 0 ? WIRES[sound] : undefined;
+  if (wire === undefined) throw new LecternError('bad-request', 'sound is aac or opus, once.');
+  return wire;
 }

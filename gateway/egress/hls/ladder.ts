@@ -1,7 +1,7 @@
 // Cuts everything that a source sends into rows of segments: the picture in all its layers, and the
 // sound. All layers are asked for a key frame together; the row ends at that of the leader, the best
 // layer that flows, and every other layer begins the next row at its own.
-import type { AudioFrame, Frame, VideoFrame } from '#shared/media/frame.ts';
+import type { AudioFrame, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
 import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.ts';
 import type { Recording } from '../../store/recording.ts';
 import { equalBytes } from '#shared/media/bytes.ts';
@@ -32,9 +32,12 @@ interface VideoLane {
   gone: boolean;
 }
 
+type Options = LadderOptions & Pick<LadderSink, 'sound'>;
+
 export class Ladder implements LadderSink {
   readonly resumeAtUs: number;
-  readonly #options: LadderOptions;
+  readonly sound: SoundCodec;
+  readonly #options: Options;
   readonly #recording: Recording;
   readonly #onEnd: () => void;
   readonly #still = new StillPicture();
@@ -57,8 +60,9 @@ export class Ladder implements LadderSink {
   #ending: Promise<void> | undefined;
 
   /** `onEnd` is called once, when the broadcast is over. */
-  constructor(options: LadderOptions, recording: Recording, onEnd: () => void = () => undefined) {
+  constructor(options: Options, recording: Recording, onEnd: () => void = () => undefined) {
     this.#options = options;
+    this.sound = options.sound;
     this.#onEnd = onEnd;
     this.#recording = recording;
     this.resumeAtUs = recording.timeline.endUs;
@@ -224,7 +228,7 @@ export class Ladder implements LadderSink {
 
   /** Silence from where the sound ends; if it is the first sound, what comes is compared with it. */
   #silence(untilUs: number): AudioFrame[] {
-    const frames = silence(this.#audioLane.endUs, untilUs, this.#audioConfig);
+    const frames = silence(this.#audioLane.endUs, untilUs, this.#audioConfig, this.sound);
     this.#audioConfig ??= frames[0]?.config;
     return frames;
   }

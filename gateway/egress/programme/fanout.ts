@@ -99,6 +99,7 @@ export class Fanout {
   /** Throws what an earlier flush threw: a timer has nobody to tell. */
   push(tag: Tag): void {
     if (this.#failure !== undefined) throw this.#failure;
+    if (!tag.isFor(this.#options.wire)) return;
     this.#groups.forEach((group, index) => {
       if (group.readers.size === 0) return;
       group.pending.push(tag);

@@ -31,7 +31,8 @@ export class GopCache {
     let merged = this.#merged.get(wire);
     if (merged === undefined) this.#merged.set(wire, (merged = { tags: 0, pieces: [] }));
     if (merged.tags < this.#tags.length) {
-      const fresh = Buffer.concat(this.#tags.slice(merged.tags).map((tag) => tag.on(wire)));
+      const news = this.#tags.slice(merged.tags).filter((tag) => tag.isFor(wire));
+      const fresh = Buffer.concat(news.map((tag) => tag.on(wire)));
       const pieces = merged.pieces.length < MAX_PIECES ? merged.pieces : [Buffer.concat(merged.pieces)];
       merged.pieces = [...pieces, fresh];
       merged.tags = this.#tags.length;

@@ -1,9 +1,9 @@
 // The one picture and sound of a broadcast, as FLV and RTMP viewers get them.
 import { writeAvcc } from '#shared/media/avc.ts';
 import { concatBytes } from '#shared/media/bytes.ts';
-import type { AudioConfig, AvcConfig, Frame, VideoFrame } from '#shared/media/frame.ts';
+import type { AudioConfig, AvcConfig, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
 import { flvTimestampMs } from '#shared/media/flv.ts';
-import type { ProgrammeSink } from '../../channel/ports.ts';
+import type { ProgrammeAsks, ProgrammeSink } from '../../channel/ports.ts';
 import { Fanout, type FanoutEvents, type Reader } from './fanout.ts';
 import { Filler } from './filler.ts';
 import { GopCache } from './gop-cache.ts';
@@ -22,7 +22,7 @@ const BRIDGE_STEPS = 2;
 
 export interface ProgrammeOptions {
   readonly wires: readonly Wire[];
-  readonly requestKeyframe: () => void;
+  readonly asks: ProgrammeAsks;
   readonly eventsOf: (wire: Wire) => FanoutEvents;
   /** Called once, when the broadcast is over. */
   readonly onEnd?: () => void;
@@ -33,53 +33,59 @@ export class Programme implements ProgrammeSink {
   readonly #fanouts: ReadonlyMap<Wire, Fanout>;
   readonly #cache = new GopCache();
   readonly #filler = new Filler();
-  readonly #waiting = new Map<Reader, Wire>();
+  /** Who waits for a picture and a sound to begin with, and since when. */
+  readonly #waiting = new Map<Reader, { readonly wire: Wire; sinceUs: number | undefined }>();
+  #wanted: ReadonlySet<SoundCodec> = new Set();
   #video: AvcConfig | undefined;
-  #audio: AudioConfig | undefined;
-  #firstUs: number | undefined;
-  /** When the newest picture is decoded, and when the newest sound is heard. */
+  /** By codec: what was announced of its sound, and when the newest of it is heard. */
+  readonly #sounds = new Map<SoundCodec, { config: AudioConfig; lastUs: number }>();
+  /** When the newest picture is decoded. */
   #pictureUs = -Infinity;
-  #soundUs = -Infinity;
-  #state: 'priming' | 'flowing' | 'ended' = 'priming';
+  #state: 'on-air' | 'ended' = 'on-air';
 
   constructor(options: ProgrammeOptions) {
     this.#options = options;
     this.#fanouts = new Map(
       options.wires.map((wire) => [
         wire,
-        new Fanout({ wire, headers: (next) => this.#headers(next), events: options.eventsOf(wire) }),
+        new Fanout({
+          wire,
+          headers: (next) => this.#headers(wire.sound, next),
+          events: options.eventsOf(wire),
+        }),
       ]),
     );
   }
 
-  /** How many watch over `wire`. */
-  viewers(wire: Wire): number {
-    const waiting = [...this.#waiting.values()].filter((other) => other === wire).length;
-    return waiting + (this.#fanouts.get(wire)?.size ?? 0);
+  /** How many watch over one of `wires`. */
+  viewers(...wires: readonly Wire[]): number {
+    const waiting = [...this.#waiting.values()].filter(({ wire }) => wires.includes(wire)).length;
+    return wires.reduce((sum, wire) => sum + (this.#fanouts.get(wire)?.size ?? 0), waiting);
   }
 
   /** Lets `reader` watch. It gets a picture at once if there is one. Leave with {@link leave}. */
   join(wire: Wire, reader: Reader): void {
     if (this.#state === 'ended') {
       reader.close('in-order');
-    } else if (this.#state === 'priming') {
-      this.#waiting.set(reader, wire);
-    } else {
-      this.#welcome(wire, reader);
-      if (this.#cache.tags.length === 0) this.#options.requestKeyframe();
+      return;
     }
+    this.#waiting.set(reader, { wire, sinceUs: undefined });
+    this.#listen();
+    this.#admit();
+    if (this.#video !== undefined && this.#cache.tags.length === 0) this.#options.asks.keyframe();
   }
 
   /** The reader is gone. */
   leave(reader: Reader): void {
     this.#waiting.delete(reader);
     for (const fanout of this.#fanouts.values()) fanout.remove(reader);
+    this.#listen();
   }
 
   frame(frame: Frame): void {
     if (this.#state === 'ended') return;
     for (const shown of this.#filler.pass(frame)) this.#take(shown);
-    if (this.#filler.needsKeyframe()) this.#options.requestKeyframe();
+    if (this.#filler.needsKeyframe()) this.#options.asks.keyframe();
   }
 
   interrupted(): void {
@@ -99,25 +105,46 @@ export class Programme implements ProgrammeSink {
   #take(given: Frame): void {
     const frame = given.kind === 'video' ? this.#behind(given) : given;
     const timeUs = frame.kind === 'video' ? frame.dtsUs : frame.ptsUs;
-    this.#firstUs ??= timeUs;
     if (frame.kind === 'video') {
       const changed = frame.config !== this.#video;
       if (changed && this.#video !== undefined) this.#bridge(frame);
       this.#pictureUs = timeUs;
       this.#video = frame.config;
-      if (changed) this.#announce();
+      if (changed) this.#announce([...this.#fanouts.keys()].map(({ sound }) => sound));
     } else {
-      const changed = frame.config !== this.#audio;
-      this.#soundUs = timeUs;
-      this.#audio = frame.config;
-      if (changed) this.#announce();
+      const { config } = frame;
+      const changed = config !== this.#sounds.get(config.codec)?.config;
+      this.#sounds.set(config.codec, { config, lastUs: timeUs });
+      if (changed) this.#announce([config.codec]);
     }
     // Without a picture every sound is as good a place to begin as another.
     const entry = frame.kind === 'video' ? frame.key : this.#video === undefined;
     this.#push(frameTag(frame, entry));
-    if (this.#state !== 'priming') return;
-    const complete = this.#video !== undefined && this.#audio !== undefined;
-    if (complete || timeUs - this.#firstUs > PRIME_AFTER_US) this.#prime();
+    if (this.#waiting.size > 0) this.#admit(timeUs);
+  }
+
+  /** Asks for the sounds that somebody listens to. */
+  #listen(): void {
+    const wires = [...this.#fanouts.keys()].filter((wire) => this.viewers(wire) > 0);
+    const wanted = new Set(wires.map(({ sound }) => sound));
+    if (wanted.size === this.#wanted.size && [...wanted].every((sound) => this.#wanted.has(sound))) return;
+    this.#wanted = wanted;
+    const [oldest] = this.#cache.tags;
+    this.#filler.want(wanted, oldest && oldest.timestampMs * 1_000);
+    this.#options.asks.sounds(wanted);
+  }
+
+  /** Lets those begin who have all they need, or waited for long enough at `nowUs`. */
+  #admit(nowUs?: number): void {
+    for (const [reader, waiting] of this.#waiting) {
+      waiting.sinceUs ??= nowUs;
+      const { wire, sinceUs } = waiting;
+      const isComplete = this.#video !== undefined && this.#filler.soundConfig(wire.sound) !== undefined;
+      const waitedUs = sinceUs === undefined || nowUs === undefined ? 0 : nowUs - sinceUs;
+      if (!isComplete && waitedUs <= PRIME_AFTER_US) continue;
+      this.#waiting.delete(reader);
+      this.#welcome(wire, reader);
+    }
   }
 
   /**
@@ -145,9 +172,9 @@ export class Programme implements ProgrammeSink {
     }
   }
 
-  /** Tells everyone the configurations, after one of them changed. */
-  #announce(): void {
-    for (const tag of this.#headers([])) this.#push(tag);
+  /** Tells those who get one of `sounds` the configurations, after one of them changed. */
+  #announce(sounds: readonly SoundCodec[]): void {
+    for (const sound of new Set(sounds)) for (const tag of this.#headers(sound, [])) this.#push(tag);
   }
 
   #push(tag: Tag): void {
@@ -155,21 +182,18 @@ export class Programme implements ProgrammeSink {
     for (const fanout of this.#fanouts.values()) fanout.push(tag);
   }
 
-  #prime(): void {
-    this.#state = 'flowing';
-    for (const [reader, wire] of this.#waiting) this.#welcome(wire, reader);
-    this.#waiting.clear();
-  }
-
   #welcome(wire: Wire, reader: Reader): void {
-    const preamble = wire.preamble({ audio: this.#audio !== undefined, video: this.#video !== undefined });
+    const preamble = wire.preamble({
+      audio: this.#filler.soundConfig(wire.sound) !== undefined,
+      video: this.#video !== undefined,
+    });
     const cached = this.#cache.tags;
     // What builds on a picture that this viewer never got is of no use to it.
     if (cached.length === 0) {
       this.#fanouts.get(wire)?.add(reader, [preamble], 'entry');
       return;
     }
-    const head = [preamble, ...this.#headers(cached).map((tag) => tag.on(wire))];
+    const head = [preamble, ...this.#headers(wire.sound, cached).map((tag) => tag.on(wire))];
     this.#fanouts.get(wire)?.add(reader, [Buffer.concat(head), ...this.#cache.on(wire)]);
   }
 
@@ -177,9 +201,11 @@ export class Programme implements ProgrammeSink {
    * The configurations, to be followed by `next` and what comes then. Sound is encoded and so comes behind
    * the picture of its moment: the time is one that no tag after them is before, of either kind.
    */
-  #headers(next: readonly Tag[]): Tag[] {
-    const newest = [this.#pictureUs, this.#soundUs].filter((timeUs) => timeUs !== -Infinity);
+  #headers(sound: SoundCodec, next: readonly Tag[]): Tag[] {
+    const heard = this.#sounds.get(sound);
+    const newest = [this.#pictureUs, heard?.lastUs ?? -Infinity].filter((timeUs) => timeUs !== -Infinity);
     const timestampsMs = [...newest.map(flvTimestampMs), ...next.map((tag) => tag.timestampMs)];
-    return headerTags(this.#video, this.#audio, Math.min(...timestampsMs));
+    const config = heard?.config ?? this.#filler.soundConfig(sound);
+    return headerTags(sound, this.#video, config, Math.min(...timestampsMs));
   }
 }

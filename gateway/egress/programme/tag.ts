@@ -10,18 +10,23 @@ import {
   videoConfigBody,
   type FlvTagType,
 } from '#shared/media/flv.ts';
-import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
+import type { AudioConfig, AvcConfig, Frame, SoundCodec } from '#shared/media/frame.ts';
 
 /** How a protocol puts messages on its wire. */
 export interface Wire {
   readonly protocol: 'flv' | 'rtmp' | 'relay';
+  /** Its viewers get the sound in this codec. */
+  readonly sound: SoundCodec;
   /** What a connection begins with. */
   preamble(has: { audio: boolean; video: boolean }): Uint8Array;
   message(type: FlvTagType, timestampMs: number, body: Uint8Array): Uint8Array;
 }
 
 /** FLV as a file has it; over HTTP and WebSocket alike. */
-export const flvWire: Wire = { protocol: 'flv', preamble: flvHeader, message: flvTag };
+export const flvWire: Wire = { protocol: 'flv', sound: 'aac', preamble: flvHeader, message: flvTag };
+
+/** The same for players that take Opus in FLV ("Enhanced RTMP v2"). */
+export const flvOpusWire: Wire = { ...flvWire, sound: 'opus' };
 
 /** The same for what is sent on to other servers, which are no viewers. */
 export const relayWire: Wire = { ...flvWire, protocol: 'relay' };
@@ -31,14 +36,27 @@ export class Tag {
   readonly timestampMs: number;
   /** A viewer may begin, or go on after a gap, with this one. */
   readonly entry: boolean;
+  /** Set if it is for those alone who get this codec of sound. */
+  readonly sound: SoundCodec | undefined;
   readonly #body: Uint8Array;
   readonly #encoded = new Map<Wire, Uint8Array>();
 
-  constructor(type: FlvTagType, timestampMs: number, body: Uint8Array, entry = false) {
+  constructor(
+    type: FlvTagType,
+    timestampMs: number,
+    body: Uint8Array,
+    { entry = false, sound }: { entry?: boolean; sound?: SoundCodec } = {},
+  ) {
     this.type = type;
     this.timestampMs = timestampMs;
     this.entry = entry;
+    this.sound = sound;
     this.#body = body;
+  }
+
+  /** False if those at `wire` get their sound in another codec. */
+  isFor(wire: Wire): boolean {
+    return this.sound === undefined || this.sound === wire.sound;
   }
 
   /** The message as `wire` carries it, encoded on first use. */
@@ -58,12 +76,13 @@ export class Tag {
 /** The tag of a frame; `entry` says whether a viewer may begin with it. */
 export function frameTag(frame: Frame, entry: boolean): Tag {
   return frame.kind === 'video'
-    ? new Tag('video', flvTimestampMs(frame.dtsUs), videoBody(frame), entry)
-    : new Tag('audio', flvTimestampMs(frame.ptsUs), audioBody(frame), entry);
+    ? new Tag('video', flvTimestampMs(frame.dtsUs), videoBody(frame), { entry })
+    : new Tag('audio', flvTimestampMs(frame.ptsUs), audioBody(frame), { entry, sound: frame.config.codec });
 }
 
-/** What a decoder must know before frames: metadata, then the configurations that there are. */
+/** What a decoder of pictures and `sound` must know before frames: metadata, then the configurations that there are. */
 export function headerTags(
+  sound: SoundCodec,
   video: AvcConfig | undefined,
   audio: AudioConfig | undefined,
   timestampMs: number,
@@ -71,8 +90,8 @@ export function headerTags(
   const known = { ...(video && { video }), ...(audio && { audio }) };
   return [
     // At 0 for ever: ffmpeg takes metadata with a later time for subtitles.
-    new Tag('script', 0, metadataBody(known)),
-    ...(video ? [new Tag('video', timestampMs, videoConfigBody(video))] : []),
-    ...(audio ? [new Tag('audio', timestampMs, audioConfigBody(audio))] : []),
+    new Tag('script', 0, metadataBody(known), { sound }),
+    ...(video ? [new Tag('video', timestampMs, videoConfigBody(video), { sound })] : []),
+    ...(audio ? [new Tag('audio', timestampMs, audioConfigBody(audio), { sound })] : []),
   ];
 }

@@ -33,6 +33,7 @@ const ACK_BYTES = 2_500_000;
 /** RTMP messages in chunks, the same bytes for every player. */
 export const rtmpWire: Wire = {
   protocol: 'rtmp',
+  sound: 'aac',
   preamble: () => new Uint8Array(),
   message: (type, timestampMs, body) =>
     Rtmp.createMessage({

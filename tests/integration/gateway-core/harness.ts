@@ -72,6 +72,7 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
   const ladder: LadderSink = {
     resumeAtUs: 0,
     renditions: undefined,
+    sound: 'aac',
     tracks: (tracks) => kept.tracks.push(tracks),
     video(track, frame) {
       const frames = kept.ladder.get(track.id);
@@ -83,9 +84,9 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
     end: () => Promise.resolve(),
   };
   const outputs: Outputs = {
-    openProgramme: ({ channel }, requestKeyframe) => {
+    openProgramme: ({ channel }, { keyframe }) => {
       if (channel !== CHANNEL) return { frame: ignore, interrupted: ignore, end: ignore };
-      ask = requestKeyframe;
+      ask = keyframe;
       return programme;
     },
     openLadder: ({ info }) =>

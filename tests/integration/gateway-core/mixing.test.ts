@@ -1,10 +1,10 @@
-// Opus becomes AAC in a worker thread: in its place, and also after the worker has crashed.
+// Opus becomes AAC, or a mix in Opus, in a worker thread: in its place, and also after the worker has crashed.
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { Registry } from 'prom-client';
-import type { AudioFrame } from '#shared/media/frame.ts';
+import type { AudioFrame, SoundCodec } from '#shared/media/frame.ts';
 import { createLog } from '#server/log.ts';
 import { openMixing } from '../../../gateway/audio/mixing.ts';
 import { isRtcp, parseRtp } from '../../../gateway/ingest/rtp/packet.ts';
@@ -33,10 +33,11 @@ const mixing = openMixing({ log, metrics });
 after(() => mixing.close());
 
 /** A broadcast whose timeline is moved by hand. */
-function desk() {
+function desk(...codecs: SoundCodec[]) {
   const frames: AudioFrame[] = [];
   let positionUs: number | undefined = 0;
   const mixer = mixing.open({ onFrame: (frame) => frames.push(frame), positionUs: () => positionUs });
+  mixer.want(new Set(codecs.length > 0 ? codecs : ['aac']));
   return {
     frames,
     mixer,
@@ -88,6 +89,52 @@ test('packets that are no Opus are counted and leave silence', async () => {
   assertSeamless(frames);
   const counted = await metrics.getSingleMetricAsString('lectern_aac_damaged_packets_total');
   assert.match(counted, /total [23]/);
+  mixer.close();
+});
+
+const inOpus = (frames: readonly AudioFrame[]) => frames.filter(({ config }) => config.codec === 'opus');
+
+test('one voice is passed through; a second is mixed in, and when it ends the first is passed through again', async () => {
+  const { frames, mixer, play } = desk('opus');
+  play('mic', 0, 50);
+  assert.equal(frames.length, 50, 'no worker is waited for');
+  frames.forEach(({ data }, index) => assert.equal(data, opus[index % opus.length]));
+  for (let packet = 50; packet < 150; packet += 2) {
+    play('mic', packet * PACKET_US, 2);
+    play('guest', packet * PACKET_US, 2);
+  }
+  await until('the mix', () => (frames.at(-1)?.ptsUs ?? 0) > 140 * PACKET_US);
+  assert.ok(frames.slice(52).every(({ data }) => !opus.includes(data)));
+  mixer.remove('guest');
+  for (let packet = 150; packet < 250; packet += 1) {
+    play('mic', packet * PACKET_US, 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await until('it is passed through', () => opus.includes(frames.at(-1)?.data ?? new Uint8Array()));
+  assert.ok((frames.at(-1)?.ptsUs ?? 0) > 248 * PACKET_US);
+  frames.slice(1).forEach((frame, index) => {
+    const endUs = (frames[index]?.ptsUs ?? 0) + (frames[index]?.durationUs ?? 0);
+    // At the change the rest of a packet that was not full is missing.
+    assert.ok(
+      Math.abs(frame.ptsUs - endUs) < 20_000,
+      `${(frame.ptsUs - endUs) / 1_000} ms at ${frame.ptsUs}`,
+    );
+  });
+  mixer.close();
+});
+
+test('who asks for AAC in the middle gets the last seconds of it too, in one stream', async () => {
+  const { frames, mixer, play } = desk('opus');
+  play('mic', 0, 200);
+  assert.equal(inOpus(frames).length, frames.length);
+  mixer.want(new Set<SoundCodec>(['aac', 'opus']));
+  const aac = () => frames.filter(({ config }) => config.codec === 'aac');
+  await until('AAC of what was', () => aac().length > 130);
+  assert.ok((aac()[0]?.ptsUs ?? 0) <= 1_000_000 + PACKET_US);
+  play('mic', 200 * PACKET_US, 50);
+  await until('AAC of what is', () => (aac().at(-1)?.ptsUs ?? 0) > 240 * PACKET_US);
+  assertSeamless(aac());
+  assert.equal(inOpus(frames).length, 250);
   mixer.close();
 });
 

@@ -71,7 +71,7 @@ export async function startRig(
   const failures: Error[] = [];
   const onRecording = (recording: RecordingInfo) => recordings.push(recording);
   const store = await RecordingStore.open({ dir, resumeMs, log, onChanged: onRecording });
-  const egress = new Egress({ store, rtmpWire, metrics, log });
+  const egress = new Egress({ store, rtmpWire, hlsSound: 'aac', metrics, log });
   const accessDir = mkdtempSync(join(tmpdir(), 'lectern-access-'));
   const access = await Access.open({
     settings: readSettings({ LECTERN_DATA: accessDir, ...env }),
@@ -125,7 +125,7 @@ export async function startRig(
       });
       return onAir(
         ladder,
-        egress.openProgramme(which, () => undefined),
+        egress.openProgramme(which, { keyframe: () => undefined, sounds: () => undefined }),
       );
     },
     async close() {

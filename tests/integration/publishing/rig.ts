@@ -53,7 +53,7 @@ export async function startRig(
   const metrics = new Registry();
   const egressMetrics = new EgressMetrics(metrics);
   const store = await RecordingStore.open({ dir, resumeMs: 1_000, log, onChanged: () => undefined });
-  const egress = new Egress({ store, rtmpWire, metrics: egressMetrics, log });
+  const egress = new Egress({ store, rtmpWire, hlsSound: 'aac', metrics: egressMetrics, log });
   const rooms = await startFakeRooms();
   const publicationMetrics = new PublicationMetrics(metrics);
   const publications = new Publications({

@@ -65,6 +65,7 @@ function twoClasses() {
       openLadder: ({ info }) => ({
         resumeAtUs: 0,
         renditions: undefined,
+        sound: 'aac',
         tracks: () => undefined,
         video: () => breaks(info.channel, 'ladder'),
         audio: () => breaks(info.channel, 'ladder'),
@@ -80,6 +81,7 @@ function twoClasses() {
         const channel = opening;
         mixers.push(options);
         return {
+          want: () => undefined,
           packet: () => breaks(channel, 'mixer'),
           remove: () => undefined,
           close: () => breaks(channel, 'end'),
@@ -248,6 +250,7 @@ test('what breaks while a timer sends to viewers is told to the class at its nex
   const broken = {
     entry: false,
     timestampMs: 0,
+    isFor: () => true,
     on: () => {
       throw new RangeError('no such wire');
     },

@@ -6,7 +6,8 @@ import { MeteredProgramme } from '../../../gateway/channel/meter.ts';
 
 const picture = (ms: number, key = false) =>
   ({ kind: 'video', ptsUs: ms * 1_000, dtsUs: ms * 1_000, key, data: new Uint8Array(1) }) as Frame;
-const sound = (ms: number) => ({ kind: 'audio', ptsUs: ms * 1_000, data: new Uint8Array(1) }) as Frame;
+const sound = (ms: number, codec = 'aac') =>
+  ({ kind: 'audio', ptsUs: ms * 1_000, data: new Uint8Array(1), config: { codec } }) as Frame;
 
 function meter() {
   let nowMs = 0;
@@ -18,6 +19,7 @@ function meter() {
       end: () => passed.push('end'),
     },
     () => nowMs,
+    'aac',
   );
   return { metered, passed, at: (ms: number) => (nowMs = ms) };
 }

@@ -1,8 +1,8 @@
 // A broadcast with everything around it in the test's hands: the clock, the sources, the sinks.
 import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
-import type { AudioFrame, AvcConfig } from '#shared/media/frame.ts';
+import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
-import type { Outputs } from '../../../gateway/channel/ports.ts';
+import type { Outputs, ProgrammeAsks } from '../../../gateway/channel/ports.ts';
 import type {
   MixerOptions,
   Scaling,
@@ -59,6 +59,7 @@ export function setStage(options: StageOptions = {}) {
   const open = new Map<string, { track: FeedTrack; handlers: SourceHandlers }>();
   let mixing: MixerOptions | undefined;
   let requestKeyframe: () => void = () => undefined;
+  let wantSounds: ProgrammeAsks['sounds'] = () => undefined;
   let finalize: () => void = () => undefined;
 
   const sources: Sources = {
@@ -85,8 +86,9 @@ export function setStage(options: StageOptions = {}) {
     }),
   };
   const outputs: Outputs = {
-    openProgramme(_info, ask) {
-      requestKeyframe = ask;
+    openProgramme(_info, asks) {
+      requestKeyframe = asks.keyframe;
+      wantSounds = asks.sounds;
       return {
         frame: ({ kind, ptsUs }) => log.push(`programme ${kind} ${Math.round(ptsUs / 1_000)}`),
         interrupted: () => log.push('programme interrupted'),
@@ -98,6 +100,7 @@ export function setStage(options: StageOptions = {}) {
       return {
         resumeAtUs: options.resumeAtUs ?? 0,
         renditions: options.renditions,
+        sound: 'aac',
         tracks: (tracks) => log.push(`ladder tracks [${tracks.map(({ id }) => id).join(' ')}]`),
         video: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
         audio: () => log.push('ladder audio'),
@@ -119,6 +122,7 @@ export function setStage(options: StageOptions = {}) {
       open(given) {
         mixing = given;
         return {
+          want: (codecs) => log.push(`want ${[...codecs].sort().join(' ')}`),
           packet: (source, ptsUs) => log.push(`sound ${source} ${Math.round(ptsUs / 1_000)}`),
           remove: (source) => log.push(`silence ${source}`),
           close: () => log.push('mixer closed'),
@@ -164,6 +168,7 @@ export function setStage(options: StageOptions = {}) {
     aac: (made: AudioFrame) => mixing?.onFrame(made),
     positionUs: () => mixing?.positionUs(),
     askKeyframe: () => requestKeyframe(),
+    wantSounds: (...codecs: SoundCodec[]) => wantSounds(new Set(codecs)),
     finalize: () => finalize(),
     /** Lets time pass in steps of 100 ms; `each` happens in each. */
     pass(forMs: number, each: () => void = () => undefined) {

@@ -114,6 +114,7 @@ export class Hand {
     if (dir === undefined) this.recording.create();
     this.ladder = new Ladder(
       {
+        sound: 'aac',
         info: { broadcast: file.id, lesson: file.lesson, channel: file.channel, title: file.title },
         requestKeyframes: () => {
           this.keyRequests += 1;

@@ -10,6 +10,24 @@ type Library = Awaited<ReturnType<typeof load>>['default'];
 /** As mpegts.js itself decides, without loading it. */
 const mediaSource = () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis;
 
+/** Safari has it under a name of its own, and keeps to AAC. */
+const OPUS = 'audio/mp4; codecs="opus"';
+
+/**
+ * True if the sound may come as Opus, which is not encoded a second time and so is earlier: this browser plays
+ * it, and all servers are our own. A CDN may hand one viewer's stream to the next, who asked for another.
+ */
+const takesOpus = ({ address, alternatives }: DriverStart): boolean =>
+  'MediaSource' in globalThis &&
+  MediaSource.isTypeSupported(OPUS) &&
+  alternatives().every((other) => new URL(other).host === new URL(address()).host);
+
+function withOpus(address: string): string {
+  const url = new URL(address);
+  url.searchParams.set('sound', 'opus');
+  return url.href;
+}
+
 /** Feeds `video`. */
 export function flvDriver(video: HTMLVideoElement): DriverKind {
   return {
@@ -86,11 +104,13 @@ function loaderFor(mpegts: Library, start: DriverStart, told: Pick<RaceEvents, '
 
     override open(): void {
       this._status = kConnecting;
+      const asOpus = takesOpus(start);
       this.#race = new SourceRace({
         clock: browserClock,
         addresses: start.alternatives,
         reserve: start.address,
-        connect: (address, events) => (address.startsWith('ws') ? listen : read)(address, events),
+        connect: (address, events) =>
+          (address.startsWith('ws') ? listen : read)(asOpus ? withOpus(address) : address, events),
         events: {
           ...told,
           bytes: (chunk) => {

@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { OpusDecoder } from 'opus-decoder';
 import { AacEncoder, loadAacModule } from './aac-encoder.ts';
+import { OpusLane } from './opus-lane.ts';
 import type { Answer, Batch, MixerEntry, PacketEntry, UnitEntry } from './messages.ts';
 import { BLOCK_SAMPLES, TimelineMixer, type ChannelCount } from './mixer.ts';
 
@@ -15,7 +16,9 @@ interface Voice {
   readonly channels: ChannelCount;
   readonly block: Float32Array;
   readonly mixer: TimelineMixer;
-  readonly encoder: AacEncoder;
+  /** What the mix is made into now. */
+  aac: AacEncoder | undefined;
+  opus: OpusLane | undefined;
   readonly decoders: Map<string, OpusDecoder>;
 }
 
@@ -43,11 +46,12 @@ async function makeDecoder(channels: ChannelCount): Promise<OpusDecoder> {
 function voiceOf({ mixer: id, channels }: MixerEntry): Voice {
   const known = voices.get(id);
   if (known !== undefined) return known;
-  const voice = {
+  const voice: Voice = {
     channels,
     block: new Float32Array(BLOCK_SAMPLES * channels),
     mixer: new TimelineMixer(channels),
-    encoder: new AacEncoder(aac, channels, BITRATE[channels]),
+    aac: undefined,
+    opus: undefined,
     decoders: new Map(),
   };
   voices.set(id, voice);
@@ -57,7 +61,8 @@ function voiceOf({ mixer: id, channels }: MixerEntry): Voice {
 function closeVoice(id: number): void {
   const voice = voices.get(id);
   voices.delete(id);
-  voice?.encoder.close();
+  voice?.aac?.close();
+  voice?.opus?.close();
   for (const decoder of voice?.decoders.values() ?? []) decoder.free();
 }
 
@@ -84,22 +89,35 @@ async function decode(voice: Voice, entry: PacketEntry, bytes: Uint8Array): Prom
   else voice.mixer.add(entry.source, entry.position, left, right ?? left, samplesDecoded);
 }
 
+/** Opens the encoders that are wanted and closes those that are not. */
+async function setEncoders(voice: Voice, { aac: wantsAac, opusFrom }: MixerEntry): Promise<void> {
+  if (wantsAac) voice.aac ??= new AacEncoder(aac, voice.channels, BITRATE[voice.channels]);
+  else {
+    voice.aac?.close();
+    voice.aac = undefined;
+  }
+  if (opusFrom !== undefined) voice.opus ??= await OpusLane.open(voice.channels, opusFrom);
+  else {
+    voice.opus?.close();
+    voice.opus = undefined;
+  }
+}
+
 async function run(
   entry: MixerEntry,
   bytes: Uint8Array,
   onUnit: (unit: UnitEntry, data: Uint8Array) => void,
 ) {
   const voice = voiceOf(entry);
+  await setEncoders(voice, entry);
+  const give = (codec: UnitEntry['codec'], position: number, data: Uint8Array) =>
+    onUnit({ codec, mixer: entry.mixer, position, offset: 0, length: data.length }, data);
   const encodeDue = (now: number | undefined) => {
     for (;;) {
       const position = voice.mixer.take(now, voice.block);
       if (position === undefined) break;
-      voice.encoder.encode(voice.block, position, (unit) =>
-        onUnit(
-          { mixer: entry.mixer, position: unit.position, offset: 0, length: unit.data.length },
-          unit.data,
-        ),
-      );
+      voice.aac?.encode(voice.block, position, (unit) => give('aac', unit.position, unit.data));
+      voice.opus?.add(voice.block, position, (data, at) => give('opus', at, data));
     }
   };
   for (const packet of entry.packets) {
@@ -120,6 +138,7 @@ async function answer(batch: Batch): Promise<Answer> {
   const units: UnitEntry[] = [];
   const parts: Uint8Array[] = [];
   let size = 0;
+  for (const mixer of batch.closed) closeVoice(mixer);
   for (const entry of batch.mixers) {
     await run(entry, batch.bytes, (unit, data) => {
       units.push({ ...unit, offset: size });
@@ -127,14 +146,13 @@ async function answer(batch: Batch): Promise<Answer> {
       size += data.length;
     });
   }
-  for (const mixer of batch.closed) closeVoice(mixer);
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;
   }
-  return { sentAtMs: batch.sentAtMs, units, bytes, damaged };
+  return { batch: batch.batch, sentAtMs: batch.sentAtMs, units, bytes, damaged };
 }
 
 // A browser's microphone is mono; stereo comes from what a teacher plays.
