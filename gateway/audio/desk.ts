@@ -93,6 +93,15 @@ export class Desk implements Omit<Mixer, 'close'> {
     this.#host = host;
   }
 
+  /** What the worker encodes for it now. */
+  get encoded(): readonly SoundCodec[] {
+    if (!this.#feeds || this.#channels === undefined) return [];
+    return [
+      ...(this.#isNeeded('aac') ? ['aac' as const] : []),
+      ...(this.#opus.state === 'mixing' ? ['opus' as const] : []),
+    ];
+  }
+
   want(codecs: ReadonlySet<SoundCodec>): void {
     const nowMs = this.#host.nowMs();
     for (const codec of codecs) this.#untilMs.set(codec, Infinity);

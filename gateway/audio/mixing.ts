@@ -76,6 +76,17 @@ class WorkerMixing implements MixingService {
       help: 'Opus packets that could not be decoded',
       registers,
     });
+    const encoded = () => [...this.#desks.values()].flatMap((desk) => desk.encoded);
+    new Gauge({
+      name: 'lectern_sound_encoders',
+      help: 'Classes whose sound is encoded, by codec: what is passed through, or needed by nobody, is not.',
+      labelNames: ['codec'],
+      registers,
+      collect() {
+        for (const codec of ['aac', 'opus'])
+          this.set({ codec }, encoded().filter((one) => one === codec).length);
+      },
+    });
     this.#start();
     this.#timer = setInterval(() => this.#flushIfDue(), QUIET_BATCH_MS);
   }
