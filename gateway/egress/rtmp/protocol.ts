@@ -26,6 +26,10 @@ const TYPE: ReadonlyMap<number, FlvTagType> = new Map([
 /** Control messages are read without a look at their length. */
 const SPARE_BYTES = 1_024;
 const ABORT = 2;
+/** Several messages of media in one (RTMP 1.0 §7.1.6), each with the header and the trailing size of an FLV tag. */
+const AGGREGATE = 22;
+const TAG_HEADER_BYTES = 11;
+const TRAILER_BYTES = 4;
 const STREAM_EOF = 1;
 /** Where the client does not say after how many bytes it wants to be told that they came. */
 const ACK_BYTES = 2_500_000;
@@ -118,7 +122,7 @@ class Protocol extends Rtmp {
   /** The package allocates what a header announces, up to 16 MB for each of 65,000 chunk streams. */
   override packetAlloc(): void {
     const { header } = this.parserPacket;
-    const isMedia = this.#isPublishing && TYPE.has(header.type);
+    const isMedia = this.#isPublishing && (TYPE.has(header.type) || header.type === AGGREGATE);
     if (header.length > (isMedia ? MAX_MEDIA_BYTES : MAX_MESSAGE_BYTES))
       throw new Error('RTMP message too large');
     if (this.inPackets.size > MAX_CHUNK_STREAMS) throw new Error('too many RTMP chunk streams');
@@ -155,6 +159,7 @@ class Protocol extends Rtmp {
 
   override packetHandler(): void {
     if (this.parserPacket.header.type === ABORT) this.#abort();
+    if (this.parserPacket.header.type === AGGREGATE && this.#isPublishing) this.#takeApart();
     super.packetHandler();
     if (this.inChunkSize < 1 || this.inChunkSize > MAX_CHUNK_BYTES) throw new Error('bad RTMP chunk size');
   }
@@ -187,6 +192,24 @@ class Protocol extends Rtmp {
   acceptPublish(): void {
     this.#isPublishing = true;
     super.respondPublish();
+  }
+
+  /** Hands on what an aggregate holds. Its first message has its time; the others keep their distance to that. */
+  #takeApart(): void {
+    const { header, clock, payload } = this.parserPacket;
+    let firstMs: number | undefined;
+    for (let at = 0; at < header.length;) {
+      const bodyAt = at + TAG_HEADER_BYTES;
+      const end = bodyAt + (bodyAt <= header.length ? payload.readUIntBE(at + 1, 3) : 0);
+      if (bodyAt > header.length || end > header.length)
+        throw new Error('an RTMP aggregate that is cut short');
+      const timeMs = payload.readUIntBE(at + 4, 3) + payload.readUInt8(at + 7) * 2 ** 24;
+      firstMs ??= timeMs;
+      const type = TYPE.get(payload.readUInt8(at));
+      const ms = (clock + timeMs - firstMs + 2 ** 32) % 2 ** 32;
+      if (type !== undefined) this.#events.media(type, ms, payload.subarray(bodyAt, end));
+      at = end + TRAILER_BYTES;
+    }
   }
 
   /** The rest of a message will not come (§5.4.2). The package knows nothing of it. */

@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FlvDemuxer, parseVideoBody, type FlvTag } from '#shared/media/flv.ts';
+import { FlvDemuxer, flvTag, parseVideoBody, type FlvTag } from '#shared/media/flv.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { decodeErrors } from '../../support/av.ts';
 import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
 import { hevc, plain } from './films.ts';
 import { CHANNEL, LESSON, SECRET, startRig, until, writePictures, type Rig } from './rig.ts';
+
+/** The type of an RTMP message that holds several. */
+const AGGREGATE = 22;
 
 let rig: Rig;
 let tags: FlvTag[];
@@ -272,6 +275,29 @@ describe('a rude publisher', () => {
       () => client.statuses.some(({ description }) => /no sound \(MP3\): choose AAC/.test(description)),
       5_000,
     );
+  });
+
+  test('who sends several messages in one is understood, and who cuts them short loses the connection', async () => {
+    const client = await publisher();
+    const before = pictures().length;
+    const [configs, media] = [tags.slice(0, 3), tags.slice(3, 123)];
+    for (const { type, timestampMs, body } of configs) client.send(type, timestampMs, body);
+    for (let at = 0; at < media.length; at += 10) {
+      const some = media.slice(at, at + 10);
+      // Their own times count from elsewhere: that of the whole is what counts.
+      const whole = some.map(({ type, timestampMs, body }) => flvTag(type, timestampMs + 1_000_000, body));
+      client.raw(AGGREGATE, some[0]?.timestampMs ?? 0, Buffer.concat(whole), 6, 1);
+      await sleep(100);
+    }
+    const sent = media.filter(({ type }) => type === 'video').length;
+    await until('the pictures', () => pictures().length - before >= sent - 2);
+    const times = pictures()
+      .slice(before)
+      .map(({ ticks }) => ticks);
+    assert.ok(((times.at(-1) ?? 0) - (times[0] ?? 0)) / 90 < 5_000, 'they are as far apart as they were');
+    const [one] = media.map(({ type, timestampMs, body }) => flvTag(type, timestampMs, body));
+    client.raw(AGGREGATE, 5_000, (one ?? Buffer.alloc(20)).subarray(0, 15), 6, 1);
+    await client.closed(5_000);
   });
 
   test('bytes that are taken are acknowledged', async () => {
