@@ -9,6 +9,12 @@ import { AUDIO, segmentFile, type Row, type Timeline } from './timeline.ts';
 const ROWS_WITH_PARTS = 4;
 /** What does not come within three target durations does not come soon: who waits is answered, in ms. */
 export const WAIT_LIMIT_MS = 6_000;
+/**
+ * Parts of one rendition are announced this far apart, in ms: the last of a segment may be short. hls.js 1.7
+ * takes a segment for whole that was completed while its last part but one was on the way, never asks for the
+ * last one, and stands still for want of it.
+ */
+const APART_MS = 200;
 /** So many requests may wait at one broadcast. */
 const MAX_WAITING = 20_000;
 
@@ -52,6 +58,8 @@ export class LiveEdge {
   readonly #timeline: Timeline;
   readonly #segments = new Map<string, { n: number; init: number; parts: Part[]; isFinished: boolean }>();
   readonly #waits = new Map<string, Wait>();
+  /** By label, from when on its newest part may be announced, and when that was made; monotonic, ms. */
+  readonly #paces = new Map<string, { fromMs: number; madeMs: number }>();
   #plan: RowPlan | undefined;
   #version = 0;
   #waiting = 0;
@@ -81,6 +89,8 @@ export class LiveEdge {
 
   add(n: number, label: string, part: Part): void {
     this.#segments.get(segmentFile(n, label))?.parts.push(part);
+    const madeMs = performance.now();
+    this.#paces.set(label, { fromMs: (this.#paces.get(label)?.madeMs ?? -Infinity) + APART_MS, madeMs });
     if (this.#isPlanned(n, label)) this.#changed();
   }
 
@@ -121,6 +131,11 @@ export class LiveEdge {
   segment(n: number, label: string): Growing | undefined {
     const isPublic = n < this.#timeline.nextRow || this.#isPlanned(n, label);
     return isPublic ? this.#segments.get(segmentFile(n, label)) : undefined;
+  }
+
+  /** How long the newest part of `label` is to be kept to oneself yet, in ms. */
+  restMs(label: string): number {
+    return Math.max(0, (this.#paces.get(label)?.fromMs ?? -Infinity) - performance.now());
   }
 
   /**

@@ -1,5 +1,6 @@
 // HLS of what is on air: `/live/<channel>/index.m3u8`, `dvr.m3u8`, `audio.m3u8`, and what they name.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { RecordingStore } from '../../store/recording-store.ts';
 import type { Recording } from '../../store/recording.ts';
@@ -134,6 +135,9 @@ export class LiveHls {
     const part = this.#encryption === undefined ? until.part : undefined;
     const key = `${rendition} ${until.n} ${part ?? ''}`;
     await edge.until(key, () => isReached(timeline, edge, rendition, until.n, part));
+    const row = edge.plan ?? timeline.rows.at(-1);
+    const restMs = part === undefined || row === undefined ? 0 : edge.restMs(labelOf(row, rendition));
+    if (restMs > 0) await sleep(restMs);
   }
 
   /** The playlist for one viewer: all get the same but for their query. */
