@@ -1,5 +1,6 @@
 // Sound for when there is none, so that picture and sound always have the same rows.
 import { AAC_FRAME_SAMPLES, aacConfig } from '#shared/media/aac.ts';
+import { equalBytes } from '#shared/media/bytes.ts';
 import type { AudioConfig, AudioFrame, SoundCodec } from '#shared/media/frame.ts';
 import { PROGRAMME_OPUS, SILENT_OPUS, SILENT_OPUS_US } from '#shared/media/opus.ts';
 
@@ -38,4 +39,9 @@ export function silence(
     data,
     config: usable,
   }));
+}
+
+/** The configuration in use, if `config` says the same: another object alone is no change. */
+export function knownConfig(known: AudioConfig | undefined, config: AudioConfig): AudioConfig {
+  return known?.codec === config.codec && equalBytes(known.description, config.description) ? known : config;
 }

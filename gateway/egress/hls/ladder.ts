@@ -4,13 +4,12 @@
 import type { AudioFrame, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
 import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.ts';
 import type { Recording } from '../../store/recording.ts';
-import { equalBytes } from '#shared/media/bytes.ts';
 import { AUDIO, STILL, type Segment } from '../../store/timeline.ts';
 import { StillPicture } from '../still-picture.ts';
 import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
 import { Lane, shownFrom, type Finished } from './lane.ts';
 import { composeRow, planRow, YOUNG_US } from './row.ts';
-import { silence } from '../silence.ts';
+import { knownConfig, silence } from '../silence.ts';
 
 /** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
 const LIVING_US = 1_250_000;
@@ -109,7 +108,7 @@ export class Ladder implements LadderSink {
     // Sound that comes after its place was filled with silence has no place any more.
     if (frame.ptsUs < this.#audioLane.endUs - frame.durationUs / 2) return;
     if (frame.ptsUs - this.#audioLane.endUs > SOUND_HOLE_US) this.#fillSound(frame.ptsUs);
-    this.#audioConfig = this.#known(frame.config);
+    this.#audioConfig = knownConfig(this.#audioConfig, frame.config);
     this.#sound(frame.config === this.#audioConfig ? frame : { ...frame, config: this.#audioConfig });
     // First, so that a still at a boundary goes into the row that begins there.
     this.#advance();
@@ -231,14 +230,6 @@ export class Ladder implements LadderSink {
     const frames = silence(this.#audioLane.endUs, untilUs, this.#audioConfig, this.sound);
     this.#audioConfig ??= frames[0]?.config;
     return frames;
-  }
-
-  /** The configuration in use, if `config` says the same: another object alone is no change. */
-  #known(config: AudioFrame['config']): AudioFrame['config'] {
-    const known = this.#audioConfig;
-    return known?.codec === config.codec && equalBytes(known.description, config.description)
-      ? known
-      : config;
   }
 
   #showStill(frame: VideoFrame): void {
