@@ -8,6 +8,7 @@ import {
   type EncoderState,
   type EncoderTrack,
 } from '#shared/contract/internal.ts';
+import type { EncoderView } from '#shared/contract/publish.ts';
 import type { PeerView } from '#shared/contract/signalling.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { Log } from '#server/log.ts';
@@ -84,6 +85,14 @@ export class Encoder {
 
   get busy(): boolean {
     return this.#tenant !== null;
+  }
+
+  /** Who has the place, for the owner; null while nothing is shown. */
+  get view(): EncoderView | null {
+    const tenant = this.#tenant;
+    if (tenant === null || tenant.shown === 'not yet') return null;
+    const { kind, name } = tenant.publication;
+    return { kind, name, state: tenant.shown };
   }
 
   /** As the others see it; none while it shows nothing. */

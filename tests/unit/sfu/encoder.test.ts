@@ -89,6 +89,21 @@ describe('encoder', () => {
     assert.match(student.link.names(), /producer:closed$/);
   });
 
+  test('is told of to the owner: what it is, and whether it sends', async () => {
+    const view = () => school.room().onAir.encoder.view;
+    await put(stated('one', { tracks: [] }));
+    assert.equal(view(), null);
+    await put(stated('one'));
+    assert.deepEqual(view(), { kind: 'rtmp', name: 'OBS', state: 'sending' });
+    for (let second = 0; second < 16; second += 1) {
+      await pass(1);
+      await put(stated('one'));
+    }
+    assert.equal(view()?.state, 'idle');
+    await pass(16, 1_000);
+    assert.equal(view(), null);
+  });
+
   test('keeps its place while it delivers, and loses it to another three seconds after', async () => {
     await put(stated('one'));
     await pass(5, 1_000);
