@@ -46,8 +46,11 @@ export class Filler {
     if (frame.ptsUs < endUs - frame.durationUs / 2) return [];
     this.#soundConfig = frame.config;
     const hole = frame.ptsUs - endUs > SOUND_HOLE_US ? silence(endUs, frame.ptsUs, frame.config) : [];
+    // Up to the sound without a seam: players that count frames would play all that follows too early.
+    const seamUs = frame.ptsUs - endUs - hole.length * frame.durationUs;
     this.#soundUs = frame.ptsUs + frame.durationUs;
-    return [...this.#still.due(this.#headUs), ...hole, frame];
+    const filled = hole.map((silent) => ({ ...silent, ptsUs: silent.ptsUs + seamUs }));
+    return [...this.#still.due(this.#headUs), ...filled, frame];
   }
 
   #passPicture(frame: VideoFrame): Frame[] {
