@@ -27,6 +27,8 @@ export interface Publication {
   readonly name: string;
   readonly channel: string;
   readonly title: string;
+  /** What should be changed in what it sends. */
+  readonly notice?: string | null;
 }
 
 export interface EncoderOptions {
@@ -66,6 +68,7 @@ const viewOf = ({ publication, shown, since }: Tenant): PeerView => ({
   permissions: ['publish:screen'],
   state: shown === 'idle' ? 'away' : 'present',
   joinedAtMs: since,
+  ...(publication.notice == null ? {} : { notice: publication.notice }),
 });
 
 export class Encoder {
@@ -107,8 +110,8 @@ export class Encoder {
    */
   state(stated: EncoderState): Promise<EncoderAnswer> {
     return this.#inTurn(async () => {
-      const { publication: id, kind, name, channel, title } = stated;
-      const publication: Publication = { id, kind, name, channel, title };
+      const { publication: id, tracks, ...rest } = stated;
+      const publication: Publication = { id, ...rest };
       let tenant = this.#tenant;
       let inlet = tenant?.publication.id === id ? (tenant.inlet as PlainInlet) : null;
       if (tenant === null || inlet === null) {
@@ -120,9 +123,12 @@ export class Encoder {
         }
         tenant = this.#moveIn(publication, inlet);
       }
+      const { name, notice } = tenant.publication;
       tenant.publication = publication;
       tenant.statedAtMs = this.#options.now();
-      await this.#follow(tenant, inlet, stated.tracks);
+      if (tenant.shown !== 'not yet' && (name !== publication.name || notice !== publication.notice))
+        this.#options.members.tell('peer:updated', viewOf(tenant));
+      await this.#follow(tenant, inlet, tracks);
       return { state: 'accepted', to: inlet.to };
     });
   }

@@ -122,6 +122,20 @@ describe('encoder', () => {
     await refuses('already-publishing', () => put(stated('one')));
   });
 
+  test('tells the room its name, and what it should change, as soon as that is known', async () => {
+    const student = await school.join('student', 'student');
+    await put(stated('one', { name: 'Encoder' }));
+    assert.equal(student.link.last('peer:joined')?.notice, undefined);
+    const notice = 'In the encoder: set B-frames (bframes) to 0.';
+    await put(stated('one', { notice }));
+    await put(stated('one', { notice }));
+    assert.equal(student.link.names().split('peer:updated').length - 1, 1);
+    assert.equal(student.link.last('peer:updated')?.name, 'OBS');
+    assert.equal(student.link.last('peer:updated')?.notice, notice);
+    await put(stated('one'));
+    assert.equal(student.link.last('peer:updated')?.notice, undefined);
+  });
+
   test('is gone 15 s after the last word of it', async () => {
     const student = await school.join('student', 'student');
     await put(stated('one'));
