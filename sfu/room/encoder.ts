@@ -3,6 +3,7 @@
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
 import { LecternError } from '#shared/contract/errors.ts';
 import {
+  ENCODER_INTERVAL_MS,
   ENCODER_LOST_MS,
   type EncoderAnswer,
   type EncoderState,
@@ -19,6 +20,11 @@ import type { Publisher, Stage } from './stage.ts';
 /** Whoever delivered media this recently keeps the place; after that another may take it. */
 export const TAKE_OVER_MS = 3_000;
 const LOOK_MS = 1_000;
+/**
+ * A gateway that died states nothing and sends nothing. What publishes to it is back with its successor two
+ * seconds later (OBS) and is the same program, though of another name.
+ */
+const ABANDONED = { unstatedMs: 1.5 * ENCODER_INTERVAL_MS, silentMs: 500 };
 
 /** One publication, over drops and returns of the program behind it. */
 export interface Publication {
@@ -182,7 +188,13 @@ export class Encoder {
     if (tenant === null) return;
     await this.#look(tenant);
     if (this.#tenant !== tenant) return;
-    if (this.#options.now() - tenant.mediaAtMs < TAKE_OVER_MS) throw new LecternError('already-publishing');
+    const nowMs = this.#options.now();
+    const silentMs = nowMs - tenant.mediaAtMs;
+    const isAbandoned =
+      tenant.statedAtMs !== null &&
+      nowMs - tenant.statedAtMs >= ABANDONED.unstatedMs &&
+      silentMs >= ABANDONED.silentMs;
+    if (silentMs < TAKE_OVER_MS && !isAbandoned) throw new LecternError('already-publishing');
   }
 
   #moveIn(publication: Publication, inlet: Inlet): Tenant {

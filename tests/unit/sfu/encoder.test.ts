@@ -122,6 +122,26 @@ describe('encoder', () => {
     await refuses('already-publishing', () => put(stated('one')));
   });
 
+  test('of a gateway that died has its place back from the next one within two seconds', async () => {
+    for (let second = 0; second < 3; second += 1) {
+      await put(stated('one'));
+      await pass(1, 1_000);
+    }
+    await put(stated('one'));
+    await pass(1);
+    await refuses('already-publishing', () => put(stated('two')));
+    await pass(1);
+    await put(stated('two'));
+    assert.equal(school.media.inlets[0]?.open, false);
+    // One that is only silent is stated all the same, and keeps it.
+    await pass(1, 1_000);
+    await put(stated('two'));
+    await pass(1);
+    await put(stated('two'));
+    await pass(1);
+    await refuses('already-publishing', () => put(stated('three')));
+  });
+
   test('tells the room its name, and what it should change, as soon as that is known', async () => {
     const student = await school.join('student', 'student');
     await put(stated('one', { name: 'Encoder' }));
