@@ -129,6 +129,8 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
       const encoder = await teacher.fact('peer:joined', ({ id }) => id === ENCODER_ID);
       assert.equal(encoder.name, 'OBS');
       assert.equal(encoder.notice, undefined, 'nothing is converted');
+      const now = await lectern.api('GET', `/lessons/${lesson.id}/encoder`);
+      assert.deepEqual(now, { encoder: { kind: 'rtmp', name: 'OBS', state: 'sending' } });
 
       await eventually('HLS plays', async () => (await fetch(lesson.play.hls)).ok, 20_000);
       // What measures it trips over a first second in which the sound is not there yet.
@@ -166,7 +168,8 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
       const killedMs = performance.now();
       await lectern.kill('gateway');
       await eventually('OBS noticed', async () => (await publisher.status()).reconnecting, 10_000);
-      await eventually('OBS is back', async () => !(await publisher.status()).reconnecting, 20_000);
+      // It waits longer after each attempt that finds no gateway yet.
+      await eventually('OBS is back', async () => !(await publisher.status()).reconnecting, 40_000);
       await plays(lesson);
       t.diagnostic(`FLV opens again ${Math.round(performance.now() - killedMs)} ms after the gateway died`);
       assert.doesNotMatch(publisher.log, /already-publishing/, 'it is not in its own way');
