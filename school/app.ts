@@ -135,7 +135,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
     markOf: (context, lesson, ip = ipOf(context)) => viewerMark(secrets.playback, lesson, ip),
   });
   const access = new AccessService({ db, errands, neighbours, links, log, now });
-  addAccessRoutes(api, { access, lessons, ownerOnly, ipOf });
+  addAccessRoutes(api, { access, lessons, neighbours, ownerOnly, ipOf });
   addRecordingRoutes(api, { recordings, admission, ownerOnly });
   addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
   addRelayRoutes(api, { lessons, neighbours, ownerOnly });

@@ -9,6 +9,7 @@ import {
   type ChannelSettings,
   type ExplainRequest,
 } from '#shared/contract/internal.ts';
+import { EncoderNow } from '#shared/contract/publish.ts';
 import { RelaysInfo, type RelaysPut } from '#shared/contract/relay.ts';
 import { callInternal } from '#server/internal-client.ts';
 import type { Settings } from '#server/settings.ts';
@@ -25,6 +26,8 @@ const GONE: readonly ErrorCode[] = ['not-found', 'unknown-channel', 'not-live', 
 export interface Neighbours {
   /** Ends the class in this room for ever. */
   closeRoom(lesson: string): Promise<void>;
+  /** What is published to the class from outside. */
+  encoder(lesson: string): Promise<EncoderNow>;
   endBroadcast(channel: string): Promise<void>;
   /** Deletes every recording of the channel. */
   eraseChannel(channel: string): Promise<void>;
@@ -65,6 +68,15 @@ export function reachNeighbours(
   const asking = new Map<string, Promise<RecordingInfo[]>>();
   return {
     closeRoom: (lesson) => remove(`${sfu}/internal/rooms/${lesson}`),
+    encoder: (lesson) =>
+      callInternal(
+        secret,
+        'GET',
+        `${sfu}/internal/rooms/${lesson}/encoder`,
+        EncoderNow,
+        undefined,
+        ANSWER_LIMIT_MS,
+      ),
     endBroadcast: (channel) => remove(`${gateway}/internal/channels/${channel}/broadcast`),
     eraseChannel: (channel) => remove(`${gateway}/internal/channels/${channel}`),
     putSettings: (channel, settings) => put(`${gateway}/internal/channels/${channel}/settings`, settings),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import { LessonId } from '#shared/contract/ids.ts';
 import { EncoderState } from '#shared/contract/internal.ts';
+import type { EncoderNow } from '#shared/contract/publish.ts';
 import { check, readJson, requireBearer, sendJson } from '#server/http.ts';
 import type { Rooms } from './room/rooms.ts';
 
@@ -38,6 +39,10 @@ function ofRoom(rooms: Rooms, id: string, method: string | undefined): object {
 }
 
 async function ofEncoder(rooms: Rooms, id: string, request: IncomingMessage, url: URL): Promise<object> {
+  if (request.method === 'GET') {
+    // A room that is not open has nobody in it.
+    return { encoder: rooms.get(id)?.onAir.encoder.view ?? null } satisfies EncoderNow;
+  }
   if (request.method === 'PUT') {
     const stated = await readJson(request, EncoderState, MAX_BYTES);
     return rooms.publishTo(id).stateEncoder(stated);

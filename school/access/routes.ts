@@ -11,14 +11,17 @@ import {
   SchoolAccessView,
 } from '#shared/contract/access.ts';
 import { LessonId } from '#shared/contract/ids.ts';
+import { EncoderNow } from '#shared/contract/publish.ts';
 import { AccessRevoked, Lesson } from '#shared/contract/rest.ts';
 import { asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import type { Lessons } from '../lessons/service.ts';
+import type { Neighbours } from '../neighbours.ts';
 import type { AccessService } from './service.ts';
 
 export interface AccessRoutes {
   access: AccessService;
   lessons: Lessons;
+  neighbours: Pick<Neighbours, 'encoder'>;
   /** Refuses everyone but the owner: rules name servers that the gateway will speak to. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
   /** The client's address. */
@@ -29,7 +32,10 @@ const params = z.object({ lesson: LessonId });
 const tags = ['access'];
 const REFUSED = ['unauthorized', 'forbidden', 'not-found'] as const;
 
-export function addAccessRoutes(api: Api, { access, lessons, ownerOnly, ipOf }: AccessRoutes): void {
+export function addAccessRoutes(
+  api: Api,
+  { access, lessons, neighbours, ownerOnly, ipOf }: AccessRoutes,
+): void {
   const common = { tags, middleware: ownerOnly };
 
   api.openapi(
@@ -151,6 +157,24 @@ export function addAccessRoutes(api: Api, { access, lessons, ownerOnly, ipOf }: 
       const { lesson } = context.req.valid('param');
       await access.newPublishKey(lesson);
       return context.json(await lessons.get(lesson), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      ...common,
+      method: 'get',
+      path: '/lessons/{lesson}/encoder',
+      summary: 'The program that publishes to the class now.',
+      request: { params },
+      responses: {
+        200: asJson('Null if there is none.', EncoderNow),
+        ...refusals('unauthorized', 'not-found', 'service-unavailable'),
+      },
+    }),
+    async (context) => {
+      const { id } = await lessons.find(context.req.valid('param').lesson);
+      return context.json(await neighbours.encoder(id), 200);
     },
   );
 }

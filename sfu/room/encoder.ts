@@ -3,11 +3,13 @@
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
 import { LecternError } from '#shared/contract/errors.ts';
 import {
+  ENCODER_INTERVAL_MS,
   ENCODER_LOST_MS,
   type EncoderAnswer,
   type EncoderState,
   type EncoderTrack,
 } from '#shared/contract/internal.ts';
+import type { EncoderView } from '#shared/contract/publish.ts';
 import type { PeerView } from '#shared/contract/signalling.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { Log } from '#server/log.ts';
@@ -18,6 +20,11 @@ import type { Publisher, Stage } from './stage.ts';
 /** Whoever delivered media this recently keeps the place; after that another may take it. */
 export const TAKE_OVER_MS = 3_000;
 const LOOK_MS = 1_000;
+/**
+ * A gateway that died states nothing and sends nothing. What publishes to it is back with its successor two
+ * seconds later (OBS) and is the same program, though of another name.
+ */
+const ABANDONED = { unstatedMs: 1.5 * ENCODER_INTERVAL_MS, silentMs: 500 };
 
 /** One publication, over drops and returns of the program behind it. */
 export interface Publication {
@@ -26,6 +33,8 @@ export interface Publication {
   readonly name: string;
   readonly channel: string;
   readonly title: string;
+  /** What should be changed in what it sends. */
+  readonly notice?: string | null;
 }
 
 export interface EncoderOptions {
@@ -65,6 +74,7 @@ const viewOf = ({ publication, shown, since }: Tenant): PeerView => ({
   permissions: ['publish:screen'],
   state: shown === 'idle' ? 'away' : 'present',
   joinedAtMs: since,
+  ...(publication.notice == null ? {} : { notice: publication.notice }),
 });
 
 export class Encoder {
@@ -86,6 +96,14 @@ export class Encoder {
     return this.#tenant !== null;
   }
 
+  /** Who has the place, for the owner; null while nothing is shown. */
+  get view(): EncoderView | null {
+    const tenant = this.#tenant;
+    if (tenant === null || tenant.shown === 'not yet') return null;
+    const { kind, name } = tenant.publication;
+    return { kind, name, state: tenant.shown };
+  }
+
   /** As the others see it; none while it shows nothing. */
   views(): PeerView[] {
     const tenant = this.#tenant;
@@ -98,8 +116,8 @@ export class Encoder {
    */
   state(stated: EncoderState): Promise<EncoderAnswer> {
     return this.#inTurn(async () => {
-      const { publication: id, kind, name, channel, title } = stated;
-      const publication: Publication = { id, kind, name, channel, title };
+      const { publication: id, tracks, ...rest } = stated;
+      const publication: Publication = { id, ...rest };
       let tenant = this.#tenant;
       let inlet = tenant?.publication.id === id ? (tenant.inlet as PlainInlet) : null;
       if (tenant === null || inlet === null) {
@@ -111,9 +129,12 @@ export class Encoder {
         }
         tenant = this.#moveIn(publication, inlet);
       }
+      const { name, notice } = tenant.publication;
       tenant.publication = publication;
       tenant.statedAtMs = this.#options.now();
-      await this.#follow(tenant, inlet, stated.tracks);
+      if (tenant.shown !== 'not yet' && (name !== publication.name || notice !== publication.notice))
+        this.#options.members.tell('peer:updated', viewOf(tenant));
+      await this.#follow(tenant, inlet, tracks);
       return { state: 'accepted', to: inlet.to };
     });
   }
@@ -167,7 +188,13 @@ export class Encoder {
     if (tenant === null) return;
     await this.#look(tenant);
     if (this.#tenant !== tenant) return;
-    if (this.#options.now() - tenant.mediaAtMs < TAKE_OVER_MS) throw new LecternError('already-publishing');
+    const nowMs = this.#options.now();
+    const silentMs = nowMs - tenant.mediaAtMs;
+    const isAbandoned =
+      tenant.statedAtMs !== null &&
+      nowMs - tenant.statedAtMs >= ABANDONED.unstatedMs &&
+      silentMs >= ABANDONED.silentMs;
+    if (silentMs < TAKE_OVER_MS && !isAbandoned) throw new LecternError('already-publishing');
   }
 
   #moveIn(publication: Publication, inlet: Inlet): Tenant {

@@ -7,7 +7,8 @@
 // the channel's recordings, ending its broadcast first; `DELETE /internal/recordings/:id` erases one;
 // `GET /internal/recordings`, or of one channel with `?channel=`, answers `RecordingInfo[]`.
 // gateway → sfu: `PUT /internal/rooms/:room/encoder` states what a program outside publishes to a room,
-// every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it.
+// every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it. The school reads
+// there who has the place (EncoderNow in publish.ts).
 // sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room.
 // school → gateway: `PUT /internal/channels/:channel/settings` and `PUT /internal/access` say who may watch

@@ -50,3 +50,20 @@ export const PublishLinks = z.object({
   webcodecs: z.url(),
 });
 export type PublishLinks = z.infer<typeof PublishLinks>;
+
+/** A program, or the teacher's own encoder, that has the one place there is in a class. */
+export const EncoderView = z.object({
+  kind: z.enum(['rtmp', 'whip', 'webcodecs', 'relay']),
+  /** What its tile is called. */
+  name: z.string(),
+  /** `idle`: it is connected, and no media come. */
+  state: z.enum(['sending', 'idle']),
+});
+export type EncoderView = z.infer<typeof EncoderView>;
+
+/** `GET /api/v1/lessons/:id/encoder`, and `GET /internal/rooms/:room/encoder` of the SFU. */
+export const EncoderNow = z.object({
+  /** Null while nothing is published to the class from outside. */
+  encoder: EncoderView.nullable(),
+});
+export type EncoderNow = z.infer<typeof EncoderNow>;

@@ -34,6 +34,8 @@ export const PeerView = z.object({
   /** `away`: its socket is lost and the resume window runs. */
   state: z.enum(['present', 'away']),
   joinedAtMs: z.number(),
+  /** What a program outside should change in what it sends, in a sentence for people. */
+  notice: z.string().max(300).optional(),
 });
 export type PeerView = z.infer<typeof PeerView>;
 

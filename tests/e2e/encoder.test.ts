@@ -1,4 +1,4 @@
-// A class that an encoder gives: it publishes by WHIP, and everybody sees it by whatever they watch with.
+// A class that an encoder gives: it publishes by WHIP or RTMP, and everybody sees it by whatever they watch with.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
@@ -7,7 +7,9 @@ import { makePublishKey } from '#server/publish-key.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { installed, Program } from '../support/programs.ts';
 import { playWhep, publishWhip } from '../support/whip-whep.ts';
+import { withBFrames } from '../integration/publishing/films.ts';
 import { arrive, attend, seesLive, watch } from './people.ts';
 
 let lectern: Lectern;
@@ -65,3 +67,31 @@ test('an encoder publishes by WHIP; the room, WHEP and FLV viewers see it, and i
   assert.deepEqual(student.errors, []);
   for (const person of [stranger, student, viewer]) await person.leave();
 });
+
+const missing = installed('ffmpeg') ? false : 'ffmpeg is not installed';
+
+test(
+  'what an encoder should change is told to the teacher, until it is read',
+  { skip: missing },
+  async () => {
+    const lesson = await lectern.startClass('Rivers');
+    const { url, key } = lesson.publish?.rtmp ?? assert.fail('nowhere to publish to');
+    const teacher = await arrive(browser);
+    await teacher.page.goto(lesson.links.teacher);
+    await teacher.page.getByRole('button', { name: 'Join', exact: true }).click();
+    const student = await attend(browser, lesson, 'Ada');
+    const args = ['-v', 'error', '-re', '-i', withBFrames(), '-c', 'copy', '-f', 'flv', `${url}/${key}`];
+    const ffmpeg = new Program('ffmpeg', args);
+    try {
+      const advice = teacher.page.getByText(/^Encoder: The server converts this stream.* set B-frames/);
+      await advice.waitFor();
+      await student.page.getByText('Encoder').first().waitFor();
+      assert.equal(await student.page.getByText('The server converts').count(), 0);
+      await teacher.page.locator('#content').getByRole('button', { name: 'Dismiss' }).click();
+      await advice.waitFor({ state: 'hidden' });
+    } finally {
+      await ffmpeg.stop();
+    }
+    for (const person of [teacher, student]) await person.leave();
+  },
+);

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { Lesson } from '#shared/contract/rest.ts';
+import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 
 /** A program that is cut off notices with its next packet; the gateway is to cut it within a second. */
@@ -51,6 +52,31 @@ describe('the stream key', () => {
   after(async () => {
     for (const child of running) child.kill('SIGKILL');
     await lectern.stop();
+  });
+
+  it('is seen at work by the owner, in REST and on the page', async () => {
+    const other = await lectern.startClass('Algebra');
+    const encoder = () => lectern.api('GET', `/lessons/${other.id}/encoder`);
+    assert.deepEqual(await encoder(), { encoder: null });
+    const { child, ended } = start(other);
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage({ locale: 'en-GB' });
+      await page.goto(lectern.ownerLink);
+      await page.getByRole('button', { name: /^Algebra/ }).click();
+      const summary = page.getByRole('group', { name: 'Stream from OBS' }).locator('summary');
+      await summary.getByText('Sending now').waitFor({ timeout: 30_000 });
+      assert.deepEqual(await encoder(), { encoder: { kind: 'rtmp', name: 'Encoder', state: 'sending' } });
+      child.kill('SIGKILL');
+      await ended;
+      await summary.getByText('Connected, sends nothing').or(summary.getByText('Sending now')).waitFor({
+        state: 'hidden',
+        timeout: 40_000,
+      });
+      assert.deepEqual(await encoder(), { encoder: null });
+    } finally {
+      await browser.close();
+    }
   });
 
   it('puts the class on air; replaced, it cuts the program off, and opens nothing any more', async () => {

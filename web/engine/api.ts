@@ -9,6 +9,7 @@ import {
   type LessonAccess,
 } from '#shared/contract/access.ts';
 import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
+import { EncoderNow } from '#shared/contract/publish.ts';
 import { RelaysInfo, type RelaysWanted } from '#shared/contract/relay.ts';
 import {
   AccessRevoked,
@@ -122,6 +123,11 @@ export class Api {
   /** Replaces the stream key of a class. */
   newPublishKey(lesson: string): Promise<Lesson> {
     return this.#call('POST', `/lessons/${lesson}/publish-key`, Lesson);
+  }
+
+  /** What is published to a class from outside. */
+  encoder(lesson: string): Promise<EncoderNow> {
+    return this.#call('GET', `/lessons/${lesson}/encoder`, EncoderNow);
   }
 
   /** One class. */

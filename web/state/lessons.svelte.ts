@@ -1,5 +1,6 @@
 // The owner's list of classes.
 import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { EncoderView } from '#shared/contract/publish.ts';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
 import { codeOf } from './session.svelte.ts';
@@ -17,6 +18,7 @@ export type RecordingsState =
 export class LessonsStore {
   #api: Api;
   #state = $state.raw<LessonsState>({ name: 'loading' });
+  #encoders = $state.raw<Readonly<Record<string, EncoderView | null>>>({});
   #recordings = $state.raw<Readonly<Record<string, RecordingsState>>>({});
 
   constructor(api: Api) {
@@ -30,6 +32,21 @@ export class LessonsStore {
   /** The recordings of a class; `loading` until `loadRecordings` has them. */
   recordings(lesson: string): RecordingsState {
     return this.#recordings[lesson] ?? { name: 'loading' };
+  }
+
+  /** What was published to a class when `loadEncoder` looked last; null if nothing was. */
+  encoder(lesson: string): EncoderView | null {
+    return this.#encoders[lesson] ?? null;
+  }
+
+  async loadEncoder(lesson: string): Promise<void> {
+    try {
+      const { encoder } = await this.#api.encoder(lesson);
+      this.#encoders = { ...this.#encoders, [lesson]: encoder };
+    } catch {
+      // Nobody can tell, so nothing is said.
+      this.#encoders = { ...this.#encoders, [lesson]: null };
+    }
   }
 
   /** Reads the list anew. What is shown stays until the answer is there; a failure replaces only nothing. */

@@ -92,8 +92,11 @@ export class Filler {
     sound.config = frame.config;
     this.#quietSinceUs = this.#headUs;
     const hole = frame.ptsUs - endUs > SOUND_HOLE_US ? silence(endUs, frame.ptsUs, frame.config) : [];
+    // Up to the sound without a seam: players that count frames would play all that follows too early.
+    const seamUs = frame.ptsUs - endUs - hole.length * frame.durationUs;
+    const filled = hole.map((silent) => ({ ...silent, ptsUs: silent.ptsUs + seamUs }));
     sound.endUs = frame.ptsUs + frame.durationUs;
-    return [...this.#still.due(this.#headUs), ...hole, frame];
+    return [...this.#still.due(this.#headUs), ...filled, frame];
   }
 
   #passPicture(frame: VideoFrame): Frame[] {

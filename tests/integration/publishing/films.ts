@@ -26,11 +26,11 @@ export const hevc = (): string =>
   );
 
 /** Each second a white picture and a beep for 0.1 s, together. */
-export const flashAndBeep = (): string =>
+export const flashAndBeep = (lengthS = 40): string =>
   mediaFile(
     'publish-flash',
     `-f lavfi -i color=black:size=320x180:rate=30,drawbox=w=iw:h=ih:color=white:t=fill:enable='lt(mod(t,1),0.1)' ` +
-      `-f lavfi -i aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000 -t 40 ` +
+      `-f lavfi -i aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000 -t ${lengthS} ` +
       `-c:v libx264 -preset ultrafast -bf 0 -g 15 -pix_fmt yuv420p ${AAC}`,
   );
 

@@ -1,6 +1,6 @@
 // All of Lectern: ffmpeg publishes over RTMP, and the class is on air by itself, with its sound.
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,6 +11,7 @@ import { makePublishKey } from '#server/publish-key.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { decodeErrors, median, probe, skewsMs } from '../../support/av.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
+import { watchFlv } from '../../support/watch-flv.ts';
 import { flashAndBeep, withBFrames } from './films.ts';
 import { pushFile } from './rig.ts';
 
@@ -31,19 +32,9 @@ function addressOf(lesson: Lesson): string {
   return `${server}/live/${publishPaths(lesson.channel, key).rtmpStreamKey}`;
 }
 
-/** Keeps what a viewer of FLV is sent for so long, as it comes. */
 async function watch(address: string, name: string, lengthMs: number): Promise<string> {
   const file = join(folder, `${name}.flv`);
-  const abort = new AbortController();
-  const response = await fetch(address, { signal: abort.signal });
-  assert.ok(response.ok && response.body !== null);
-  const timer = setTimeout(() => abort.abort(), lengthMs);
-  try {
-    for await (const bytes of response.body) appendFileSync(file, bytes);
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
-  }
-  clearTimeout(timer);
+  await watchFlv(address, file, lengthMs);
   return file;
 }
 

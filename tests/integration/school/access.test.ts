@@ -210,6 +210,7 @@ describe('who may watch', () => {
       ['POST', `/lessons/${lesson.id}/access/test`, {}],
       ['POST', `/lessons/${lesson.id}/revoke`, undefined],
       ['POST', `/lessons/${lesson.id}/publish-key`, undefined],
+      ['GET', `/lessons/${lesson.id}/encoder`, undefined],
     ] as const) {
       assert.equal(codeOf(await school.call(method, path, body)), 'unauthorized', `${method} ${path}`);
     }

@@ -76,6 +76,7 @@ describe('the OpenAPI document', () => {
         'get /api/v1/lessons/{lesson}',
         'get /api/v1/lessons/{lesson}/access',
         'get /api/v1/lessons/{lesson}/attendance',
+        'get /api/v1/lessons/{lesson}/encoder',
         'get /api/v1/lessons/{lesson}/relays',
         'get /api/v1/lessons/{lesson}/watermark',
         'get /api/v1/recordings',

@@ -291,3 +291,22 @@ test('a class without a microphone gets silence, and the first word when somebod
   assert.equal(times.at(-1), 2960);
   assert.ok(sounds.length > 100);
 });
+
+test('silence before the first sound leads up to it without a seam', () => {
+  const { made } = programme();
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  for (let index = 0; index < 7; index += 1) made.frame(picture(index * 40_000, index === 0, configOf(1)));
+  const unitUs = (1_024 * 1e6) / 48_000;
+  for (let index = 0; index < 9; index += 1) made.frame(sound(Math.round(254_000 + index * unitUs)));
+  made.end();
+  // Of the sound alone the configuration comes first, with no time of its own.
+  const times = ear
+    .tags()
+    .flatMap((tag) => (tag.type === 'audio' && tag.body[1] === 1 ? [tag.timestampMs] : []));
+  assert.ok(times.length > 15 && (times[0] ?? 0) < unitUs / 1_000, `${times.join(' ')} ms`);
+  for (const [index, time] of times.entries()) {
+    const meantMs = 254 + ((index - (times.length - 9)) * unitUs) / 1_000;
+    assert.ok(Math.abs(time - meantMs) <= 1, `${times.join(' ')} ms`);
+  }
+});

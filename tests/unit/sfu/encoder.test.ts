@@ -89,6 +89,21 @@ describe('encoder', () => {
     assert.match(student.link.names(), /producer:closed$/);
   });
 
+  test('is told of to the owner: what it is, and whether it sends', async () => {
+    const view = () => school.room().onAir.encoder.view;
+    await put(stated('one', { tracks: [] }));
+    assert.equal(view(), null);
+    await put(stated('one'));
+    assert.deepEqual(view(), { kind: 'rtmp', name: 'OBS', state: 'sending' });
+    for (let second = 0; second < 16; second += 1) {
+      await pass(1);
+      await put(stated('one'));
+    }
+    assert.equal(view()?.state, 'idle');
+    await pass(16, 1_000);
+    assert.equal(view(), null);
+  });
+
   test('keeps its place while it delivers, and loses it to another three seconds after', async () => {
     await put(stated('one'));
     await pass(5, 1_000);
@@ -105,6 +120,40 @@ describe('encoder', () => {
     // The one that lost the place may come back when the other is silent, not before.
     await pass(1, 1_000);
     await refuses('already-publishing', () => put(stated('one')));
+  });
+
+  test('of a gateway that died has its place back from the next one within two seconds', async () => {
+    for (let second = 0; second < 3; second += 1) {
+      await put(stated('one'));
+      await pass(1, 1_000);
+    }
+    await put(stated('one'));
+    await pass(1);
+    await refuses('already-publishing', () => put(stated('two')));
+    await pass(1);
+    await put(stated('two'));
+    assert.equal(school.media.inlets[0]?.open, false);
+    // One that is only silent is stated all the same, and keeps it.
+    await pass(1, 1_000);
+    await put(stated('two'));
+    await pass(1);
+    await put(stated('two'));
+    await pass(1);
+    await refuses('already-publishing', () => put(stated('three')));
+  });
+
+  test('tells the room its name, and what it should change, as soon as that is known', async () => {
+    const student = await school.join('student', 'student');
+    await put(stated('one', { name: 'Encoder' }));
+    assert.equal(student.link.last('peer:joined')?.notice, undefined);
+    const notice = 'In the encoder: set B-frames (bframes) to 0.';
+    await put(stated('one', { notice }));
+    await put(stated('one', { notice }));
+    assert.equal(student.link.names().split('peer:updated').length - 1, 1);
+    assert.equal(student.link.last('peer:updated')?.name, 'OBS');
+    assert.equal(student.link.last('peer:updated')?.notice, notice);
+    await put(stated('one'));
+    assert.equal(student.link.last('peer:updated')?.notice, undefined);
   });
 
   test('is gone 15 s after the last word of it', async () => {
