@@ -1,7 +1,8 @@
-// Which key frames begin a row.
+// Which key frames begin a row, and what becomes of a rendition that is made of another and comes a little later.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RowClock } from '../../../gateway/egress/hls/boundary.ts';
+import { AUDIO_US, configOf, FRAME_US, Hand, picture, sound } from './hand.ts';
 
 const ms = (value: number) => value * 1_000;
 
@@ -22,3 +23,40 @@ test('at the boundary every key frame begins the next row, a little before it to
   assert.equal(row.isOpenToCut(ms(970)), true, 'that of another layer');
   assert.equal(row.isOpenToCut(ms(400)), false, 'that of long before');
 });
+
+for (const everyMs of [400, 680, 1_000, 1_480, 2_000]) {
+  for (const lateMs of [0, 80, 320]) {
+    test(`rows begin alike: a key frame each ${everyMs} ms, the made one ${lateMs} ms later`, async () => {
+      const hand = new Hand(undefined);
+      const [made, source] = [0, 1].map((layer) => ({ id: `c${layer}`, layer, source: 'camera' as const }));
+      assert.ok(made !== undefined && source !== undefined);
+      hand.ladder.tracks([made, source]);
+      const show = (track: typeof made, atUs: number) => {
+        if (atUs < 0) return;
+        const isKey = Math.round(atUs / 1_000) % everyMs === 0;
+        hand.ladder.video(track, picture(atUs, isKey, configOf(track.layer)), 1e12 + atUs / 1_000);
+      };
+      let audioUs = 0;
+      for (let atUs = 0; atUs < 30_000_000; atUs += FRAME_US) {
+        for (; audioUs <= atUs; audioUs += AUDIO_US)
+          hand.ladder.audio(sound(audioUs), 1e12 + audioUs / 1_000);
+        show(source, atUs);
+        show(made, atUs - ms(lateMs));
+      }
+      assert.ok(hand.rows.length >= 12);
+      for (const { n, segments } of hand.rows) {
+        const apartUs = (segments.camera1?.startUs ?? 0) - (segments.camera0?.startUs ?? 0);
+        // A picture apart where no key frame came in time and the clock ended the row.
+        assert.ok(Math.abs(apartUs) <= FRAME_US, `row ${n}: ${apartUs} µs`);
+      }
+      for (const label of ['camera0', 'camera1']) {
+        hand.rows.slice(1).forEach(({ segments }, index) => {
+          const before = hand.rows[index]?.segments[label];
+          assert.equal(segments[label]?.startUs, (before?.startUs ?? 0) + (before?.durationUs ?? 0), label);
+        });
+      }
+      assert.ok(!hand.rows.some(({ discontinuity }) => discontinuity));
+      await hand.close();
+    });
+  }
+}
