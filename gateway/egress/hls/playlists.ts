@@ -95,6 +95,14 @@ export function renditionPlaylist(
   );
 }
 
+/**
+ * A date in whole ms, which is all that players keep of it. hls.js 1.7 puts the sound beside the picture by
+ * their dates; were sound dated later than it is, what is buffered would seem to end before its segment does,
+ * and after a trim of its buffer hls.js would wait for the rest of that segment for ever.
+ */
+const wholeMs = (ms: number, rendition: Rendition) =>
+  rendition === 'audio' ? Math.floor(ms) : Math.ceil(ms);
+
 function entryOf(row: Row, rendition: Rendition, edge: LiveEdge | undefined): PlaylistSegment[] {
   const label = labelOf(row, rendition);
   const segment = row.segments[label];
@@ -104,7 +112,7 @@ function entryOf(row: Row, rendition: Rendition, edge: LiveEdge | undefined): Pl
       uri: segmentFile(row.n, label),
       durationUs: segment.durationUs,
       mapUri: initFile(segment.init),
-      programDateTimeMs: row.epochMs + segment.startUs / 1_000,
+      programDateTimeMs: wholeMs(row.epochMs + segment.startUs / 1_000, rendition),
       discontinuity: row.discontinuity,
       parts: edge === undefined ? [] : partsOf(edge, edge.segment(row.n, label), label),
     },
@@ -133,7 +141,7 @@ function outlookOf(timeline: Timeline, rendition: Rendition, view: View, edge: L
       ? {
           growing: {
             mapUri: initFile(segment.init),
-            programDateTimeMs: plan.epochMs + first.startUs / 1_000,
+            programDateTimeMs: wholeMs(plan.epochMs + first.startUs / 1_000, rendition),
             discontinuity: plan.discontinuity,
             parts: partsOf(edge, segment, label),
           },
