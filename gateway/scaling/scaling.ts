@@ -9,6 +9,11 @@ import { Transcoder } from '../ingest/transcode.ts';
 
 /** A picture that comes out later than this after its source's is of no use: the others have gone on. */
 const LATE_MS = 350;
+/**
+ * Except where the source has only just begun: ffmpeg takes a moment to start, and what the audience is told
+ * of the renditions comes from the first second.
+ */
+const START_LATE_MS = 1_000;
 /** Nothing came out in time for this long: it does not keep up. */
 const BEHIND_MS = 3_000;
 /** How long nothing is made after a failure: each time in a row twice as long. */
@@ -81,6 +86,7 @@ class FfmpegScaler implements Scaler {
   /** The newest that came out in time. */
   #inTimeMs = 0;
   #startedMs = 0;
+  #lateMs = START_LATE_MS;
   #retryAtMs = -Infinity;
   #failures = 0;
   #state: 'open' | 'closed' = 'open';
@@ -155,11 +161,15 @@ class FfmpegScaler implements Scaler {
 
   /** What comes late is left out up to the next key frame that does not. */
   #made(index: number, picture: SourcePicture): void {
-    if (this.#newestMs - picture.captureMs > LATE_MS) {
+    const lateMs = this.#newestMs - picture.captureMs;
+    if (lateMs > this.#lateMs) {
       this.#flowing.delete(index);
       return;
     }
-    this.#inTimeMs = picture.captureMs;
+    if (lateMs <= LATE_MS) {
+      this.#inTimeMs = picture.captureMs;
+      this.#lateMs = LATE_MS;
+    }
     if (picture.key) this.#flowing.add(index);
     if (this.#flowing.has(index)) this.#options.onPicture(index, picture);
   }
@@ -167,6 +177,7 @@ class FfmpegScaler implements Scaler {
   #drop(why: string): void {
     if (this.#transcoder === undefined) return;
     this.#stop();
+    this.#lateMs = LATE_MS;
     if (this.#newestMs - this.#startedMs >= STEADY_MS) this.#failures = 0;
     const pauseMs = Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
     this.#failures += 1;

@@ -81,6 +81,11 @@ test('each picture has the time of its source, and is a key frame where that is 
       const { config } = pictures[0] ?? {};
       assert.deepEqual([config?.width, config?.height], [width, height]);
       assert.equal(new Set(pictures.map((picture) => picture.config)).size, 1);
+      // What the audience is told of the renditions comes from the first second.
+      assert.ok(
+        Math.abs((pictures[0]?.captureMs ?? 0) - (sent[0]?.captureMs ?? 0)) <= 1,
+        'from the first on',
+      );
       for (const { captureMs, key } of pictures) {
         const of = sent.find((source) => Math.abs(source.captureMs - captureMs) <= 1);
         assert.equal(of?.key, key, `the picture at ${captureMs} ms`);
