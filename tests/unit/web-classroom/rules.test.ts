@@ -49,10 +49,11 @@ describe('what is sent', () => {
     assert.equal(cameraEncodings(240).length, 1);
   });
 
-  it('sends a screen whole, and its sound in stereo without gaps', () => {
+  it('sends a screen whole, its sound in stereo, and no sound with gaps', () => {
     assert.equal(sendProfile('screen').encodings?.length, 1);
     assert.equal(sendProfile('screen').contentHint, 'detail');
     assert.equal(sendProfile('screen-audio').codecOptions.opusDtx, false);
+    assert.equal(sendProfile('microphone').codecOptions.opusDtx, false);
     assert.equal(sendProfile('screen-audio').codecOptions.opusStereo, true);
   });
 
