@@ -6,7 +6,7 @@ import { decodeAmf0 } from '#shared/media/amf0.ts';
 import { parseAudioSpecificConfig } from '#shared/media/aac.ts';
 import { parseAvcRecord, parseSps, readAvcc, splitAnnexB } from '#shared/media/avc.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
-import { FlvDemuxer, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
+import { FlvDemuxer, flvTag, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
 import { opusConfig, opusHead, opusPacketInfo, parseOpusHead } from '#shared/media/opus.ts';
 import { decodePublishFrame, encodePublishFrame } from '#shared/media/publish-frames.ts';
 import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
@@ -104,6 +104,21 @@ const NOWHERE: Publication = {
   end: () => undefined,
 };
 
+/** An RTMP message that holds two, in one chunk (RTMP 1.0 §5.3.1 and §7.1.6). */
+function aggregate(): Buffer {
+  const body = Buffer.concat([
+    flvTag('audio', 1_000, Uint8Array.of(0xaf, 1, 0x21, 0x10, 0x04)),
+    flvTag('video', 1_020, Uint8Array.of(0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0x9a)),
+  ]);
+  const head = Buffer.alloc(12);
+  head[0] = 6;
+  head.writeUIntBE(1_000, 1, 3);
+  head.writeUIntBE(body.length, 4, 3);
+  head[7] = 22;
+  head[8] = 1;
+  return Buffer.concat([head, body]);
+}
+
 async function rtmp(action: 'play' | 'publish'): Promise<Target> {
   const whole = await rtmpClient(action);
   // With all of the handshake, and with the handshake as it should be but the rest spoilt.
@@ -112,7 +127,7 @@ async function rtmp(action: 'play' | 'publish'): Promise<Target> {
   let turn = 0;
   return {
     name: `RTMP, a client that would ${action}`,
-    seeds: [rest],
+    seeds: action === 'publish' ? [rest, Buffer.concat([rest, aggregate(), aggregate()])] : [rest],
     take(input) {
       turn += 1;
       const source = new FlvSource({ publication: NOWHERE });
