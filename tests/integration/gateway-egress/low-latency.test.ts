@@ -267,7 +267,7 @@ describe('players of others', () => {
       assert.deepEqual([...targets].sort(), [0.334, 2]);
       assert.ok(!errors.some((error) => error.includes('fatal')), errors.join());
       // How close is measured in docs/benchmarks.md; this machine may be busy.
-      assert.ok(latencyS < 6, `${latencyS} s`);
+      assert.ok(latencyS < 4, `${latencyS} s: plain HLS is no further back`);
     } finally {
       await browser.close();
     }
