@@ -27,8 +27,11 @@ after(() => rig.close());
 afterEach(async () => {
   for (const client of open) client.socket.destroy();
   open = [];
-  // What the story before left on its way arrives.
-  await sleep(1_500);
+  // What the story before left on its way arrives: an ffmpeg of it may take its time.
+  for (let before = -1; before !== pictures().length;) {
+    before = pictures().length;
+    await sleep(1_500);
+  }
 });
 
 function asFlv(file: string): FlvTag[] {
