@@ -149,7 +149,10 @@ describe('who may watch, in the pages', () => {
       const page = await signIn({ colorScheme, locale, viewport: { width: 360, height: 740 } });
       for (const path of ['/access', `/access/${lesson.id}`]) {
         await page.goto(`${lectern.url}${path}`);
-        await page.locator('form select').first().waitFor();
+        const first = page.locator('form select').first();
+        await first.waitFor().catch(async (cause: unknown) => {
+          throw new Error(`${path} shows: ${await page.locator('body').innerText()}`, { cause });
+        });
         // With all that a rule can show.
         for (const select of await page.locator('form select').all()) {
           const values = await select
