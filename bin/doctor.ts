@@ -11,7 +11,8 @@ import { hasApt, mayInstall } from './setup/apt.ts';
 import { chromiumHint, findChromium } from './setup/chromium.ts';
 import { ffmpegHint, findFfmpeg } from './setup/ffmpeg.ts';
 import { isPageBuilt } from './setup/page.ts';
-import { findWorker, usualBuildTime } from './setup/worker.ts';
+import { findWorker } from './setup/worker-cache.ts';
+import { usualBuildTime } from './setup/worker.ts';
 
 const GIB = 1024 ** 3;
 /** A class of an hour, all layers recorded, is about 1.5 GiB. */
@@ -34,7 +35,7 @@ const MARKS: Readonly<Record<Verdict, string>> = { good: '✓', lacking: '!', wr
 
 async function worker(): Promise<Finding> {
   const found = await findWorker();
-  if (found !== undefined) return good(`The mediasoup worker runs (${found}).`);
+  if (found !== undefined) return good(`The mediasoup worker runs (${found.path}).`);
   const how = 'The mediasoup worker is not there yet: "npm start" downloads it';
   if (!hasApt()) return lacking(`${how}; without internet, set MEDIASOUP_WORKER_BIN to one.`);
   return lacking(

@@ -12,7 +12,7 @@ import { findPortProblems, localOrigins, settlePorts } from './ports.ts';
 import { ensureFfmpeg } from './setup/ffmpeg.ts';
 import { ensurePage } from './setup/page.ts';
 import { SetupError } from './setup/run.ts';
-import { ensureWorker } from './setup/worker.ts';
+import { ensureWorker, renewWorker } from './setup/worker.ts';
 import { onStop } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -157,12 +157,18 @@ async function start(): Promise<void> {
       file: join(ROOT, name, 'main.ts'),
       readyUrl: `${origin}/readyz`,
     })),
-    env: serviceEnv(settings, worker, ffmpeg),
+    env: serviceEnv(settings, worker.path, ffmpeg),
     log,
     lines,
   });
   owned.push(supervisor);
   await supervisor.start();
+
+  if (!worker.current) {
+    // The build ends when `signal` says so, before anything else is closed.
+    const renewed = renewWorker(log, signal);
+    owned.push({ close: () => renewed });
+  }
 
   const url = publicUrl(settings);
   const ownerLink = `${url}/owner#key=${secrets.owner}`;

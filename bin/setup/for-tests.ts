@@ -24,7 +24,7 @@ async function ensureMediaTools(signal?: AbortSignal): Promise<void> {
 
 /** Brings all of it and sets the variables that say where it is. Throws SetupError. */
 export async function prepareForTests(ffmpeg: string | undefined, signal?: AbortSignal): Promise<void> {
-  process.env.MEDIASOUP_WORKER_BIN = await ensureWorker(signal);
+  process.env.MEDIASOUP_WORKER_BIN = (await ensureWorker(signal)).path;
   await ensureMediaTools(signal);
   const found = await findFfmpeg(ffmpeg);
   if (found !== undefined) process.env.LECTERN_FFMPEG = found;

@@ -1,26 +1,23 @@
-// The mediasoup worker: found, downloaded or built, and started once to see that it runs here.
-// It lives in a cache outside node_modules, under a name made of all that it depends on.
-import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  chmodSync,
-} from 'node:fs';
+// Brings the mediasoup worker: finds it in the cache, downloads it, or builds it, and starts it once to see
+// that it runs here.
+import { chmodSync, copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Log } from '#server/log.ts';
 import { hasApt, installCommand, installPackages, mayInstall, missingPackages } from './apt.ts';
-import { cacheDir } from './cache.ts';
 import { withLock } from './lock.ts';
-import { beginStep, duration } from './progress.ts';
+import { beginStep, duration, type Step } from './progress.ts';
 import { run, SetupError } from './run.ts';
+import {
+  findWorker,
+  isGoodWorker,
+  MEDIASOUP,
+  RECIPE,
+  workerPath,
+  workersDir,
+  type FoundWorker,
+} from './worker-cache.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const RECIPE = join(ROOT, 'sfu/worker');
-const MEDIASOUP = join(ROOT, 'node_modules/mediasoup');
 const BUILD_SCRIPT = 'build-worker.sh';
 
 /** What sfu/worker/build-worker.sh needs, by Debian's names. */
@@ -37,9 +34,6 @@ const BUILD_PACKAGES = [
   'libabsl-dev',
 ];
 
-/** Started alone, a good worker says that it wants its parent, with this status. */
-const ALONE_STATUS = 41;
-const VERIFY_LIMIT_MS = 10_000;
 /** Where there is no internet nobody should wait for it long. */
 const DOWNLOAD_LIMIT_MS = 20_000;
 /** Measured: about five minutes on two cores, and it scales with them. */
@@ -54,75 +48,58 @@ const usualBuildMs = (): number => BUILD_CORE_MS / availableParallelism();
 export const usualBuildTime = (ms: number = usualBuildMs()): string =>
   `about ${Math.max(1, Math.round(ms / 60_000))} min on this machine`;
 
-/** True if `path` is a worker that runs on this machine. */
-export async function isGoodWorker(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false;
-  // Without mediasoup's variables it must not take itself for a child of one.
-  return (await run(path, [], { env: {}, limitMs: VERIFY_LIMIT_MS })).status === ALONE_STATUS;
+interface Work {
+  readonly signal?: AbortSignal | undefined;
+  /** Where a person reads how far it is. */
+  readonly begin: (title: string) => Step;
+  /** True next to a Lectern that runs: classes come first, and nothing is installed. */
+  readonly aside: boolean;
 }
 
 /**
- * Where this machine's worker belongs in the cache. Its name changes with mediasoup's version, with the
- * recipe, and with the OpenSSL that a built one is linked to.
- */
-export async function workerPath(cache: string = cacheDir()): Promise<string> {
-  const { version } = JSON.parse(readFileSync(join(MEDIASOUP, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  const hash = createHash('sha256').update(await opensslVersion());
-  const files = readdirSync(RECIPE, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  for (const file of files) hash.update(file.slice(RECIPE.length)).update(readFileSync(file));
-  const key = `${version}-${process.platform}-${process.arch}-${hash.digest('hex').slice(0, 12)}`;
-  return join(cache, 'mediasoup-worker', key, 'mediasoup-worker');
-}
-
-async function opensslVersion(): Promise<string> {
-  const asked = hasApt()
-    ? await run('dpkg-query', ['-W', '-f', '${Package} ${Version}\\n', 'libssl[0-9]*'])
-    : await run('openssl', ['version']);
-  return asked.status === 0 ? asked.tail.join('\n') : 'unknown';
-}
-
-/** The worker that is there already, or undefined. Throws SetupError if the one that was set is no good. */
-export async function findWorker(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
-  const given = env.MEDIASOUP_WORKER_BIN;
-  if (given !== undefined && given !== '') {
-    if (await isGoodWorker(given)) return given;
-    throw new SetupError(
-      `MEDIASOUP_WORKER_BIN names ${given}, which is no worker for this machine: unset it.`,
-    );
-  }
-  const cached = await workerPath(cacheDir(env));
-  return (await isGoodWorker(cached)) ? cached : undefined;
-}
-
-/**
- * Finds, downloads or builds the worker and returns its path.
+ * Finds, downloads or builds the worker.
  * Throws SetupError, in one line for a person, where none can be had.
  */
-export async function ensureWorker(signal?: AbortSignal): Promise<string> {
+export async function ensureWorker(signal?: AbortSignal): Promise<FoundWorker> {
   const found = await findWorker();
   if (found !== undefined) return found;
-  const lock = join(cacheDir(), 'mediasoup-worker', 'lock');
   const onWait = () =>
     process.stderr.write('Another start is bringing the mediasoup worker; waiting for it …\n');
+  const work: Work = { signal, begin: beginStep, aside: false };
   return withLock(
-    lock,
-    async () => {
-      const meanwhile = await findWorker();
-      if (meanwhile !== undefined) return meanwhile;
-      return (await download(signal)) ?? (await build(signal));
-    },
+    join(workersDir(), 'lock'),
+    async () => (await findWorker()) ?? { path: await make(work), current: true },
     { signal, onWait },
   );
 }
 
+/**
+ * Makes the worker of this recipe while one of another recipe serves, for the next start. Resolves in any
+ * case: what fails is logged, and tried again by the next start.
+ */
+export async function renewWorker(log: Log, signal: AbortSignal): Promise<void> {
+  const silent: Step = { update: () => undefined, end: () => undefined };
+  try {
+    await withLock(
+      join(workersDir(), 'lock'),
+      async () => {
+        if ((await findWorker())?.current === true) return;
+        const path = await make({ signal, begin: () => silent, aside: true });
+        log.info({ path }, 'a new media worker is ready for the next start');
+      },
+      { signal },
+    );
+  } catch (error) {
+    if (!signal.aborted)
+      log.warn({ err: error }, 'the media worker was not renewed; the present one goes on');
+  }
+}
+
+const make = async (work: Work): Promise<string> => (await download(work)) ?? (await build(work));
+
 /** mediasoup's own download of a prebuilt worker, by its own script, which knows the names. */
-async function download(signal?: AbortSignal): Promise<string | undefined> {
-  const step = beginStep('Downloading the mediasoup worker');
+async function download({ signal, begin }: Work): Promise<string | undefined> {
+  const step = begin('Downloading the mediasoup worker');
   await run(process.execPath, ['npm-scripts.mjs', 'postinstall'], {
     cwd: MEDIASOUP,
     // When it finds nothing it would go on to build with pip: no Python, no such build.
@@ -144,22 +121,21 @@ async function download(signal?: AbortSignal): Promise<string | undefined> {
   return path;
 }
 
-async function build(signal?: AbortSignal): Promise<string> {
+async function build({ signal, begin, aside }: Work): Promise<string> {
   if (!hasApt()) {
     throw new SetupError(
       'There is no mediasoup worker for this system: connect it to the internet, or set MEDIASOUP_WORKER_BIN to one.',
     );
   }
   const missing = await missingPackages(BUILD_PACKAGES);
-  if (missing.length > 0 && !mayInstall()) {
+  if (missing.length > 0 && (aside || !mayInstall())) {
     throw new SetupError(
       `The mediasoup worker has to be built, and that needs a compiler: run "${installCommand(missing)}", then try again.`,
     );
   }
   await installPackages('what the mediasoup worker is built with', BUILD_PACKAGES, signal);
-  // Installing may have brought a newer OpenSSL, and with it another name.
   const path = await workerPath();
-  const step = beginStep('Building the mediasoup worker');
+  const step = begin('Building the mediasoup worker');
   const startedMs = Date.now();
   const usualMs = usualBuildMs();
   let steps: BuildSteps | undefined;
@@ -167,7 +143,9 @@ async function build(signal?: AbortSignal): Promise<string> {
   tell();
   // Also between two lines: while one long step keeps the build busy, the rest takes ever longer.
   const timer = setInterval(tell, TELL_EVERY_MS);
-  const { status, tail } = await run('bash', [join(RECIPE, BUILD_SCRIPT), MEDIASOUP, path], {
+  const script = [join(RECIPE, BUILD_SCRIPT), MEDIASOUP, path];
+  const [file, ...args] = aside ? ['nice', '-n', '19', 'bash', ...script] : ['bash', ...script];
+  const { status, tail } = await run(file, args, {
     onLine(line) {
       steps = readSteps(line) ?? steps;
     },

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { cacheDir } from '../../../bin/setup/cache.ts';
 import { withLock } from '../../../bin/setup/lock.ts';
 import { duration } from '../../../bin/setup/progress.ts';
 import { run } from '../../../bin/setup/run.ts';
-import { buildProgress, isGoodWorker, readSteps } from '../../../bin/setup/worker.ts';
+import { findWorker, isGoodWorker, workerPath } from '../../../bin/setup/worker-cache.ts';
+import { buildProgress, readSteps } from '../../../bin/setup/worker.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lectern-setup-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -60,6 +61,32 @@ test('a file that is no worker is not taken for one', async () => {
   const worker = join(dir, 'worker');
   writeFileSync(worker, '#!/bin/sh\nexit 41\n', { mode: 0o755 });
   assert.equal(await isGoodWorker(worker), true);
+});
+
+test('a worker that runs is used, also after OpenSSL was patched; the one of this recipe comes first', async () => {
+  const cache = join(dir, 'cache');
+  const env = { LECTERN_CACHE: cache };
+  const put = (folder: string, status: number) => {
+    const path = join(cache, 'mediasoup-worker', folder, 'mediasoup-worker');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `#!/bin/sh\nexit ${status}\n`, { mode: 0o755 });
+    return path;
+  };
+  assert.equal(await findWorker(env), undefined);
+  const exact = basename(dirname(await workerPath(cache)));
+  const [, machine = '', recipe = ''] = /^(.*)-(\w{12})-libssl[^-]*$/.exec(exact) ?? [];
+  assert.doesNotMatch(exact, /\d\.\d+\.\d+[^-]*$/, 'no patch version of OpenSSL is in the name');
+
+  put(machine.replace(/^[\d.]+/, '0.0.1') + `-${recipe}-libssl.so.3`, 41);
+  assert.equal(await findWorker(env), undefined, 'another mediasoup speaks another protocol');
+  put(`${machine}-000000000000`, 127);
+  assert.equal(await findWorker(env), undefined, 'one that does not run is none');
+  const older = put(`${machine}-111111111111`, 41);
+  assert.deepEqual(await findWorker(env), { path: older, current: false });
+  const patched = put(`${machine}-${recipe}-libssl.so.0`, 41);
+  assert.deepEqual(await findWorker(env), { path: patched, current: true });
+  const own = put(exact, 41);
+  assert.deepEqual(await findWorker(env), { path: own, current: true });
 });
 
 test('a command that hangs is ended after its limit, with all that it started', async () => {
