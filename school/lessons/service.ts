@@ -2,7 +2,7 @@
 import { LecternError } from '#shared/contract/errors.ts';
 import { makeId } from '#shared/contract/ids.ts';
 import type { Attendance, Lesson, TicketIssued } from '#shared/contract/rest.ts';
-import type { Invite } from '#shared/contract/tickets.ts';
+import { inviteId, type Invite } from '#shared/contract/tickets.ts';
 import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
 import type { Log } from '#server/log.ts';
 import { changeSettings } from '../access/store.ts';
@@ -148,6 +148,7 @@ export class Lessons {
       title,
       role,
       permissions: [...ROLE_PERMISSIONS[role]],
+      invite: inviteId(role, 0),
     });
     const handsOut = role === 'teacher' || role === 'assistant';
     const { student, watch } = await links.ofLesson(id);

@@ -22,10 +22,18 @@ export const Ticket = z.object({
   title: LessonTitle,
   role: Role,
   permissions: z.array(Permission).max(Permission.options.length),
+  /**
+   * The invitation that it came from, as `inviteId` writes it: seats are counted for each. Tickets of
+   * before have none.
+   */
+  invite: z.string().max(64).optional(),
   /** Expiry, in seconds since 1970. */
   exp: z.number().int().positive(),
 });
 export type Ticket = z.infer<typeof Ticket>;
+
+/** Names the invitation of a lesson for this role; `version` counts how often its link was replaced. */
+export const inviteId = (role: Role, version: number): string => `${role}.${version}`;
 
 /** The longest JWT that is looked at, in characters. */
 export const MAX_TOKEN_LENGTH = 2_000;

@@ -48,6 +48,7 @@ describe('invitations', () => {
     const ticket = await open(issued.ticket);
     assert.equal(ticket.role, 'student');
     assert.deepEqual(ticket.permissions, ['chat:send']);
+    assert.equal(ticket.invite, 'student.0');
   });
 
   it('make each newcomer another person, and who reloads the same', async () => {
