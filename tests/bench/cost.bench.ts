@@ -6,13 +6,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BroadcastStatus, type BroadcastFeed } from '#shared/contract/internal.ts';
-import { loadSecrets } from '#server/secrets.ts';
-import { callInternal } from '#server/internal-client.ts';
 import { cpuPercent, family, memoryMb } from '../support/cost.ts';
-import { eventually, startLectern } from '../support/lectern.ts';
+import { startLectern } from '../support/lectern.ts';
+import { putOnAir, type OnAir } from '../support/on-air.ts';
 import { AUDIO, startRtpSource, VIDEO, type RtpSource } from '../support/rtp-source.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 import { freePorts } from '../support/free-port.ts';
 
 const MEASURE_MS = 30_000;
@@ -36,62 +34,37 @@ async function stopAll(children: readonly ChildProcess[]): Promise<void> {
   );
 }
 
-/** One viewer of each protocol, in AAC; or with all sound in Opus, in the same protocols but RTMP, which has none. */
-async function measureOurs(
-  source: RtpSource,
-  sound: 'aac' | 'opus',
-): Promise<{ cpu: number; idleMb: number; liveMb: number }> {
+interface Cost {
+  /** Of the gateway for each class, in per cent of a core. */
+  cpu: number;
+  addedMb: number;
+}
+
+/**
+ * A class from each of `sources`, each with one viewer of each protocol, in AAC; or with all sound in Opus, in the
+ * same protocols but RTMP, which has none.
+ */
+async function measureOurs(sources: readonly RtpSource[], sound: 'aac' | 'opus'): Promise<Cost> {
   const lectern = await startLectern({ LECTERN_HLS_SOUND: sound });
   const viewers: ChildProcess[] = [];
-  let feeding: NodeJS.Timeout | undefined;
+  const classes: OnAir[] = [];
   try {
-    const lesson = await lectern.startClass();
-    const secret = loadSecrets(lectern.dataDir).internal;
-    const gateway = String(lectern.log.findLast((line) => line.msg === 'ready')?.gatewayUrl);
-    const track = (
-      kind: 'audio' | 'video',
-      stream: { ssrc: number; payloadType: number; clockRate: number },
-    ) => ({
-      id: `bench:${kind}`,
-      kind,
-      source: kind === 'video' ? ('camera' as const) : ('microphone' as const),
-      codec: kind === 'video' ? ('h264' as const) : ('opus' as const),
-      layer: 0,
-      ...stream,
-    });
-    const feed: BroadcastFeed = {
-      broadcast: 'benchmark2345',
-      lesson: lesson.id,
-      title: lesson.title,
-      from: source.from,
-      tracks: [track('video', VIDEO), { ...track('audio', AUDIO), channels: 2 }],
-    };
-    const put = () =>
-      callInternal(
-        secret,
-        'PUT',
-        `${gateway}/internal/channels/${lesson.channel}/broadcast`,
-        BroadcastStatus,
-        feed,
-      );
     const pids = () => family(lectern.pid('gateway'));
     const idleMb = memoryMb(pids());
-    const first = await put();
-    source.sendTo({ ip: first.ingest.ip, ports: first.ingest.port });
-    feeding = setInterval(() => void put(), 1_000);
-    await eventually('the broadcast is live', async () => (await put()).state === 'live');
-    await eventually('HLS plays', async () => (await fetch(lesson.play.hls)).ok);
-    viewers.push(
-      ...(sound === 'aac'
-        ? watch(lesson.play.flv, lesson.play.rtmp, lesson.play.hls)
-        : watch(`${lesson.play.flv}&sound=opus`, lesson.play.hls)),
-    );
+    for (const [index, source] of sources.entries()) {
+      const lesson = await lectern.startClass();
+      classes.push(await putOnAir(lectern, lesson, source, `benchmark${1000 + index}`));
+      viewers.push(
+        ...(sound === 'aac'
+          ? watch(lesson.play.flv, lesson.play.rtmp, lesson.play.hls)
+          : watch(`${lesson.play.flv}&sound=opus`, lesson.play.hls)),
+      );
+    }
     await sleep(SETTLE_MS);
     const cpu = await cpuPercent(pids, () => sleep(MEASURE_MS));
-    return { cpu, idleMb, liveMb: memoryMb(pids()) };
+    return { cpu: cpu / sources.length, addedMb: memoryMb(pids()) - idleMb };
   } finally {
-    clearInterval(feeding);
-    source.sendTo(undefined);
+    for (const one of classes) one.vanish();
     await stopAll(viewers);
     await lectern.stop();
   }
@@ -170,30 +143,37 @@ async function measurePeer(source: RtpSource): Promise<{ cpu: number; mb: number
   }
 }
 
+const CLASSES = [1, 8, 16];
+
 export async function run(report: Report): Promise<void> {
-  const source = await startRtpSource();
+  const sources: RtpSource[] = [];
   try {
-    const ours = await measureOurs(source, 'aac');
-    const passing = await measureOurs(source, 'opus');
+    const single: Partial<Record<'aac' | 'opus', Cost>> = {};
+    for (const count of CLASSES) {
+      while (sources.length < count) sources.push(await startRtpSource());
+      const aims = count === 1 ? { aac: 3, opus: 1.5 } : { aac: 2.5, opus: 1.5 };
+      for (const sound of ['aac', 'opus'] as const) {
+        const { cpu, addedMb } = await measureOurs(sources, sound);
+        if (count === 1) single[sound] = { cpu, addedMb };
+        report({
+          name: `gateway CPU per 720p30 class, ${count} at once, all outputs and recording in ${sound === 'aac' ? 'AAC' : 'Opus'}`,
+          aim: `≤ ${aims[sound]} % of a core`,
+          measured: measured`${cpu} %`,
+          note: measured`${addedMb / count} MB each`,
+        });
+      }
+    }
+    const [source] = sources;
+    const { aac } = single;
+    if (source === undefined || aac === undefined) return;
     const peer = await measurePeer(source);
     report({
-      name: 'gateway CPU per 720p30 broadcast, all outputs and AAC',
-      aim: '≤ 3 % of a core',
-      measured: `${ours.cpu.toFixed(1)} %`,
-    });
-    report({
-      name: 'gateway CPU per 720p30 broadcast, outputs and recording with Opus passed through',
-      aim: '≤ 1.5 % of a core',
-      measured: `${passing.cpu.toFixed(1)} %`,
-      note: `${(passing.cpu / ours.cpu).toFixed(2)} of that with AAC`,
-    });
-    report({
-      name: 'the same through ffmpeg → node-media-server → ffmpeg HLS',
+      name: 'one class through ffmpeg → node-media-server → ffmpeg HLS',
       aim: 'we cost less than half',
-      measured: `${peer.cpu.toFixed(1)} %, ${peer.mb.toFixed(0)} MB`,
-      note: `ours is ${(ours.cpu / peer.cpu).toFixed(2)} of it; ours adds ${(ours.liveMb - ours.idleMb).toFixed(0)} MB`,
+      measured: measured`${peer.cpu} %, ${peer.mb} MB`,
+      note: measured`ours is ${aac.cpu / peer.cpu} of it in AAC`,
     });
   } finally {
-    await source.close();
+    for (const source of sources) await source.close();
   }
 }

@@ -14,7 +14,7 @@ import { eventually, startLectern } from '../support/lectern.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { gatewayOf, putOnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
-import type { Report } from './report.ts';
+import { measured, type Measured, type Report } from './report.ts';
 import { freePorts } from '../support/free-port.ts';
 
 const MEASURE_MS = 15_000;
@@ -181,6 +181,7 @@ interface Ours {
 }
 
 async function measureOurs(): Promise<Ours> {
+  sentAtMs.length = 0;
   const source = await startRtpSource(stream('libopus'), noteSent);
   const lectern = await startLectern();
   try {
@@ -298,8 +299,7 @@ rtmp { server { listen 127.0.0.1:${rtmp}; chunk_size 4096; application live { li
   }
 }
 
-const described = (spent: Cost): string =>
-  `${perGbps(spent).toFixed(0)} % of a core per Gbps, ${spent.mb.toFixed(0)} MB`;
+const described = (spent: Cost): Measured => measured`${perGbps(spent)} % of a core per Gbps, ${spent.mb} MB`;
 
 export async function run(report: Report): Promise<void> {
   const ours = await measureOurs();
@@ -309,48 +309,47 @@ export async function run(report: Report): Promise<void> {
   report({
     name: 'HTTP-FLV, 500 viewers at 1 Mbps: gateway CPU',
     aim: '≤ 10 % of a core; ≤ ¼ of node-media-server',
-    measured: `${ours.at500.cpu.toFixed(1)} %: ${described(ours.at500)}`,
-    note:
-      `${(perGbps(ours.at500) / perGbps(node)).toFixed(2)} of node-media-server's; ${ours.baseCpu.toFixed(1)} % is the ` +
-      `broadcast itself (recording, HLS, AAC), its viewers alone cost ${(perGbps(viewersOnly) / perGbps(node)).toFixed(2)} of it`,
+    measured: measured`${ours.at500.cpu} %: ${described(ours.at500)}`,
+    note: measured`${perGbps(ours.at500) / perGbps(node)} of node-media-server's; ${ours.baseCpu} % is the broadcast itself (recording, HLS, AAC), its viewers alone cost ${perGbps(viewersOnly) / perGbps(node)} of it`,
   });
   report({
     name: 'the same, stock node-media-server',
     aim: 'beside it',
-    measured: `${node.cpu.toFixed(1)} %: ${described(node)}`,
+    measured: measured`${node.cpu} %: ${described(node)}`,
   });
   report({
     name: 'the same over RTMP, nginx-rtmp',
     aim: 'for reference',
-    measured: nginx === undefined ? 'not installed here' : `${nginx.cpu.toFixed(1)} %: ${described(nginx)}`,
+    measured:
+      nginx === undefined ? measured`not installed here` : measured`${nginx.cpu} %: ${described(nginx)}`,
   });
   report({
     name: 'HTTP-FLV, 1,000 viewers: memory',
     aim: '≤ 150 MB',
-    measured: `${ours.at1000.mb.toFixed(0)} MB`,
-    note: `${ours.at1000.cpu.toFixed(0)} % of a core`,
+    measured: measured`${ours.at1000.mb} MB`,
+    note: measured`${ours.at1000.cpu} % of a core`,
   });
   report({
     name: 'HTTP-FLV, 500 viewers who join within a second: connection → first bytes',
     aim: 'p99 ≤ 300 ms',
-    measured: `p99 ${ours.p99Ms.toFixed(0)} ms`,
-    note: `node-media-server ${node.p99Ms.toFixed(0)} ms`,
+    measured: measured`p99 ${ours.p99Ms} ms`,
+    note: measured`node-media-server ${node.p99Ms} ms`,
   });
   report({
     name: 'last RTP packet of a picture → its FLV tag at a single viewer',
     aim: 'p50 ≤ 5 ms, p99 ≤ 15 ms',
-    measured: `p50 ${median(ours.passageMs).toFixed(1)} ms, p99 ${percentile(ours.passageMs, 99).toFixed(1)} ms`,
+    measured: measured`p50 ${median(ours.passageMs)} ms, p99 ${percentile(ours.passageMs, 99)} ms`,
     note: 'few viewers get each picture by itself; 4 ms are gathered for',
   });
   report({
     name: 'HTTP-FLV, 2,000 viewers: event loop lag; added delay',
     aim: 'p99 ≤ 50 ms; ≤ 100 ms',
-    measured: `p99 ${ours.lagMs.toFixed(0)} ms; ${ours.addedMs.toFixed(0)} ms`,
-    note: `${ours.at2000.cpu.toFixed(0)} % of a core, ${ours.at2000.gbps.toFixed(2)} Gbps; viewers share the two cores`,
+    measured: measured`p99 ${ours.lagMs} ms; ${ours.addedMs} ms`,
+    note: measured`${ours.at2000.cpu} % of a core, ${ours.at2000.gbps} Gbps; viewers share the two cores`,
   });
   report({
     name: '1,000 stalled beside 1,000 healthy viewers: memory; what the healthy get',
     aim: '≤ 64 MB more; unchanged',
-    measured: `${ours.stalledMb.toFixed(0)} MB more; ${(ours.healthyShare * 100).toFixed(1)} %`,
+    measured: measured`${ours.stalledMb} MB more; ${ours.healthyShare * 100} %`,
   });
 }

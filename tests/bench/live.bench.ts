@@ -13,7 +13,7 @@ import { family, memoryMb } from '../support/cost.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { look } from '../support/studio.ts';
 import { arrive, endClass, goLive, seesLive, teach, watch, type Person } from '../e2e/people.ts';
-import type { Report } from './report.ts';
+import { measured, ms, type Report } from './report.ts';
 
 const JOINS = 7;
 const LOOKS = 60;
@@ -140,8 +140,6 @@ async function startOfBroadcast(
   }
 }
 
-const ms = (value: number) => `${value.toFixed(0)} ms`;
-
 export async function run(report: Report): Promise<void> {
   const lectern = await startLectern();
   const browser = await launchChromium();
@@ -153,7 +151,7 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'student: click Join → first video frame',
       aim: 'p50 ≤ 0.6 s',
-      measured: `p50 ${ms(median(joins))}`,
+      measured: measured`p50 ${ms(median(joins))}`,
     });
 
     const student = await arrive(browser);
@@ -166,8 +164,8 @@ export async function run(report: Report): Promise<void> {
     report({
       name: "camera → student's screen",
       aim: 'p95 ≤ 250 ms',
-      measured: `p95 ${ms(percentile(room, 95))}`,
-      note: `p50 ${ms(median(room))}; encoder, decoder and this measurement share the machine`,
+      measured: measured`p95 ${ms(percentile(room, 95))}`,
+      note: measured`p50 ${ms(median(room))}; encoder, decoder and this measurement share the machine`,
     });
     await student.leave();
 
@@ -182,8 +180,8 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'HTTP-FLV viewer: request → first frame',
       aim: 'p99 ≤ 300 ms',
-      measured: `p99 ${ms(percentile(firstFrames, 99))}`,
-      note: `p50 ${ms(median(firstFrames))}, through the front door`,
+      measured: measured`p99 ${ms(percentile(firstFrames, 99))}`,
+      note: measured`p50 ${ms(median(firstFrames))}, through the front door`,
     });
 
     const flv = await watch(browser, teacher.lesson);
@@ -191,23 +189,31 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'watch page: JavaScript until the first frame, compressed',
       aim: '≤ 250 KB with the player',
-      measured: `${(await scriptKb(flv.page)).toFixed(0)} KB`,
+      measured: measured`${await scriptKb(flv.page)} KB`,
     });
     await sleep(10_000);
     const overFlv = await ages(flv);
-    report({ name: 'camera → HTTP-FLV viewer', aim: 'p50 ≤ 400 ms', measured: `p50 ${ms(median(overFlv))}` });
+    report({
+      name: 'camera → HTTP-FLV viewer',
+      aim: 'p50 ≤ 400 ms',
+      measured: measured`p50 ${ms(median(overFlv))}`,
+    });
     await flv.leave();
 
     const hls = await watch(browser, teacher.lesson, 'flv');
     await seesLive(hls, 'the class over HLS', 60_000, 20_000);
     await sleep(15_000);
-    report({ name: 'camera → HLS viewer', aim: '≤ 6 s', measured: `p50 ${ms(median(await ages(hls)))}` });
+    report({
+      name: 'camera → HLS viewer',
+      aim: '≤ 6 s',
+      measured: measured`p50 ${ms(median(await ages(hls)))}`,
+    });
     await hls.leave();
 
     report({
       name: 'memory added by a live class (gateway + sfu)',
       aim: '≤ 60 MB',
-      measured: `${(memoryMb(services()) - idleMb).toFixed(0)} MB`,
+      measured: measured`${memoryMb(services()) - idleMb} MB`,
     });
     await endClass(teacher);
     const { lostMs, skews } = await startOfBroadcast(lectern, teacher.lesson);
@@ -219,7 +225,7 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'sound against picture, from the first frame',
       aim: '≤ 40 ms',
-      measured: `first ${ms(skews[0] ?? Number.NaN)}, p50 ${ms(median(skews))}`,
+      measured: measured`first ${ms(skews[0] ?? Number.NaN)}, p50 ${ms(median(skews))}`,
       note: 'the test’s own camera adds 10–40 ms',
     });
   } finally {

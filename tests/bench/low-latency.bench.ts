@@ -19,7 +19,7 @@ import { gatewayOf, putOnAir } from '../support/on-air.ts';
 import { startRtpSource } from '../support/rtp-source.ts';
 import { look } from '../support/studio.ts';
 import { endClass, goLive, seesLive, teach, watch } from '../e2e/people.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 import { freePort } from '../support/free-port.ts';
 
 const start = promisify(execFile);
@@ -44,8 +44,8 @@ async function latency(browser: Browser, lectern: Lectern, report: Report): Prom
   report({
     name: 'camera → LL-HLS viewer',
     aim: 'p50 ≤ 1.5 s',
-    measured: `p50 ${(median(ages) / 1_000).toFixed(2)} s`,
-    note: `p95 ${(percentile(ages, 95) / 1_000).toFixed(2)} s; encoder, decoder and this measurement share the machine`,
+    measured: measured`p50 ${median(ages) / 1_000} s`,
+    note: measured`p95 ${percentile(ages, 95) / 1_000} s; encoder, decoder and this measurement share the machine`,
   });
   await viewer.leave();
   const joins: number[] = [];
@@ -64,8 +64,8 @@ async function latency(browser: Browser, lectern: Lectern, report: Report): Prom
   report({
     name: 'LL-HLS join: request for the playlist → first picture',
     aim: 'p99 ≤ 800 ms',
-    measured: `p99 ${percentile(joins, 99).toFixed(0)} ms`,
-    note: `p50 ${median(joins).toFixed(0)} ms of ${joins.length} joins by hls.js, through the front door`,
+    measured: measured`p99 ${percentile(joins, 99)} ms`,
+    note: measured`p50 ${median(joins)} ms of ${joins.length} joins by hls.js, through the front door`,
   });
   await endClass(teacher);
 }
@@ -152,8 +152,8 @@ async function requests(lectern: Lectern, report: Report): Promise<void> {
     report({
       name: 'LL-HLS requests per second of one core (playlist and part in turn)',
       aim: '≥ ½ of nginx',
-      measured: `${ours.perCore.toFixed(0)}: ${(ours.perCore / theirs.perCore).toFixed(2)} of nginx`,
-      note: `nginx with the same bytes as files: ${theirs.perCore.toFixed(0)}; a playlist has ${text.length} and a part ${bytes.length} bytes; ours checks a signature each time`,
+      measured: measured`${ours.perCore}: ${ours.perCore / theirs.perCore} of nginx`,
+      note: measured`nginx with the same bytes as files: ${theirs.perCore}; a playlist has ${text.length} and a part ${bytes.length} bytes; ours checks a signature each time`,
     });
   } finally {
     if (nginx !== undefined) {

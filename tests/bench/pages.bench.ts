@@ -3,7 +3,7 @@ import { launchChromium } from '../support/chromium.ts';
 import { median } from '../support/av.ts';
 import { memoryMb, family } from '../support/cost.ts';
 import { startLectern } from '../support/lectern.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 
 const ROUNDS = 7;
 
@@ -14,7 +14,7 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'memory, everything idle',
       aim: '≤ 450 MB',
-      measured: `${memoryMb(family(lectern.supervisorPid)).toFixed(0)} MB`,
+      measured: measured`${memoryMb(family(lectern.supervisorPid))} MB`,
       note: 'supervisor, door, three services and the workers; proportional set size',
     });
     const usable: number[] = [];
@@ -30,7 +30,7 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'home page usable, from the owner link with an empty cache',
       aim: '≤ 1 s',
-      measured: `p50 ${median(usable).toFixed(0)} ms`,
+      measured: measured`p50 ${median(usable)} ms`,
     });
   } finally {
     await browser.close();

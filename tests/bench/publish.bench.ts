@@ -15,7 +15,7 @@ import { percentile } from '../support/av.ts';
 import { cpuPercent, family, memoryMb } from '../support/cost.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { RtmpPublisherClient } from '../support/rtmp-publisher.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 import { freePort } from '../support/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -161,8 +161,8 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'RTMP picture in → last RTP packet towards the room (720p30, 2 Mbit/s)',
       aim: 'p50 ≤ 5 ms, p99 ≤ 15 ms',
-      measured: `p50 ${percentile(late, 50).toFixed(1)} ms, p99 ${percentile(late, 99).toFixed(1)} ms`,
-      note: `${late.length} pictures; key frames are paced`,
+      measured: measured`p50 ${percentile(late, 50)} ms, p99 ${percentile(late, 99)} ms`,
+      note: measured`${late.length} pictures; key frames are paced`,
     });
     publisher = push(`rtmp://127.0.0.1:${ours.rtmp}/live/${ours.streamKey}`);
     await sleep(SETTLE_MS);
@@ -179,16 +179,16 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'CPU per RTMP publisher into the room: gateway alone; with AAC → Opus',
       aim: '≤ 1.5 %; ≤ 3 % of a core',
-      measured: `${own.toFixed(2)} %; ${all.toFixed(2)} %`,
+      measured: measured`${own} %; ${all} %`,
       note:
         peer === undefined
           ? 'nginx-rtmp is not installed here'
-          : `nginx-rtmp and one ffmpeg that makes RTP: ${peer.cpu.toFixed(2)} %, ${peer.mb.toFixed(0)} MB`,
+          : measured`nginx-rtmp and one ffmpeg that makes RTP: ${peer.cpu} %, ${peer.mb} MB`,
     });
     report({
       name: 'memory for one RTMP publisher more',
       aim: '–',
-      measured: `${mb.toFixed(0)} MB`,
+      measured: measured`${mb} MB`,
       note: 'most of it the ffmpeg for the sound',
     });
   } finally {

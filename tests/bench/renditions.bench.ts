@@ -5,7 +5,7 @@ import { eventually, startLectern } from '../support/lectern.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { putOnAir } from '../support/on-air.ts';
 import { classFile, startRtpSource } from '../support/rtp-source.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 
 const MEASURE_MS = 30_000;
 const SETTLE_MS = 5_000;
@@ -50,7 +50,7 @@ export async function run(report: Report): Promise<void> {
     report({
       name,
       aim: '–',
-      measured: `${cpu.toFixed(0)} % of a core, ${mb.toFixed(0)} MB`,
+      measured: measured`${cpu} % of a core, ${mb} MB`,
       note: 'one ffmpeg',
     });
   }

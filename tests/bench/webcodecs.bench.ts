@@ -8,7 +8,7 @@ import { launchChromium } from '../support/chromium.ts';
 import { startLectern, type Lectern } from '../support/lectern.ts';
 import { look } from '../support/studio.ts';
 import { arrive, attend, goLive, seesLive, watch, type Person } from '../e2e/people.ts';
-import type { Report } from './report.ts';
+import { measured, type Report } from './report.ts';
 
 type Way = 'webrtc' | 'webcodecs';
 
@@ -55,7 +55,7 @@ async function measure(lectern: Lectern, browser: Browser, way: Way): Promise<Ag
 }
 
 const tell = (times: readonly number[]) =>
-  `p50 ${Math.round(percentile(times, 50))} ms, p95 ${Math.round(percentile(times, 95))} ms`;
+  measured`p50 ${percentile(times, 50)} ms, p95 ${percentile(times, 95)} ms`;
 
 export async function run(report: Report): Promise<void> {
   const lectern = await startLectern();
@@ -67,13 +67,13 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'camera → screen in the room, WebCodecs over HTTPS beside WebRTC',
       aim: 'p50 ≤ 400 ms',
-      measured: `${tell(webcodecs.room)}; WebRTC ${tell(webrtc.room)}`,
+      measured: measured`${tell(webcodecs.room)}; WebRTC ${tell(webrtc.room)}`,
       note,
     });
     report({
       name: 'camera → screen over HTTP-FLV, WebCodecs over HTTPS beside WebRTC',
       aim: 'p50 ≤ 400 ms',
-      measured: `${tell(webcodecs.flv)}; WebRTC ${tell(webrtc.flv)}`,
+      measured: measured`${tell(webcodecs.flv)}; WebRTC ${tell(webrtc.flv)}`,
       note,
     });
   } finally {

@@ -9,7 +9,7 @@ import { startLectern } from '../support/lectern.ts';
 import { look } from '../support/studio.ts';
 import { playWhep } from '../support/whip-whep.ts';
 import { arrive, attend, goLive, seesLive, teach } from '../e2e/people.ts';
-import type { Report } from './report.ts';
+import { measured, ms, type Report } from './report.ts';
 
 const LOOKS = 80;
 const STARTS = 5;
@@ -32,8 +32,6 @@ async function firstPicture(page: Page, url: string): Promise<number> {
   return Number(await first.jsonValue());
 }
 
-const ms = (value: number) => `${value.toFixed(0)} ms`;
-
 export async function run(report: Report): Promise<void> {
   const lectern = await startLectern();
   const browser = await launchChromium();
@@ -51,8 +49,8 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'WHEP player: offer → first picture',
       aim: 'p50 ≤ 600 ms',
-      measured: `p50 ${ms(median(starts))}`,
-      note: `${STARTS} players, through the front door`,
+      measured: measured`p50 ${ms(median(starts))}`,
+      note: measured`${STARTS} players, through the front door`,
     });
     // The same picture in the room, on the same busy machine.
     const student = await attend(browser, lesson, 'Ada');
@@ -74,14 +72,14 @@ export async function run(report: Report): Promise<void> {
     report({
       name: 'camera → WHEP player',
       aim: 'p50 ≤ 200 ms',
-      measured: `p50 ${ms(median(seen))}`,
-      note: `p95 ${ms(percentile(seen, 95))}; in the room p50 ${ms(median(room))}, p95 ${ms(percentile(room, 95))}`,
+      measured: measured`p50 ${ms(median(seen))}`,
+      note: measured`p95 ${ms(percentile(seen, 95))}; in the room p50 ${ms(median(room))}, p95 ${ms(percentile(room, 95))}`,
     });
     const within = await cost();
     report({
       name: 'Node in the SFU for a WHEP audience, of one core',
       aim: '≤ 2 % more',
-      measured: `${within.toFixed(1)} %, without one ${without.toFixed(1)} %`,
+      measured: measured`${within} %, without one ${without} %`,
       note: '720p in three layers and a voice; however many watch',
     });
   } finally {
