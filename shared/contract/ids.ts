@@ -18,8 +18,8 @@ export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
 /** Control characters, halves of a character that UTF-8 cannot carry, and what turns the text around it. */
 const UNWRITABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
-/** A character that leaves a mark on the page: no space, and nothing of no width. */
-const VISIBLE = /[^\p{Z}\p{Cc}\p{Default_Ignorable_Code_Point}]/u;
+/** A character that leaves a mark by itself: no space, no width of nothing, no empty braille cell, no lone accent. */
+const VISIBLE = /[^\p{Z}\p{Cc}\p{Cs}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const clean = (text: string) => text.replace(UNWRITABLE, '').trim();
 
 /** Text of at most `max` characters of which something can be seen. */

@@ -80,7 +80,7 @@ export type ChatMessage = z.infer<typeof ChatMessage>;
 /** The longest chat message, in characters. */
 export const MAX_CHAT_LENGTH = 2_000;
 /** Lines and tabs stay, other control characters and halves of characters go. */
-const ChatText = z
+export const ChatText = z
   .string()
   .transform((text) => text.replace(/[^\P{Cc}\n\t]|\p{Cs}/gu, '').trim())
   .pipe(visibleText(MAX_CHAT_LENGTH));

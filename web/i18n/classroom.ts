@@ -10,7 +10,7 @@ export const classroom = defineMessages({
     inRoom: { one: '{count} person is in the room.', other: '{count} people are in the room.' },
     connectingToRoom: 'Connecting to the room …',
     yourName: 'Your name',
-    nameNeeded: 'Type the name that the others will see.',
+    nameNeeded: 'Enter the name others will see.',
     teacherName: 'Teacher',
     join: 'Join',
     studentNote:
@@ -216,7 +216,7 @@ export const classroom = defineMessages({
     inRoom: '教室里有 {count} 人。',
     connectingToRoom: '正在连接教室……',
     yourName: '你的名字',
-    nameNeeded: '请输入其他人会看到的名字。',
+    nameNeeded: '请输入一个别人看得见的名字。',
     teacherName: '老师',
     join: '加入',
     studentNote: '你可以看到、听到课堂，也可以在聊天中发言。除非老师允许，没有人能看到或听到你。',

@@ -10,9 +10,12 @@ export const t = defineMessages({
 
     notFoundTitle: 'There is nothing here',
     notFoundText:
-      'The address may be incomplete, or what it led to was deleted. Open the link you were given once more.',
+      'Part of the link may be missing: copy the whole link, to its last letter, and open it again. If that does not help, what it led to was deleted.',
     inviteTitle: 'This link does not work',
-    inviteText: 'It is incomplete or was replaced. Ask the teacher for a new one, and copy all of it.',
+    inviteText:
+      'Part of it may be missing: copy the whole link, to its last letter, and open it again. If that does not help, it was replaced: ask the teacher for a new one.',
+    inputTitle: 'This was not accepted',
+    inputText: 'Check what you entered, then try again.',
     expiredTitle: 'This link has expired',
     expiredText: 'Ask the teacher for a new one.',
     forbiddenTitle: 'You may not see this',
@@ -49,9 +52,13 @@ export const t = defineMessages({
     codeLabel: '代码：{code}',
 
     notFoundTitle: '这里什么也没有',
-    notFoundText: '地址可能不完整，或者内容已被删除。请重新打开收到的链接。',
-    inviteTitle: '这个链接无效',
-    inviteText: '链接不完整或已被更换。请向老师索取新的链接，并完整复制。',
+    notFoundText:
+      '链接可能没有复制完整：请复制整个链接，直到最后一个字符，再重新打开。如果仍然打不开，说明内容已被删除。',
+    inviteTitle: '这个链接打不开',
+    inviteText:
+      '链接可能没有复制完整：请复制整个链接，直到最后一个字符，再重新打开。如果仍然打不开，说明链接已被更换，请向老师索取新的链接。',
+    inputTitle: '内容未被接受',
+    inputText: '请检查填写的内容，然后重试。',
     expiredTitle: '这个链接已过期',
     expiredText: '请向老师索取新的链接。',
     forbiddenTitle: '你没有权限查看',
@@ -86,6 +93,7 @@ export const t = defineMessages({
 type Family =
   | 'notFound'
   | 'invite'
+  | 'input'
   | 'expired'
   | 'forbidden'
   | 'signIn'
@@ -103,7 +111,7 @@ type Family =
 
 /** Codes that mean the same to a person share their words. */
 const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
-  'bad-request': 'invite',
+  'bad-request': 'input',
   'too-large': 'internal',
   'not-found': 'notFound',
   'method-not-allowed': 'internal',
@@ -136,6 +144,11 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'service-unavailable': 'unavailable',
   'internal-error': 'internal',
 };
+
+/** On a page that was opened by a link: signing in is for owners, and who has half a link needs all of it. */
+export function forLinks(code: ErrorCode): ErrorCode {
+  return code === 'unauthorized' || code === 'bad-request' ? 'ticket-invalid' : code;
+}
 
 /** A refusal's heading and advice in the language in use. Reactive. */
 export function explain(code: ErrorCode): { title: string; text: string } {

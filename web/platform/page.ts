@@ -25,8 +25,13 @@ export const browserHistory: HistoryPort = {
   push: (path) => history.pushState(null, '', path),
   replace: (path) => history.replaceState(null, '', path),
   onChange(listener) {
+    // Not every browser tells of a new `#` by both.
     addEventListener('popstate', listener);
-    return () => removeEventListener('popstate', listener);
+    addEventListener('hashchange', listener);
+    return () => {
+      removeEventListener('popstate', listener);
+      removeEventListener('hashchange', listener);
+    };
   },
 };
 

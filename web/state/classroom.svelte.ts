@@ -1,5 +1,6 @@
 // One class as the view sees it: thin runes over the engine, and what the tab remembers.
 import type { ErrorCode } from '#shared/contract/errors.ts';
+import { DisplayName } from '#shared/contract/ids.ts';
 import type { TicketIssued } from '#shared/contract/rest.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { Api } from '../engine/api.ts';
@@ -220,7 +221,7 @@ export class ClassroomState {
       renewTicket: () => this.#issue(),
     });
     this.#engine = engine;
-    this.#returning = memory.joined && memory.name !== '';
+    this.#returning = memory.joined && DisplayName.safeParse(memory.name).success;
     this.#room = new RoomState(engine, claims.permissions, {
       links: memory.links,
       screenLost: this.#returning && memory.screen,
@@ -242,6 +243,9 @@ export class ClassroomState {
       this.#ports.devices.stop('microphone');
       // Replaced: the same person is in another tab; this one must not take it back by a reload alone.
       this.#remember({ joined: false, screen: false });
+    } else if (name === 'refused') {
+      // A reload leads to the green room, where what was refused can be changed.
+      this.#remember({ joined: false });
     } else if (name === 'joined' && before === 'joined') {
       const { camera, microphone, screen } = engine.publishing;
       const now = {

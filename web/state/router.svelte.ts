@@ -1,6 +1,7 @@
 // A tiny router over the history API: an address becomes one of a closed set of routes. What follows
 // `#` never reaches a server, so invitations and keys travel there.
 import { LessonId, RecordingId } from '#shared/contract/ids.ts';
+import { understandLink } from './pasted-links.ts';
 
 export type Route =
   | { name: 'home' }
@@ -12,6 +13,11 @@ export type Route =
   /** Who may watch: one class, or null for those without rules of their own. */
   | { name: 'access'; lesson: string | null }
   | { name: 'not-found' };
+
+/** The part of a route that makes it another page; a page is made again where this changes. */
+export function pageKey(route: Route): string {
+  return JSON.stringify(route);
+}
 
 /** Turns an address of this site into a route; `not-found` if it is none of ours. */
 export function parseRoute(address: URL): Route {
@@ -35,7 +41,7 @@ export interface HistoryPort {
   current(): URL;
   push(path: string): void;
   replace(path: string): void;
-  /** Calls back when the person goes back or forward, or changes the part behind `#`. */
+  /** Calls back when the person goes back or forward, or puts another link into the address bar. */
   onChange(listener: () => void): () => void;
 }
 
@@ -77,6 +83,9 @@ export class Router {
   }
 
   #read(): void {
-    this.#route = parseRoute(this.#history.current());
+    const given = this.#history.current();
+    const meant = understandLink(given);
+    if (meant.href !== given.href) this.#history.replace(meant.href);
+    this.#route = parseRoute(meant);
   }
 }

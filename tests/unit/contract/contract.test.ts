@@ -17,7 +17,16 @@ describe('a name', () => {
     assert.equal(LessonTitle.parse(' Cells\ud83d '), 'Cells');
     assert.equal(DisplayName.parse('Ada\u202e\u2066'), 'Ada');
     assert.equal(DisplayName.parse('\u200fمريم'), '\u200fمريم');
-    for (const nothing of ['\u200b\u200d', '\u00a0', '\ufeff', '\u202e']) {
+    for (const nothing of [
+      '\u200b\u200d',
+      '\u00a0',
+      '\ufeff',
+      '\u202e',
+      '\u3164',
+      '\u115f',
+      '\u2800',
+      '\u0301',
+    ]) {
       assert.ok(!DisplayName.safeParse(nothing).success);
       assert.ok(!LessonTitle.safeParse(nothing).success);
     }

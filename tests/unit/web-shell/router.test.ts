@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './svelte-modules.ts';
 
-const { parseRoute, Router } = await import('../../../web/state/router.svelte.ts');
+const { pageKey, parseRoute, Router } = await import('../../../web/state/router.svelte.ts');
 const at = (path: string) => parseRoute(new URL(path, 'https://class.example.org'));
 
 test('each page has its address', () => {
@@ -48,6 +48,11 @@ function historyOf(start: string) {
       entries.pop();
       onChange();
     },
+    /** What the address bar does with a link to the same path. */
+    paste(path: string) {
+      entries.push(new URL(path, current()));
+      onChange();
+    },
   };
 }
 
@@ -68,4 +73,68 @@ test('a viewer goes to the replay and back', () => {
   history.back();
   assert.equal(router.route.name, 'watch');
   router.close();
+});
+
+const TOKEN = `eyJhbGciOiJIUzI1NiJ9.eyJsZXNzb24iOiJ4In0.${'s'.repeat(42)}_`;
+const ROOM = { name: 'room', lesson: 'abcdefgh2345', invite: TOKEN };
+
+/** The route of an address, and the address that then stands in the bar. */
+function opened(path: string) {
+  const history = historyOf(path);
+  const router = new Router(history);
+  return { route: router.route, bar: history.current() };
+}
+
+test('a link is understood as mail programs, chats and hands deliver it', () => {
+  const whole = `/room/abcdefgh2345#invite=${TOKEN}`;
+  for (const path of [
+    whole,
+    ...[...'.,;:!?)]>}"\'*”’»。，）】》、'].map((sign) => whole + sign),
+    `${whole}). `,
+    `${whole}%3E`,
+    `${whole}点击加入`,
+    `${whole}_`,
+    `/room/abcdefgh2345invite=${TOKEN}`,
+    `/room/abcdefgh2345/invite=${TOKEN}`,
+    `/room/abcdefgh2345%23invite=${TOKEN}`,
+    `/room/abcdefgh2345%2523invite%253D${TOKEN}.`,
+    `/room/abcdefgh2345?invite=${TOKEN}`,
+    `/room/abcdefgh2345#invite%3D${TOKEN}`,
+    `/room/abcdefgh2345##invite=${TOKEN}`,
+    `/room/abcdefgh2345#invite=${TOKEN.slice(0, 30)}%C2%AD%0A${TOKEN.slice(30)}`,
+  ]) {
+    const { route, bar } = opened(path);
+    assert.deepEqual(route, ROOM, path);
+    assert.equal(bar.pathname + bar.search + bar.hash, whole, path);
+  }
+});
+
+test('a link to any page is, and what else was asked for stays', () => {
+  const watching = opened(`/watch/abcdefgh2345?player=hls#invite=${TOKEN},`);
+  assert.deepEqual(watching.route, { ...ROOM, name: 'watch' });
+  assert.equal(watching.bar.search, '?player=hls');
+  assert.deepEqual(opened(`/replay/abcdefgh2345invite=${TOKEN}`).route, {
+    name: 'replay',
+    recording: 'abcdefgh2345',
+    invite: TOKEN,
+  });
+  assert.deepEqual(opened('/owner%23key=abc-d_.').route, { name: 'owner', key: 'abc-d_' });
+  assert.deepEqual(opened('/console.').route, { name: 'console' });
+  assert.deepEqual(opened('/room/abcdefgh2345).').route, { ...ROOM, invite: '' });
+  assert.equal(opened('/room/abcdefgh/x#invite=a').route.name, 'not-found');
+  assert.equal(opened('/room/%').route.name, 'not-found');
+});
+
+test('another link in the same tab is another page, and the same link is not', () => {
+  const history = historyOf('/room/abcdefgh2345#invite=eyJhbGci');
+  const router = new Router(history);
+  const cut = pageKey(router.route);
+  history.paste(`#invite=${TOKEN}`);
+  assert.deepEqual(router.route, ROOM);
+  const student = pageKey(router.route);
+  assert.notEqual(student, cut);
+  history.paste(`/room/abcdefgh2345#invite=${TOKEN}.`);
+  assert.equal(pageKey(router.route), student);
+  history.paste('#invite=a.b.teacher');
+  assert.notEqual(pageKey(router.route), student);
 });
