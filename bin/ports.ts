@@ -93,7 +93,9 @@ async function probe(use: PortUse, port: number): Promise<PortProblem | undefine
 function explain(code: string, port: string, { variable, host }: PortUse): string {
   if (code === 'EADDRINUSE')
     return `${port} is in use: stop what uses it (another Lectern?), or set ${variable} to a free port.`;
-  if (code === 'EACCES') return `${port} is not allowed to you: set ${variable} to a port above 1023.`;
+  if (code === 'EACCES') {
+    return `${port} is not allowed to you: set ${variable} to a port above 1023, or grant CAP_NET_BIND_SERVICE (docs/operations.md).`;
+  }
   if (code === 'EADDRNOTAVAIL') return `This machine has no address ${host}: set LECTERN_HOST to one it has.`;
   return `${port} cannot be opened (${code}): set ${variable} to another port.`;
 }
