@@ -22,7 +22,7 @@ import { SegmentEncryption } from './egress/hls/encryption.ts';
 import { LiveHls } from './egress/hls/live-routes.ts';
 import { EgressMetrics } from './egress/metrics.ts';
 import { ReplayFiles } from './egress/replay-routes.ts';
-import { rtmpWire } from './egress/rtmp/protocol.ts';
+import { rtmpWires } from './egress/rtmp/protocol.ts';
 import { RtmpServer } from './egress/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from './http.ts';
 import { PublicationMetrics } from './ingest/publication/metrics.ts';
@@ -70,7 +70,7 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     owned.push(() => store.close());
     const metrics = new EgressMetrics(registry);
-    const egress = new Egress({ store, rtmpWire, hlsSound: settings.LECTERN_HLS_SOUND, metrics, log });
+    const egress = new Egress({ store, rtmpWires, hlsSound: settings.LECTERN_HLS_SOUND, metrics, log });
     owned.push(() => egress.close());
     const sources = await openIngest({
       port: settings.LECTERN_INGEST_PORT,

@@ -23,7 +23,8 @@ const FAREWELL_MS = 60_000;
 
 export interface EgressOptions {
   readonly store: RecordingStore;
-  readonly rtmpWire: Wire;
+  /** Of players that get all, or one kind of media. */
+  readonly rtmpWires: readonly Wire[];
   /** Of HLS and recordings. */
   readonly hlsSound: SoundCodec;
   readonly metrics: EgressMetrics;
@@ -46,10 +47,10 @@ export class Egress implements Outputs {
   }
 
   openProgramme(info: BroadcastInfo, asks: ProgrammeAsks): ProgrammeSink {
-    const { metrics, rtmpWire } = this.#options;
+    const { metrics, rtmpWires } = this.#options;
     this.#programmes.get(info.channel)?.end();
     const programme = new Programme({
-      wires: [flvWire, flvOpusWire, rtmpWire, relayWire],
+      wires: [flvWire, flvOpusWire, ...rtmpWires, relayWire],
       asks,
       eventsOf: ({ protocol }) => ({
         sent: (bytes) => metrics.sent(protocol, bytes, info.channel),
@@ -85,7 +86,7 @@ export class Egress implements Outputs {
     return {
       flv: programme?.viewers(flvWire, flvOpusWire) ?? 0,
       hls: this.hlsViewers.count(channel),
-      rtmp: programme?.viewers(this.#options.rtmpWire) ?? 0,
+      rtmp: programme?.viewers(...this.#options.rtmpWires) ?? 0,
     };
   }
 
@@ -126,7 +127,7 @@ export class Egress implements Outputs {
     const totals: ViewerCount = { flv: 0, hls: this.hlsViewers.total(), rtmp: 0 };
     for (const programme of this.#programmes.values()) {
       totals.flv += programme.viewers(flvWire, flvOpusWire);
-      totals.rtmp += programme.viewers(this.#options.rtmpWire);
+      totals.rtmp += programme.viewers(...this.#options.rtmpWires);
     }
     return totals;
   }

@@ -65,6 +65,21 @@ export function decodeAmf0(bytes: Uint8Array, limits: AmfLimits = DEFAULT_LIMITS
   return values;
 }
 
+/**
+ * Reads the values with which a message begins, up to the first that makes no sense: what follows those that a
+ * command needs is often of a type that only its sender knows. Never throws.
+ */
+export function decodeAmf0Leading(bytes: Uint8Array, limits: AmfLimits = DEFAULT_LIMITS): AmfValue[] {
+  const reader = new Amf0Reader(bytes, limits);
+  const values: AmfValue[] = [];
+  try {
+    while (reader.remaining > 0) values.push(reader.value(0));
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+  }
+  return values;
+}
+
 /** True for what decodes from an AMF object or ECMA array. */
 export function isAmfObject(value: AmfValue): value is AmfObject {
   return (

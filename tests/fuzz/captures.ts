@@ -83,6 +83,7 @@ export async function rtmpClient(action: 'play' | 'publish'): Promise<Buffer> {
         output: (out) => socket.write(out),
         ask: ({ action: asked }) => connection.accept(asked),
         media: () => undefined,
+        wish: () => undefined,
         left: () => socket.end(),
       });
       socket.on('error', () => socket.destroy());

@@ -135,6 +135,7 @@ async function rtmp(action: 'play' | 'publish'): Promise<Target> {
         output: () => undefined,
         ask: ({ action: asked }) => connection.accept(asked),
         media: (type, timestampMs, body) => source.tag(type, timestampMs, body),
+        wish: () => undefined,
         left: () => undefined,
       });
       const all = turn % 8 === 0 ? input : Buffer.concat([handshake, input]);

@@ -2,7 +2,7 @@
 // of what comes back it understands `onStatus` and the answers to its commands.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { decodeAmf0, encodeAmf0, isAmfObject, type AmfValue } from '#shared/media/amf0.ts';
+import { decodeAmf0, encodeAmf0, isAmfObject, type AmfObject, type AmfValue } from '#shared/media/amf0.ts';
 
 const CHUNK_BYTES = 60_000;
 const HANDSHAKE_BYTES = 1_536;
@@ -17,6 +17,12 @@ export interface Status {
 export class RtmpPublisherClient {
   readonly socket: Socket;
   readonly statuses: Status[] = [];
+  /** All commands that came. */
+  readonly commands: AmfValue[][] = [];
+  /** User control events that came. */
+  readonly events: Buffer[] = [];
+  /** How many messages of media came. */
+  readonly media = { audio: 0, video: 0 };
   /** Acknowledgements that came, in bytes. */
   readonly acknowledged: number[] = [];
   #received: Buffer = Buffer.alloc(0);
@@ -31,29 +37,30 @@ export class RtmpPublisherClient {
     socket.on('error', () => undefined);
   }
 
-  /** Connects up to the answer to `createStream`. */
-  static async open(port: number, app = 'live'): Promise<RtmpPublisherClient> {
+  /** Connects up to the answer to `createStream`. `properties` are what `connect` says instead of the usual. */
+  static async open(port: number, app = 'live', properties?: AmfObject): Promise<RtmpPublisherClient> {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
     const client = new RtmpPublisherClient(socket);
     socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(HANDSHAKE_BYTES)]));
-    await client.#until('the handshake', () => client.#received.length >= 1 + 2 * HANDSHAKE_BYTES);
+    await client.until('the handshake', () => client.#received.length >= 1 + 2 * HANDSHAKE_BYTES);
     client.#received = client.#received.subarray(1 + 2 * HANDSHAKE_BYTES);
     client.#isShaken = true;
     socket.write(Buffer.alloc(HANDSHAKE_BYTES));
     const size = Buffer.alloc(4);
     size.writeUInt32BE(CHUNK_BYTES);
     client.raw(1, 0, size, 2);
-    client.command('connect', 1, { app, type: 'nonprivate', tcUrl: `rtmp://127.0.0.1:${port}/${app}` });
+    const usual = { app, type: 'nonprivate', tcUrl: `rtmp://127.0.0.1:${port}/${app}` };
+    client.command('connect', 1, properties ?? usual);
     client.command('createStream', 2, null);
-    await client.#until('the answers', () => client.#results >= 2);
+    await client.until('the answers', () => client.#results >= 2);
     return client;
   }
 
   /** Asks to publish and resolves with the answer; null if the connection was closed instead. */
   async publish(streamKey: string): Promise<Status | null> {
     this.command('publish', 3, null, streamKey, 'live');
-    await this.#until('the verdict', () => this.statuses.length > 0 || this.socket.destroyed);
+    await this.until('the verdict', () => this.statuses.length > 0 || this.socket.destroyed);
     return this.statuses[0] ?? null;
   }
 
@@ -92,10 +99,11 @@ export class RtmpPublisherClient {
 
   /** Resolves when the server has closed the connection. */
   async closed(limitMs = 30_000): Promise<void> {
-    await this.#until('the end of the connection', () => this.socket.destroyed, limitMs);
+    await this.until('the end of the connection', () => this.socket.destroyed, limitMs);
   }
 
-  async #until(what: string, test: () => boolean, limitMs = 10_000): Promise<void> {
+  /** Resolves when `test` is true; rejects after `limitMs`. */
+  async until(what: string, test: () => boolean, limitMs = 10_000): Promise<void> {
     const end = performance.now() + limitMs;
     while (!test()) {
       if (performance.now() > end) throw new Error(`${what}: not within ${limitMs} ms`);
@@ -132,9 +140,14 @@ export class RtmpPublisherClient {
 
   #message(type: number, body: Buffer): void {
     if (type === 1) this.#inChunkBytes = body.readUInt32BE(0);
+    if (type === 4) this.events.push(body);
+    if (type === TYPE.audio) this.media.audio += 1;
+    if (type === TYPE.video) this.media.video += 1;
     if (type === 3) this.acknowledged.push(body.readUInt32BE(0));
     if (type !== TYPE.command) return;
-    const [name, , , info] = decodeAmf0(body);
+    const command = decodeAmf0(body);
+    const [name, , , info] = command;
+    this.commands.push(command);
     if (name === '_result') this.#results += 1;
     if (name !== 'onStatus' || !isAmfObject(info)) return;
     const text = (value: AmfValue) => (typeof value === 'string' ? value : '');

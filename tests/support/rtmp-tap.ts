@@ -24,6 +24,7 @@ export async function startRtmpTap(port: number): Promise<RtmpTap> {
       output: () => undefined,
       ask: ({ action }) => reader.accept(action),
       media: (type, timestampMs, body) => void mine.push(flvTag(type, timestampMs, body)),
+      wish: () => undefined,
       left: () => undefined,
     });
     client.on('data', (bytes: Buffer) => reader.push(Buffer.from(bytes)));

@@ -1,47 +1,30 @@
 // The parts of node-media-server that protocol.ts uses; the package has no types of its own.
 declare module 'node-media-server/src/protocol/rtmp.js' {
   interface RtmpPacket {
-    header: { fmt: number; type: number; length: number; stream_id: number };
-    /** In ms; grows without end. */
-    clock: number;
-    payload: Buffer;
-    capacity: number;
-    /** Of the payload, what has come. */
-    bytes: number;
-  }
-
-  interface Invocation {
-    cmd: string;
-    streamName?: unknown;
-    cmdObj?: { app?: unknown };
+    readonly header: {
+      readonly fmt: number;
+      readonly cid: number;
+      readonly timestamp: number;
+      readonly length: number;
+      readonly type: number;
+      readonly stream_id: number;
+    };
+    readonly payload: Buffer;
   }
 
   export default class Rtmp {
-    inPackets: Map<number, RtmpPacket>;
-    parserPacket: RtmpPacket;
-    inChunkSize: number;
-    /** After how many bytes the client wants an acknowledgement; unset until it says so. */
-    ackSize?: number;
-    streamId: number;
-    streamApp: unknown;
-    streamName: string;
+    readonly outChunkSize: number;
     onOutputCallback: (bytes: Buffer) => void;
-    /** Returns null; throws whatever a malformed message makes it throw. */
+    /** The handshake; what comes after it goes to `chunkRead`. Throws whatever that throws. */
     parserData(bytes: Buffer): string | null;
-    packetParse(): void;
-    packetAlloc(): void;
-    packetHandler(): void;
-    invokeHandler(): void;
-    dataHandler(): void;
-    onPlay(invocation: Invocation): void;
-    onPublish(invocation: Invocation): void;
-    onDeleteStream(invocation: Invocation): void;
-    respondPlay(): void;
-    respondPublish(): void;
+    chunkRead(bytes: Buffer, from: number, count: number): string | null;
     sendACK(bytes: number): void;
-    sendStatusMessage(streamId: number, level: string, code: string, description: string): void;
+    sendWindowACK(bytes: number): void;
+    setPeerBandwidth(bytes: number, type: number): void;
+    setChunkSize(bytes: number): void;
     sendStreamStatus(event: number, streamId: number): void;
     static createMessage(packet: { codec_type: number; size: number; dts: number; data: Buffer }): Buffer;
+    static chunksCreate(packet: RtmpPacket): Buffer;
   }
 }
 

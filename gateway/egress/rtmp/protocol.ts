@@ -1,10 +1,13 @@
-// The only file that knows node-media-server. Of it we take the RTMP protocol alone: handshake, chunks
-// and commands, of players and of publishers. Its server, its global context and its sockets stay out: they start media before a
-// verdict, write without limit and end the process when a port is taken.
+// The only file that knows node-media-server. Of it we take the handshake of RTMP and the writing of
+// messages. Its parser stays out (chunks.ts), as do its server, its global context and its sockets: they
+// start media before a verdict, write without limit and end the process when a port is taken.
 import logger from 'node-media-server/src/core/logger.js';
 import Rtmp from 'node-media-server/src/protocol/rtmp.js';
+import { decodeAmf0Leading, encodeAmf0, isAmfObject, type AmfValue } from '#shared/media/amf0.ts';
+import { MalformedError } from '#shared/media/bytes.ts';
 import type { FlvTagType } from '#shared/media/flv.ts';
 import type { Wire } from '../programme/tag.ts';
+import { ChunkReader, type RtmpMessage } from './chunks.ts';
 
 // It would print what strangers send it, between the lines of our own log.
 logger.log = () => undefined;
@@ -15,52 +18,81 @@ const MAX_MESSAGE_BYTES = 16 * 1024;
 const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
 /** What all messages of a connection that are under way may take together. */
 const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024;
-const MAX_CHUNK_STREAMS = 16;
-const MAX_CHUNK_BYTES = 0xff_ffff;
 const NUMBER = { audio: 8, video: 9, script: 18 } as const satisfies Record<FlvTagType, number>;
-const TYPE: ReadonlyMap<number, FlvTagType> = new Map([
+const MEDIA: ReadonlyMap<number, FlvTagType> = new Map([
   [NUMBER.audio, 'audio'],
   [NUMBER.video, 'video'],
   [NUMBER.script, 'script'],
 ]);
-/** Control messages are read without a look at their length. */
-const SPARE_BYTES = 1_024;
-const ABORT = 2;
-/** Several messages of media in one (RTMP 1.0 §7.1.6), each with the header and the trailing size of an FLV tag. */
-const AGGREGATE = 22;
+/** Message types (RTMP 1.0 §5.4, §6.2 and §7.1). Those of AMF3 begin with a byte that says AMF0 follows. */
+const TYPE = {
+  chunkSize: 1,
+  abort: 2,
+  userControl: 4,
+  windowSize: 5,
+  data3: 15,
+  command3: 17,
+  command: 20,
+  /** Several messages of media in one, each with the header and the trailing size of an FLV tag. */
+  aggregate: 22,
+} as const;
+/** User control events (§7.1.7). */
+const EVENT = { streamBegin: 0, streamEnd: 1, pingRequest: 6, pingResponse: 7 } as const;
+const CONTROL_CHUNK_STREAM = 2;
+const COMMAND_CHUNK_STREAM = 3;
 const TAG_HEADER_BYTES = 11;
 const TRAILER_BYTES = 4;
-const STREAM_EOF = 1;
+/** What we say of acknowledgements and bandwidth, in bytes. */
+const WINDOW_BYTES = 5_000_000;
 /** Where the client does not say after how many bytes it wants to be told that they came. */
 const ACK_BYTES = 2_500_000;
+const DYNAMIC_LIMIT = 2;
+
+const messageOf =
+  (kinds: ReadonlySet<FlvTagType>): Wire['message'] =>
+  (type, timestampMs, body) =>
+    kinds.has(type)
+      ? Rtmp.createMessage({
+          codec_type: NUMBER[type],
+          size: body.length,
+          dts: timestampMs,
+          data: Buffer.from(body.buffer, body.byteOffset, body.length),
+        })
+      : NO_BYTES;
+const NO_BYTES = Buffer.alloc(0);
 
 /** RTMP messages in chunks, the same bytes for every player. */
 export const rtmpWire: Wire = {
   protocol: 'rtmp',
   sound: 'aac',
-  preamble: () => new Uint8Array(),
-  message: (type, timestampMs, body) =>
-    Rtmp.createMessage({
-      codec_type: NUMBER[type],
-      size: body.length,
-      dts: timestampMs,
-      data: Buffer.from(body.buffer, body.byteOffset, body.length),
-    }),
+  preamble: () => NO_BYTES,
+  message: messageOf(new Set(['audio', 'video', 'script'])),
 };
+/** For players that want no sound, or no picture (§7.2.2.4, §7.2.2.5). */
+export const rtmpPictureWire: Wire = { ...rtmpWire, message: messageOf(new Set(['video', 'script'])) };
+export const rtmpSoundWire: Wire = { ...rtmpWire, message: messageOf(new Set(['audio', 'script'])) };
+export const rtmpWires: readonly Wire[] = [rtmpWire, rtmpPictureWire, rtmpSoundWire];
 
-/** What a client asks for. `name` and `app` are as sent, with what follows a `?`. */
+/** What a client asks for. `app` and `name` are as sent, without what follows a `?`, which is in `query`. */
 export interface RtmpAsk {
   readonly action: 'play' | 'publish';
   readonly app: string;
   readonly name: string;
+  readonly query: string;
 }
+
+/** What a player wants of the stream that it plays. */
+export type PlayerWish =
+  | { readonly type: 'pause'; readonly on: boolean }
+  | { readonly type: 'receive'; readonly kind: 'audio' | 'video'; readonly on: boolean };
 
 export interface RtmpEvents {
   output(bytes: Buffer): void;
   ask(ask: RtmpAsk): void;
   /** What an accepted publisher sends. `body` is a view, valid until this returns; the time wraps at 32 bits. */
   media(type: FlvTagType, timestampMs: number, body: Uint8Array): void;
-  /** The client has finished with its stream. */
+  wish(wish: PlayerWish): void;
+  /** The client has finished with its stream; it may ask for another. */
   left(): void;
 }
 
@@ -72,7 +104,7 @@ export class RtmpConnection {
     this.#protocol = new Protocol(events);
   }
 
-  /** Takes what the client sent. Throws if it is malformed or too large; then close the socket. */
+  /** Takes what the client sent. Throws MalformedError if it makes no sense; then refuse it, and close. */
   push(bytes: Buffer): void {
     this.#protocol.parserData(bytes);
   }
@@ -85,33 +117,44 @@ export class RtmpConnection {
 
   /** Tells a publisher something that is no error; most show it in their log. */
   notice(text: string): void {
-    const { streamId } = this.#protocol;
-    this.#protocol.sendStatusMessage(streamId, 'warning', 'NetStream.Publish.Notice', ascii(text));
+    this.#protocol.status('warning', 'NetStream.Publish.Notice', text);
   }
 
   /** Tells the client why not. `code` and `message` are of shared/contract/errors.ts. */
   refuse(action: RtmpAsk['action'], code: string, message: string): void {
     const status = action === 'play' ? 'NetStream.Play.Failed' : 'NetStream.Publish.BadName';
-    const { streamId } = this.#protocol;
-    this.#protocol.sendStatusMessage(streamId, 'error', status, ascii(`${code}: ${message}`));
+    this.#protocol.status('error', status, `${code}: ${message}`);
+  }
+
+  /** Tells the client why the connection ends, whatever it was doing. */
+  dismiss(code: string, message: string): void {
+    this.#protocol.status('error', 'NetConnection.Connect.Closed', `${code}: ${message}`, 0);
   }
 
   /** Tells the player that the broadcast is over. */
   end(): void {
-    const { streamId } = this.#protocol;
-    this.#protocol.sendStreamStatus(STREAM_EOF, streamId);
-    this.#protocol.sendStatusMessage(streamId, 'status', 'NetStream.Play.Stop', 'The broadcast has ended.');
+    this.#protocol.endPlay();
   }
 }
 
-/** The package counts characters where it has to count bytes. */
-const ascii = (text: string): string => text.replace(/[’‘]/g, "'").replace(/[^\x20-\x7e]/g, '?');
-
 class Protocol extends Rtmp {
   readonly #events: RtmpEvents;
-  #isPublishing = false;
+  readonly #chunks = new ChunkReader({
+    limitOf: (type) => (this.#takes(type) ? MAX_MEDIA_BYTES : MAX_MESSAGE_BYTES),
+    mostBytes: MAX_UNDER_WAY_BYTES,
+    onMessage: (message) => this.#message(message),
+  });
+  #state: 'idle' | 'asked' | 'playing' | 'publishing' = 'idle';
   #received = 0;
   #acknowledged = 0;
+  #windowBytes = ACK_BYTES;
+  #app = '';
+  /** What followed a `?` in the app, or in the address of the server. */
+  #query = '';
+  #name = '';
+  /** The message stream that plays or publishes. */
+  #streamId = 0;
+  #streams = 0;
 
   constructor(events: RtmpEvents) {
     super();
@@ -119,110 +162,238 @@ class Protocol extends Rtmp {
     this.onOutputCallback = (bytes) => events.output(bytes);
   }
 
-  /** The package allocates what a header announces, up to 16 MB for each of 65,000 chunk streams. */
-  override packetAlloc(): void {
-    const { header } = this.parserPacket;
-    const isMedia = this.#isPublishing && (TYPE.has(header.type) || header.type === AGGREGATE);
-    if (header.length > (isMedia ? MAX_MEDIA_BYTES : MAX_MESSAGE_BYTES))
-      throw new Error('RTMP message too large');
-    if (this.inPackets.size > MAX_CHUNK_STREAMS) throw new Error('too many RTMP chunk streams');
-    // The package stops taking messages when its clock passes 32 bits, after 50 days.
-    this.parserPacket.clock %= 2 ** 32;
-    if (this.parserPacket.capacity < header.length) {
-      // All of it is written before any is read; to clear it first is what an announced 8 MB would cost.
-      this.parserPacket.payload = Buffer.allocUnsafeSlow(header.length + SPARE_BYTES);
-      this.parserPacket.capacity = header.length + SPARE_BYTES;
-    }
-    let underWay = 0;
-    for (const { capacity } of this.inPackets.values()) underWay += capacity;
-    if (underWay > MAX_UNDER_WAY_BYTES) throw new Error('too much under way on an RTMP connection');
-  }
-
-  /** The package would go on with the message before, in a buffer made for another length. */
-  override packetParse(): void {
-    super.packetParse();
-    const { header, bytes } = this.parserPacket;
-    if (bytes > 0 && header.fmt < 2) throw new Error('an RTMP message within another');
-  }
-
-  /** Takes bytes, and tells the client now and then that they came, as some wait for. */
+  /** Takes bytes, and tells a publisher now and then that they came, as some wait for. */
   override parserData(bytes: Buffer): string | null {
     this.#received += bytes.length;
     const result = super.parserData(bytes);
-    const windowBytes = Math.max(1_024, this.ackSize ?? ACK_BYTES);
-    if (this.#isPublishing && this.#received - this.#acknowledged >= windowBytes / 2) {
+    if (this.#state === 'publishing' && this.#received - this.#acknowledged >= this.#windowBytes / 2) {
       this.#acknowledged = this.#received;
       this.sendACK(this.#received % 2 ** 32);
     }
     return result;
   }
 
-  override packetHandler(): void {
-    if (this.parserPacket.header.type === ABORT) this.#abort();
-    if (this.parserPacket.header.type === AGGREGATE && this.#isPublishing) this.#takeApart();
-    super.packetHandler();
-    if (this.inChunkSize < 1 || this.inChunkSize > MAX_CHUNK_BYTES) throw new Error('bad RTMP chunk size');
-  }
-
-  /** No media is looked at before the verdict; players send none. */
-  override dataHandler(): void {
-    const { header, clock, payload } = this.parserPacket;
-    const type = TYPE.get(header.type);
-    if (!this.#isPublishing || type === undefined) return;
-    this.#events.media(type, clock, payload.subarray(0, header.length));
-  }
-
-  /** The package would say "playing" here and ask afterwards. */
-  override onPlay(invocation: { streamName?: unknown }): void {
-    this.#ask('play', invocation.streamName);
-  }
-
-  override onPublish(invocation: { streamName?: unknown }): void {
-    this.#ask('publish', invocation.streamName);
-  }
-
-  override onDeleteStream(): void {
-    this.#events.left();
+  override chunkRead(bytes: Buffer, from: number, count: number): null {
+    this.#chunks.push(bytes.subarray(from, from + count));
+    return null;
   }
 
   acceptPlay(): void {
-    super.respondPlay();
+    this.#state = 'playing';
+    this.sendStreamStatus(EVENT.streamBegin, this.#streamId);
+    this.status('status', 'NetStream.Play.Reset', 'Playing and resetting the stream.');
+    this.status('status', 'NetStream.Play.Start', 'The stream begins.');
+    this.#send(NUMBER.script, this.#streamId, encodeAmf0('|RtmpSampleAccess', false, false));
   }
 
   acceptPublish(): void {
-    this.#isPublishing = true;
-    super.respondPublish();
+    this.#state = 'publishing';
+    this.status('status', 'NetStream.Publish.Start', `/${this.#app}/${this.#name} is published now.`);
+  }
+
+  endPlay(): void {
+    this.#state = 'idle';
+    this.sendStreamStatus(EVENT.streamEnd, this.#streamId);
+    this.status('status', 'NetStream.Play.Stop', 'The broadcast has ended.');
+  }
+
+  status(
+    level: 'status' | 'warning' | 'error',
+    code: string,
+    description: string,
+    at = this.#streamId,
+  ): void {
+    this.#command(at, 'onStatus', 0, null, { level, code, description });
+  }
+
+  /** True for what may be as large as a picture. */
+  #takes(type: number): boolean {
+    return this.#state === 'publishing' && (MEDIA.has(type) || type === TYPE.aggregate);
+  }
+
+  #message(message: RtmpMessage): void {
+    const { type, body, timestampMs } = message;
+    const media = type === TYPE.data3 ? 'script' : MEDIA.get(type);
+    // No media is looked at before the verdict; players send none.
+    if (media !== undefined) {
+      const data = type === TYPE.data3 ? body.subarray(1) : body;
+      if (this.#state === 'publishing') this.#events.media(media, timestampMs, data);
+    } else if (type === TYPE.aggregate) {
+      if (this.#state === 'publishing') this.#takeApart(message);
+    } else if (type === TYPE.command || type === TYPE.command3) {
+      this.#invoke(message.streamId, type === TYPE.command3 ? body.subarray(1) : body);
+    } else {
+      this.#control(type, body);
+    }
+  }
+
+  #control(type: number, body: Buffer): void {
+    const number = () => {
+      if (body.length < 4) throw new MalformedError('an RTMP control message that is cut short');
+      return body.readUInt32BE(0);
+    };
+    if (type === TYPE.chunkSize) this.#chunks.setChunkBytes(number());
+    else if (type === TYPE.abort) this.#chunks.abort(number());
+    else if (type === TYPE.windowSize) this.#windowBytes = Math.max(1_024, number());
+    else if (type === TYPE.userControl && body.length >= 6 && body.readUInt16BE(0) === EVENT.pingRequest) {
+      const answer = Buffer.from(body.subarray(0, 6));
+      answer.writeUInt16BE(EVENT.pingResponse, 0);
+      this.#send(TYPE.userControl, 0, answer, CONTROL_CHUNK_STREAM);
+    }
+  }
+
+  #invoke(streamId: number, body: Uint8Array): void {
+    const [command, id, first, value] = decodeAmf0Leading(body);
+    const transaction = typeof id === 'number' ? id : 0;
+    switch (command) {
+      case 'connect':
+        return this.#connect(transaction, first);
+      case 'createStream':
+        this.#streams += 1;
+        return this.#command(0, '_result', transaction, null, this.#streams);
+      case 'publish':
+      case 'play':
+        return this.#ask(command, streamId, value);
+      case 'deleteStream':
+        return this.#leave(typeof value === 'number' ? value : this.#streamId);
+      case 'closeStream':
+        return this.#leave(streamId);
+      case 'releaseStream':
+      case 'getStreamLength':
+        return this.#command(0, '_result', transaction, null, command === 'releaseStream' ? undefined : 0);
+      case 'FCPublish':
+      case 'FCUnpublish':
+        return this.#announce(command, transaction, value);
+      case 'pause':
+      case 'pauseRaw':
+        return this.#wish({ type: 'pause', on: value === true });
+      case 'receiveAudio':
+      case 'receiveVideo':
+        return this.#wish({
+          type: 'receive',
+          kind: command === 'receiveAudio' ? 'audio' : 'video',
+          on: value === true,
+        });
+      case 'seek':
+        return this.status(
+          'error',
+          'NetStream.Seek.Failed',
+          'This is live: there is nowhere to go.',
+          streamId,
+        );
+      case '_result':
+      case '_error':
+      case 'onStatus':
+        return;
+      default:
+        if (transaction > 0) this.#command(streamId, '_error', transaction, null, UNKNOWN_COMMAND);
+    }
+  }
+
+  #connect(transaction: number, properties: AmfValue): void {
+    const said = isAmfObject(properties) ? properties : {};
+    const [app, query] = split(text(said.app));
+    const address = /^\w+:\/\/[^/]*\/?([^?]*)\??(.*)$/s.exec(text(said.tcUrl));
+    this.#app = app || (address?.[1]?.split('/', 1)[0] ?? '');
+    this.#query = query || (address?.[2] ?? '');
+    this.sendWindowACK(WINDOW_BYTES);
+    this.setPeerBandwidth(WINDOW_BYTES, DYNAMIC_LIMIT);
+    this.setChunkSize(this.outChunkSize);
+    const server = { fmsVer: 'FMS/3,0,1,123', capabilities: 31 };
+    const info = { level: 'status', code: 'NetConnection.Connect.Success', description: 'Connected.' };
+    // Whatever the client would like: it is AMF0 that is spoken here.
+    this.#command(0, '_result', transaction, server, { ...info, objectEncoding: 0 });
+  }
+
+  #ask(action: RtmpAsk['action'], streamId: number, given: AmfValue): void {
+    if (this.#state === 'publishing' || this.#state === 'asked') {
+      const code = action === 'play' ? 'NetStream.Play.Failed' : 'NetStream.Publish.BadName';
+      const why = 'conflict: One stream at a time on a connection; close the other one first.';
+      this.status('error', code, why, streamId);
+      return;
+    }
+    if (this.#state === 'playing') this.#leave(this.#streamId);
+    this.#state = 'asked';
+    this.#streamId = streamId;
+    const [name, query] = split(text(given));
+    this.#name = name;
+    this.#events.ask({ action, app: this.#app, name, query: query || this.#query });
+  }
+
+  #leave(streamId: number): void {
+    if (this.#state === 'idle' || streamId !== this.#streamId) return;
+    if (this.#state === 'publishing') {
+      this.status('status', 'NetStream.Unpublish.Success', `${this.#name} is published no longer.`);
+    }
+    this.#state = 'idle';
+    this.#events.left();
+  }
+
+  /** What encoders of Adobe's kind wait for before they publish, and after. */
+  #announce(command: 'FCPublish' | 'FCUnpublish', transaction: number, name: AmfValue): void {
+    if (transaction > 0) this.#command(0, '_result', transaction, null, undefined);
+    const code = command === 'FCPublish' ? 'NetStream.Publish.Start' : 'NetStream.Unpublish.Success';
+    this.#command(0, `on${command}`, 0, null, {
+      level: 'status',
+      code,
+      description: split(text(name))[0],
+    });
+  }
+
+  #wish(wish: PlayerWish): void {
+    if (this.#state !== 'playing') return;
+    this.#events.wish(wish);
+    if (wish.type === 'pause') {
+      const code = wish.on ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify';
+      this.status(
+        'status',
+        code,
+        wish.on ? 'The stream waits.' : 'The stream goes on where the class is now.',
+      );
+    } else if (wish.on) {
+      this.status('status', 'NetStream.Seek.Notify', 'The stream goes on where the class is now.');
+      this.status('status', 'NetStream.Play.Start', 'The stream begins.');
+    }
   }
 
   /** Hands on what an aggregate holds. Its first message has its time; the others keep their distance to that. */
-  #takeApart(): void {
-    const { header, clock, payload } = this.parserPacket;
+  #takeApart({ timestampMs, body }: RtmpMessage): void {
     let firstMs: number | undefined;
-    for (let at = 0; at < header.length;) {
+    for (let at = 0; at < body.length;) {
       const bodyAt = at + TAG_HEADER_BYTES;
-      const end = bodyAt + (bodyAt <= header.length ? payload.readUIntBE(at + 1, 3) : 0);
-      if (bodyAt > header.length || end > header.length)
-        throw new Error('an RTMP aggregate that is cut short');
-      const timeMs = payload.readUIntBE(at + 4, 3) + payload.readUInt8(at + 7) * 2 ** 24;
+      const end = bodyAt + (bodyAt <= body.length ? body.readUIntBE(at + 1, 3) : 0);
+      if (bodyAt > body.length || end > body.length)
+        throw new MalformedError('an RTMP aggregate that is cut short');
+      const timeMs = body.readUIntBE(at + 4, 3) + body.readUInt8(at + 7) * 2 ** 24;
       firstMs ??= timeMs;
-      const type = TYPE.get(payload.readUInt8(at));
-      const ms = (clock + timeMs - firstMs + 2 ** 32) % 2 ** 32;
-      if (type !== undefined) this.#events.media(type, ms, payload.subarray(bodyAt, end));
+      const type = MEDIA.get(body.readUInt8(at));
+      const ms = (timestampMs + timeMs - firstMs + 2 ** 32) % 2 ** 32;
+      if (type !== undefined) this.#events.media(type, ms, body.subarray(bodyAt, end));
       at = end + TRAILER_BYTES;
     }
   }
 
-  /** The rest of a message will not come (§5.4.2). The package knows nothing of it. */
-  #abort(): void {
-    if (this.parserPacket.header.length < 4) return;
-    const packet = this.inPackets.get(this.parserPacket.payload.readUInt32BE(0));
-    if (packet !== undefined && packet !== this.parserPacket) packet.bytes = 0;
+  #command(streamId: number, name: string, transaction: number, ...values: AmfValue[]): void {
+    this.#send(TYPE.command, streamId, encodeAmf0(name, transaction, ...values));
   }
 
-  #ask(action: RtmpAsk['action'], name: unknown): void {
-    this.streamId = this.parserPacket.header.stream_id;
-    const app = typeof this.streamApp === 'string' ? this.streamApp : '';
-    this.streamName = typeof name === 'string' ? name.split('?', 1).join() : '';
-    this.#events.ask({ action, app, name: typeof name === 'string' ? name : '' });
+  #send(type: number, streamId: number, body: Uint8Array, chunkStream = COMMAND_CHUNK_STREAM): void {
+    const payload = Buffer.from(body.buffer, body.byteOffset, body.length);
+    const header = { fmt: 0, cid: chunkStream, timestamp: 0, length: body.length, type, stream_id: streamId };
+    this.onOutputCallback(Rtmp.chunksCreate({ header, payload }));
   }
+}
+
+const UNKNOWN_COMMAND = {
+  level: 'error',
+  code: 'NetConnection.Call.Failed',
+  description: 'This command is not known here.',
+};
+
+const text = (value: AmfValue): string => (typeof value === 'string' ? value : '');
+
+/** What stands before a `?`, and what behind it. */
+function split(given: string): [string, string] {
+  const at = given.indexOf('?');
+  return at < 0 ? [given, ''] : [given.slice(0, at), given.slice(at + 1)];
 }

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
+import { MalformedError } from '#shared/media/bytes.ts';
 import type { Log } from '#server/log.ts';
 import { plainIp } from '#server/forwarded.ts';
 import { isErrno } from '#server/secrets.ts';
@@ -11,8 +12,17 @@ import type { Egress } from '../egress.ts';
 import { writeAll } from '../flv/readers.ts';
 import type { EgressMetrics } from '../metrics.ts';
 import type { Reader } from '../programme/fanout.ts';
+import type { Programme } from '../programme/programme.ts';
+import type { Wire } from '../programme/tag.ts';
 import type { RtmpPublisher, RtmpPublishing } from '../../ingest/rtmp/publisher.ts';
-import { rtmpWire, RtmpConnection, type RtmpAsk } from './protocol.ts';
+import {
+  rtmpPictureWire,
+  rtmpSoundWire,
+  rtmpWire,
+  RtmpConnection,
+  type PlayerWish,
+  type RtmpAsk,
+} from './protocol.ts';
 
 /** From the connection to the command that plays or publishes. */
 const ASK_WITHIN_MS = 10_000;
@@ -22,8 +32,16 @@ const MAX_BYTES_BEFORE = 64 * 1024;
 const MAX_BYTES_PER_MINUTE = 64 * 1024;
 /** What a publisher may send in a second; beyond that it is not read. 200 Mbit/s. */
 const MAX_PUBLISHED_PER_SECOND = 25 * 1024 * 1024;
-/** How long a player that is let go in order may take for what is still to be sent. */
+/** How long a client that is let go in order may take for what is still to be sent. */
 const LAST_WORDS_MS = 3_000;
+/** The same of one that may not go on. */
+const REVOKED_MS = 500;
+/** A client that asks for more and more, and reads none of the answers, is cut off. */
+const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
+/** Before the handshake is over a client cannot be told anything. */
+const HANDSHAKE_BYTES = 3_073;
+/** Some programs name an instance of the app. */
+const APP = /^\/?live(?:\/_definst_)?\/?$/;
 
 export interface RtmpOptions {
   readonly egress: Egress;
@@ -76,8 +94,16 @@ export class RtmpServer {
   }
 }
 
-/** `asking` until the client says what it wants, `deciding` until the verdict, then one of two. */
+/** `asking` while the client wants nothing yet, `deciding` until the verdict, then one of two. */
 type SessionState = 'asking' | 'deciding' | 'playing' | 'publishing' | 'closing';
+
+/** What a player gets. */
+interface Playing {
+  readonly programme: Programme;
+  readonly reader: Reader;
+  readonly wants: { audio: boolean; video: boolean };
+  isPaused: boolean;
+}
 
 class Session {
   readonly #socket: Socket;
@@ -85,34 +111,41 @@ class Session {
   readonly #connection: RtmpConnection;
   readonly #startMs = performance.now();
   #state: SessionState = 'asking';
-  #timer: NodeJS.Timeout;
+  /** Counts what was asked for: a verdict on what the client has left meanwhile is of no use. */
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
   /** What the client sent lately. */
   #window = { sinceMs: 0, bytes: 0 };
+  #received = 0;
   #leave: () => void = () => undefined;
   #publisher: RtmpPublisher | undefined;
+  #playing: Playing | undefined;
   #pause: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: RtmpOptions, onClose: () => void) {
     this.#socket = socket;
     this.#options = options;
     this.#connection = new RtmpConnection({
-      output: (bytes) => socket.write(bytes),
+      output: (bytes) => {
+        socket.write(bytes);
+        if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
+      },
       ask: (ask) => void this.#ask(ask),
       media: (type, timestampMs, body) => this.#publisher?.media(type, timestampMs, body),
+      wish: (wish) => this.#wish(wish),
       left: () => {
-        this.#publisher?.end('finished');
-        this.#end();
+        this.#rest('finished');
+        this.#await();
       },
     });
-    this.#timer = setTimeout(() => socket.destroy(), ASK_WITHIN_MS);
+    this.#await();
     socket.on('data', (bytes) => this.#take(Buffer.from(bytes)));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
+      this.#state = 'closing';
       clearTimeout(this.#timer);
       clearTimeout(this.#pause);
-      this.#state = 'closing';
-      this.#leave();
-      this.#publisher?.end('lost');
+      this.#rest('lost');
       onClose();
     });
   }
@@ -121,10 +154,31 @@ class Session {
     this.#socket.destroy();
   }
 
+  /** Waits for the client to say what it wants. */
+  #await(): void {
+    if (this.#isClosing()) return;
+    this.#state = 'asking';
+    this.#window = { sinceMs: performance.now(), bytes: 0 };
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#dismiss('bad-request', 'Nothing was asked for.'), ASK_WITHIN_MS);
+  }
+
+  /** Ends what the client plays or publishes. */
+  #rest(how: 'finished' | 'lost'): void {
+    this.#turn += 1;
+    this.#playing = undefined;
+    this.#leave();
+    this.#leave = () => undefined;
+    const publisher = this.#publisher;
+    this.#publisher = undefined;
+    publisher?.end(how);
+  }
+
   #take(bytes: Buffer): void {
     if (this.#state === 'closing') return;
+    this.#received += bytes.length;
     if (this.#isTooMuch(bytes.length)) {
-      this.#socket.destroy();
+      this.#dismiss('rate-limited', 'Too much was sent.');
       return;
     }
     try {
@@ -132,7 +186,8 @@ class Session {
     } catch (error) {
       // Rubbish on the port is nobody's news but the debugger's; it costs this socket only.
       this.#options.log.debug({ err: error }, 'RTMP client dropped');
-      this.#socket.destroy();
+      const isMalformed = error instanceof MalformedError;
+      this.#dismiss('bad-request', isMalformed ? error.message : ERRORS['bad-request'].message);
     }
   }
 
@@ -159,16 +214,19 @@ class Session {
     }, durationMs);
   }
 
-  async #ask({ action, app, name }: RtmpAsk): Promise<void> {
-    if (this.#state !== 'asking') return;
+  async #ask({ action, app, name, query }: RtmpAsk): Promise<void> {
+    if (this.#isClosing()) return;
     this.#state = 'deciding';
     clearTimeout(this.#timer);
+    const turn = (this.#turn += 1);
     try {
-      if (app.split('?', 1)[0]?.replace(/\/$/, '') !== 'live') throw new LecternError('not-found');
-      if (action === 'publish') await this.#publish(name);
-      else await this.#play(name);
+      if (!APP.test(app)) throw new LecternError('not-found');
+      // Some programs put a slash before it, or say what kind of file it would be.
+      const channel = name.replace(/^(?:\/|mp4:|flv:)+/, '');
+      if (action === 'publish') await this.#publish(turn, channel, query);
+      else await this.#play(turn, channel, query);
     } catch (error) {
-      if (this.#isClosing()) return;
+      if (!this.#isCurrent(turn)) return;
       const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';
       if (!(error instanceof LecternError)) this.#options.log.error({ err: error }, 'RTMP request failed');
       this.#options.metrics.refused(code);
@@ -176,32 +234,45 @@ class Session {
     }
   }
 
-  #refuse(action: RtmpAsk['action'], code: ErrorCode, message: string): void {
+  #refuse(action: RtmpAsk['action'], code: ErrorCode, message: string, withinMs?: number): void {
     if (this.#isClosing()) return;
     this.#connection.refuse(action, code, message);
+    this.#end(withinMs);
+  }
+
+  /** Ends the connection and says why, whatever it was for. */
+  #dismiss(code: ErrorCode, message: string): void {
+    if (this.#isClosing()) return;
+    if (this.#received < HANDSHAKE_BYTES) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#connection.dismiss(code, message);
+    this.#rest('lost');
     this.#end();
   }
 
-  async #publish(name: string): Promise<void> {
+  async #publish(turn: number, channel: string, query: string): Promise<void> {
     const { publish } = this.#options;
     if (publish === undefined) throw new LecternError('forbidden', 'Publishing is not open here.');
-    const [channel = '', ...rest] = name.split('?');
     if (!ChannelId.safeParse(channel).success) throw new LecternError('unknown-channel');
-    const query = rest.join('?');
     const held = this.#hold('publish', channel, query, () => {
       this.#refuse('publish', 'publish-key-invalid', ERRORS['publish-key-invalid'].message);
     });
     const verdict = await held.verdict;
+    if (!this.#isCurrent(turn)) {
+      held.leave();
+      return;
+    }
     if (!verdict.allow) throw new LecternError(verdict.code);
     const publisher = await publish(channel, new URLSearchParams(query).get('key') ?? '', {
       notice: (text) => {
         if (!this.#isClosing()) this.#connection.notice(text);
       },
       refuse: (error) => this.#refuse('publish', error.code, error.message),
-      drop: () => this.#socket.destroy(),
       pauseFor: (durationMs) => this.#pauseFor(durationMs),
     });
-    if (this.#isClosing()) {
+    if (!this.#isCurrent(turn)) {
       held.leave();
       publisher.end('lost');
       return;
@@ -228,27 +299,43 @@ class Session {
     return held;
   }
 
-  async #play(name: string): Promise<void> {
-    const [channel = '', ...rest] = name.split('?');
+  async #play(turn: number, channel: string, query: string): Promise<void> {
     if (!ChannelId.safeParse(channel).success) throw new LecternError('not-found');
-    const held = this.#hold('play', channel, rest.join('?'), () => this.#socket.destroy());
+    const held = this.#hold('play', channel, query, () => {
+      this.#refuse('play', 'forbidden', ERRORS.forbidden.message, REVOKED_MS);
+    });
     const verdict = await held.verdict;
-    if (!verdict.allow) throw new LecternError(verdict.code);
-    if (this.#isClosing()) {
+    if (!this.#isCurrent(turn)) {
       held.leave();
       return;
     }
+    if (!verdict.allow) throw new LecternError(verdict.code);
     const programme = this.#options.egress.programme(channel);
     if (programme === undefined) throw new LecternError('not-live');
     this.#state = 'playing';
     this.#window = { sinceMs: performance.now(), bytes: 0 };
     this.#connection.accept('play');
     const reader = this.#reader(channel);
+    this.#playing = { programme, reader, wants: { audio: true, video: true }, isPaused: false };
     this.#leave = () => {
       held.leave();
       programme.leave(reader);
     };
     programme.join(rtmpWire, reader);
+  }
+
+  /** Lets the player wait, or have one kind of media alone. It goes on where the class is then. */
+  #wish(wish: PlayerWish): void {
+    const playing = this.#playing;
+    if (playing === undefined) return;
+    const { programme, reader, wants } = playing;
+    const before = wireOf(playing);
+    if (wish.type === 'pause') playing.isPaused = wish.on;
+    else wants[wish.kind] = wish.on;
+    const wire = wireOf(playing);
+    if (wire === before) return;
+    programme.leave(reader);
+    if (wire !== undefined) programme.join(wire, reader);
   }
 
   #reader(channel: string): Reader {
@@ -273,16 +360,29 @@ class Session {
   }
 
   /** Closes in order: what is written is still sent. */
-  #end(): void {
+  #end(withinMs = LAST_WORDS_MS): void {
     if (this.#state === 'closing') return;
     this.#state = 'closing';
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#socket.destroy(), LAST_WORDS_MS);
+    this.#timer = setTimeout(() => this.#socket.destroy(), withinMs);
+    this.#leave();
+    this.#leave = () => undefined;
     this.#socket.end();
   }
 
-  /** Asked after an await: the client may have left meanwhile. */
+  /** Asked after an await: the client may have left, or want something else, meanwhile. */
+  #isCurrent(turn: number): boolean {
+    return turn === this.#turn && !this.#isClosing();
+  }
+
   #isClosing(): boolean {
     return this.#state === 'closing' || this.#socket.destroyed;
   }
+}
+
+/** What the player is to get; undefined while it wants nothing. */
+function wireOf({ wants, isPaused }: Playing): Wire | undefined {
+  if (isPaused || (!wants.audio && !wants.video)) return undefined;
+  if (wants.audio && wants.video) return rtmpWire;
+  return wants.audio ? rtmpSoundWire : rtmpPictureWire;
 }

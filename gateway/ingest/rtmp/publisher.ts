@@ -29,8 +29,6 @@ export interface PublisherLink {
   notice(text: string): void;
   /** Says why, and closes. */
   refuse(error: LecternError): void;
-  /** Closes without a word. */
-  drop(): void;
   /** Reads nothing more for a while. */
   pauseFor(durationMs: number): void;
 }
@@ -90,6 +88,6 @@ class Publisher implements RtmpPublisher {
   #look(): void {
     if (performance.now() - this.#mediaAtMs < SILENT_MS) return;
     this.end('lost');
-    this.#link.drop();
+    this.#link.refuse(new LecternError('bad-request', 'Nothing came for 15 seconds.'));
   }
 }

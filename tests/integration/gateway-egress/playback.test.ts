@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { writeFile } from 'node:fs/promises';
+import { encodeAmf0 } from '#shared/media/amf0.ts';
+import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
 import { capture, decodeErrors, probe, skewsMs } from '../../support/av.ts';
 import { shoot, shots, type Film } from './film.ts';
 import { info, looped, startRig, type Rig } from './rig.ts';
@@ -212,4 +214,51 @@ describe('when the class is over', () => {
     assert.equal((await fetch(rig.signed(`${REPLAY}.mp4`))).status, 404);
     assert.equal((await fetch(rig.signed(`${LIVE}/index.m3u8`))).status, 404);
   });
+});
+
+test('an RTMP player may wait, have one kind of media alone, stop and play again', async () => {
+  const rig = await startRig();
+  const air = rig.goLive();
+  const running = air.play(looped(await shoot(8), 1));
+  const port = Number(new URL(rig.rtmpUrl.replace('rtmp', 'http')).port);
+  const player = await RtmpPublisherClient.open(port);
+  const { media } = player;
+  const name = `${info.channel}${new URL(rig.signed(LIVE)).search}`;
+  const has = (code: string) => player.statuses.some((status) => status.code === code);
+  const gets = async (audio: boolean, video: boolean) => {
+    // What was on its way when it was asked for comes first.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    media.audio = 0;
+    media.video = 0;
+    const isDue = () => (!audio || media.audio > 20) && (!video || media.video > 10);
+    if (audio || video) await player.until('media', isDue);
+    else await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.deepEqual([media.audio > 0, media.video > 0], [audio, video]);
+  };
+  const ask = (command: string, ...values: (boolean | number | string)[]) =>
+    player.raw(20, 0, encodeAmf0(command, 0, null, ...values), 3, 1);
+  ask('play', name);
+  await gets(true, true);
+  ask('receiveVideo', false);
+  await gets(true, false);
+  ask('receiveVideo', true);
+  await gets(true, true);
+  ask('receiveAudio', false);
+  await gets(false, true);
+  ask('pause', true, 1_000);
+  await player.until('the answer', () => has('NetStream.Pause.Notify'));
+  await gets(false, false);
+  ask('pause', false, 1_000);
+  await player.until('the answer', () => has('NetStream.Unpause.Notify'));
+  await gets(false, true);
+  ask('closeStream');
+  await gets(false, false);
+  ask('play', name);
+  await gets(true, true);
+  assert.equal(rig.egress.viewers(info.channel).rtmp, 1);
+  player.socket.destroy();
+  await running;
+  air.programme.end();
+  await air.ladder.end();
+  await rig.close();
 });

@@ -16,7 +16,7 @@ import type { SegmentEncryption } from '../../../gateway/egress/hls/encryption.t
 import { LiveHls } from '../../../gateway/egress/hls/live-routes.ts';
 import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
 import { ReplayFiles } from '../../../gateway/egress/replay-routes.ts';
-import { rtmpWire } from '../../../gateway/egress/rtmp/protocol.ts';
+import { rtmpWires } from '../../../gateway/egress/rtmp/protocol.ts';
 import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from '../../../gateway/http.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
@@ -71,7 +71,7 @@ export async function startRig(
   const failures: Error[] = [];
   const onRecording = (recording: RecordingInfo) => recordings.push(recording);
   const store = await RecordingStore.open({ dir, resumeMs, log, onChanged: onRecording });
-  const egress = new Egress({ store, rtmpWire, hlsSound: 'aac', metrics, log });
+  const egress = new Egress({ store, rtmpWires, hlsSound: 'aac', metrics, log });
   const accessDir = mkdtempSync(join(tmpdir(), 'lectern-access-'));
   const access = await Access.open({
     settings: readSettings({ LECTERN_DATA: accessDir, ...env }),

@@ -16,7 +16,7 @@ import { readSettings } from '#server/settings.ts';
 import { AS_THE_SCHOOL } from '#shared/contract/access.ts';
 import { Egress } from '../../../gateway/egress/egress.ts';
 import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
-import { rtmpWire } from '../../../gateway/egress/rtmp/protocol.ts';
+import { rtmpWires } from '../../../gateway/egress/rtmp/protocol.ts';
 import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
 import { PublicationMetrics } from '../../../gateway/ingest/publication/metrics.ts';
 import { Publications } from '../../../gateway/ingest/publication.ts';
@@ -53,7 +53,7 @@ export async function startRig(
   const metrics = new Registry();
   const egressMetrics = new EgressMetrics(metrics);
   const store = await RecordingStore.open({ dir, resumeMs: 1_000, log, onChanged: () => undefined });
-  const egress = new Egress({ store, rtmpWire, hlsSound: 'aac', metrics: egressMetrics, log });
+  const egress = new Egress({ store, rtmpWires, hlsSound: 'aac', metrics: egressMetrics, log });
   const rooms = await startFakeRooms();
   const publicationMetrics = new PublicationMetrics(metrics);
   const publications = new Publications({
