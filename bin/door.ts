@@ -48,6 +48,8 @@ export interface DoorOptions {
 export interface Door {
   /** Resolves with the port in use; rejects with the system's error, e.g. EADDRINUSE. */
   listen(port: number, host: string): Promise<number>;
+  /** Shows another certificate to those who connect from now on. Throws Error if it is wrong. */
+  renew(identity: Identity): void;
   /** Closes every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -131,6 +133,10 @@ class FrontDoor implements Door {
 
   listen(port: number, host: string): Promise<number> {
     return this.#front?.listen(port, host) ?? listen(this.#server, port, host);
+  }
+
+  renew(identity: Identity): void {
+    this.#front?.renew(identity);
   }
 
   async close(): Promise<void> {

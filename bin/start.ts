@@ -1,6 +1,7 @@
 // `npm start`: set-up, then one school, gateway and sfu behind one door, until Ctrl-C.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { followCertificate } from '#server/certificate.ts';
 import { trustedProxies } from '#server/forwarded.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
@@ -140,16 +141,23 @@ async function start(): Promise<void> {
   const log = createLog({ LECTERN_LOG: 'info' }, 'lectern', sink);
 
   const origins = localOrigins(settings);
+  const identity = identityOf(settings);
+  const doorLog = createLog(settings, 'door', sink);
   const door = createDoor({
     origins,
     pagesDir,
     playOrigins: settings.LECTERN_PLAY_ORIGINS,
     trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
-    identity: identityOf(settings),
-    log: createLog(settings, 'door', sink),
+    identity,
+    log: doorLog,
   });
   owned.push(door);
   await door.listen(settings.LECTERN_PORT, settings.LECTERN_HOST);
+
+  if (identity !== undefined) {
+    const stop = followCertificate(settings, identity, (renewed) => door.renew(renewed), doorLog);
+    owned.push({ close: async () => stop() });
+  }
 
   const supervisor = new Supervisor({
     services: Object.entries(origins).map(([name, origin]) => ({

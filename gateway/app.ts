@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
 import { Gauge, type Registry } from 'prom-client';
+import { followCertificate } from '#server/certificate.ts';
 import { trustedProxies } from '#server/forwarded.ts';
 import { closeServer, createMetrics, listen, type RunningService } from '#server/service.ts';
 import { isErrno, type Secrets } from '#server/secrets.ts';
@@ -179,7 +180,10 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     });
     const identity = readIdentity(settings);
     const front = identity && new TlsFront(server, identity);
+    const unfollow =
+      identity && followCertificate(settings, identity, (renewed) => front?.renew(renewed), log);
     owned.push(() => {
+      unfollow?.();
       flv.close();
       return front?.close() ?? closeServer(server);
     });

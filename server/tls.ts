@@ -26,7 +26,10 @@ export interface Identity {
 }
 
 /** Reads what the settings name; undefined without TLS. Throws Error of one line if a file cannot be read. */
-export function readIdentity({ LECTERN_TLS_CERT, LECTERN_TLS_KEY }: Settings): Identity | undefined {
+export function readIdentity({
+  LECTERN_TLS_CERT,
+  LECTERN_TLS_KEY,
+}: Pick<Settings, 'LECTERN_TLS_CERT' | 'LECTERN_TLS_KEY'>): Identity | undefined {
   if (LECTERN_TLS_CERT === undefined || LECTERN_TLS_KEY === undefined) return undefined;
   return {
     cert: readPem('LECTERN_TLS_CERT', LECTERN_TLS_CERT),
@@ -82,6 +85,11 @@ export class TlsFront {
   /** Resolves with the port in use; rejects with the system's error, e.g. EADDRINUSE. */
   listen(port: number, host: string): Promise<number> {
     return listen(this.#front, port, host);
+  }
+
+  /** Shows `identity` to those who connect from now on. Throws Error for a wrong certificate. */
+  renew({ cert, key }: Identity): void {
+    this.#secure.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
   }
 
   /** Closes every connection, and the server behind it. Idempotent. */

@@ -3,20 +3,31 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { WebSocket, WebSocketServer } from 'ws';
+import { followCertificate } from '#server/certificate.ts';
 import { readSettings } from '#server/settings.ts';
 import { readIdentity, TlsFront } from '#server/tls.ts';
 import { createDoor, type Door } from '../../../bin/door.ts';
+import { eventually } from '../../support/lectern.ts';
 
 const run = promisify(execFile);
 const dir = mkdtempSync(join(tmpdir(), 'lectern-tls-'));
@@ -85,8 +96,8 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function story(name: string, tell: () => Promise<void>): void {
-  void test(name, async (t) => (why === undefined ? tell() : t.skip(why)));
+function story(name: string, tell: (t: TestContext) => Promise<void>): void {
+  void test(name, async (t) => (why === undefined ? tell(t) : t.skip(why)));
 }
 
 story('curl gets HTTP/2, or HTTP/1.1 where it asks for that', async () => {
@@ -153,6 +164,67 @@ story(
     assert.deepEqual([plain.version, plain.status], ['1.1', '200']);
   },
 );
+
+story('a renewed certificate is shown without a restart; a pair that does not fit is not', async (t) => {
+  // As certbot does it: a symlink in a folder of symlinks is turned.
+  const live = join(dir, 'live');
+  const paths = { cert: join(live, 'fullchain.pem'), key: join(live, 'privkey.pem') };
+  const turn = (path: string, to: string) => {
+    symlinkSync(to, `${path}.new`);
+    renameSync(`${path}.new`, path);
+  };
+  const make = (name: string) => {
+    const made = { cert: join(dir, `${name}-cert.pem`), key: join(dir, `${name}-key.pem`) };
+    const files = ['-nodes', '-keyout', made.key, '-out', made.cert, '-days', '2'];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', ...files, '-subj', `/CN=${name}`], {
+      stdio: 'ignore',
+    });
+    return made;
+  };
+  const [first, second, third] = [make('first'), make('second'), make('third')];
+  mkdirSync(live);
+  turn(paths.cert, first.cert);
+  turn(paths.key, first.key);
+  const settings = readSettings({ LECTERN_TLS_CERT: paths.cert, LECTERN_TLS_KEY: paths.key });
+  const present = readIdentity(settings);
+  assert.ok(present);
+  const renewable = new TlsFront(createServer(), present);
+  const port = await renewable.listen(0, '127.0.0.1');
+  const lines: { level: string; msg: string }[] = [];
+  const log = pino(
+    { formatters: { level: (level) => ({ level }) } },
+    {
+      write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[0]),
+    },
+  );
+  const stop = followCertificate(settings, present, (identity) => renewable.renew(identity), log, 20);
+  t.after(async () => {
+    stop();
+    await renewable.close();
+  });
+  const shown = async () => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { subject } = socket.getPeerCertificate();
+    socket.destroy();
+    return subject.CN;
+  };
+  assert.equal(await shown(), 'first');
+  turn(paths.cert, second.cert);
+  await eventually('the lone certificate is noticed', () => lines.length > 0);
+  assert.equal(await shown(), 'first');
+  turn(paths.key, second.key);
+  await eventually('the pair is in use', async () => (await shown()) === 'second');
+  rmSync(paths.key);
+  await eventually('the missing file is noticed', () => lines.length > 2);
+  turn(paths.key, third.key);
+  turn(paths.cert, third.cert);
+  await eventually('the next pair is in use', async () => (await shown()) === 'third');
+  assert.deepEqual(
+    lines.filter(({ level }) => level === 'info').map(({ msg }) => msg),
+    ['certificate renewed', 'certificate renewed'],
+  );
+});
 
 story('rubbish, and silence, are let go', async () => {
   for (const bytes of [
