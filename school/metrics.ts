@@ -1,9 +1,10 @@
 // What the school tells Prometheus.
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, Histogram, type Registry } from 'prom-client';
 import type { EventBatch } from '#shared/contract/internal.ts';
 import { LessonState } from '#shared/contract/rest.ts';
+import { labelledCounter } from '#server/counters.ts';
 import { createMetrics } from '#server/service.ts';
 import type { Database } from './database.ts';
 import type { ApiEnv } from './http/api.ts';
@@ -26,11 +27,11 @@ export function schoolMetrics(db: Database, errands: () => Promise<number>): Sch
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers: [registry],
   });
-  const events = new Counter({
+  const events = labelledCounter({
     name: 'lectern_school_events_total',
     help: 'Events of the other services; repeated ones came before and changed nothing.',
-    labelNames: ['outcome'],
-    registers: [registry],
+    labels: { outcome: ['applied', 'repeated'] },
+    registry,
   });
   new Gauge({
     name: 'lectern_school_lessons',

@@ -1,6 +1,12 @@
 // What the outputs count, for Prometheus.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { ErrorCode } from '#shared/contract/errors.ts';
+import { labelledCounter } from '#server/counters.ts';
 import { Deliveries, FIRST_FRAME_BUCKETS } from './deliveries.ts';
+
+/** What is sent as one stream without end. */
+const STREAMED = ['flv', 'rtmp', 'relay'];
+const SENT = [...STREAMED, 'hls', 'replay'];
 
 export interface EgressFigures {
   viewers(): { flv: number; hls: number; rtmp: number };
@@ -21,17 +27,17 @@ export class EgressMetrics {
     this.#registry = registry;
     this.deliveries = new Deliveries(registry);
     const registers = [registry];
-    this.#bytes = new Counter({
+    this.#bytes = labelledCounter({
       name: 'lectern_egress_bytes_total',
       help: 'Media bytes handed to viewers.',
-      labelNames: ['protocol'],
-      registers,
+      labels: { protocol: SENT },
+      registry,
     });
-    this.#slow = new Counter({
+    this.#slow = labelledCounter({
       name: 'lectern_egress_slow_readers_total',
       help: 'Times a reader was too slow and skipped to a key frame, or was let go.',
-      labelNames: ['protocol', 'outcome'],
-      registers,
+      labels: { protocol: STREAMED, outcome: ['skipped', 'closed'] },
+      registry,
     });
     this.#rows = new Counter({
       name: 'lectern_hls_rows_total',
@@ -45,11 +51,12 @@ export class EgressMetrics {
       buckets: FIRST_FRAME_BUCKETS,
       registers,
     });
-    this.#refused = new Counter({
+    for (const protocol of ['flv', 'rtmp']) this.#firstFrame.zero({ protocol });
+    this.#refused = labelledCounter({
       name: 'lectern_egress_refused_total',
       help: 'Requests of viewers that were refused.',
-      labelNames: ['code'],
-      registers,
+      labels: { code: ErrorCode.options },
+      registry,
     });
   }
 

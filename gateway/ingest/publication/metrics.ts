@@ -1,6 +1,7 @@
 // What publications count, for Prometheus.
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { ErrorCode } from '#shared/contract/errors.ts';
+import { labelledCounter } from '#server/counters.ts';
 
 export class PublicationMetrics {
   readonly #registry: Registry;
@@ -12,17 +13,17 @@ export class PublicationMetrics {
   constructor(registry: Registry) {
     this.#registry = registry;
     const registers = [registry];
-    this.#refused = new Counter({
+    this.#refused = labelledCounter({
       name: 'lectern_publications_refused_total',
       help: 'Publishers from outside that were refused or sent away, by code.',
-      labelNames: ['code'],
-      registers,
+      labels: { code: ErrorCode.options },
+      registry,
     });
-    this.#media = new Counter({
+    this.#media = labelledCounter({
       name: 'lectern_publication_bytes_total',
       help: 'Bytes of picture and sound that came from outside publishers.',
-      labelNames: ['kind'],
-      registers,
+      labels: { kind: ['audio', 'video'] },
+      registry,
     });
     this.#jumps = new Counter({
       name: 'lectern_publication_clock_jumps_total',

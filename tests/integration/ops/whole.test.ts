@@ -50,6 +50,20 @@ test('metrics of all services come in one answer', async () => {
   assert.equal(new Set(types).size, types.length, 'a metric is declared twice');
 });
 
+test('every counter is there from the start, at 0 where nothing happened yet', async () => {
+  const text = await (await fetch(`${lectern.url}/metrics`)).text();
+  const counters = [...text.matchAll(/^# TYPE (\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name);
+  assert.ok(counters.includes('lectern_egress_refused_total'));
+  const missing = counters
+    // A channel has figures while it is on air; requests have as many series as there are routes.
+    .filter((name) => !/^lectern_(channel|http)_|^nodejs_gc_/.test(name))
+    .filter((name) => !new RegExp(`^${name}(_count)?(\\{.*\\})? `, 'm').test(text));
+  assert.deepEqual(missing, []);
+  assert.match(text, /^lectern_egress_slow_readers_total\{protocol="rtmp",outcome="closed",.*\} 0$/m);
+  assert.match(text, /^lectern_publications_refused_total\{code="publish-key-invalid",.*\} 0$/m);
+  assert.match(text, /^lectern_school_events_total\{outcome="repeated",.*\} 0$/m);
+});
+
 for (const service of ['school', 'gateway', 'sfu'] as const) {
   test(`when ${service} is killed, the door says so until it is back`, async () => {
     await lectern.kill(service);
