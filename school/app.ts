@@ -27,6 +27,7 @@ import { reachNeighbours, type Neighbours } from './neighbours.ts';
 import { Admission } from './people/admission.ts';
 import { Owner } from './people/owner.ts';
 import { addSessionRoutes } from './people/routes.ts';
+import { playbackLimits } from './people/playback-limits.ts';
 import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
@@ -123,6 +124,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   const root = createApi(log, metrics.measure);
   const api = root.basePath('/api/v1');
   const ownerOnly = owner.only;
+  const limits = playbackLimits(ipOf, now);
   const isSecure = origin.startsWith('https:');
   addSessionRoutes(api, { owner, tokens, isSecure, limit: limit(SESSION_RATE), log });
   addLessonRoutes(api, {
@@ -132,11 +134,12 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
     admission,
     ownerOnly,
     limit: limit(TICKET_RATE),
+    limits,
     markOf: (context, lesson, ip = ipOf(context)) => viewerMark(secrets.playback, lesson, ip),
   });
   const access = new AccessService({ db, errands, neighbours, links, log, now });
   addAccessRoutes(api, { access, lessons, neighbours, ownerOnly, ipOf });
-  addRecordingRoutes(api, { recordings, admission, ownerOnly });
+  addRecordingRoutes(api, { recordings, admission, ownerOnly, limits });
   addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
   addRelayRoutes(api, { lessons, neighbours, ownerOnly });
   addDocument(api, origin);

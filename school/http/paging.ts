@@ -5,16 +5,28 @@ import type { ApiContext } from './api.ts';
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 200;
 
+const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(MAX_LIMIT)
+  .default(DEFAULT_LIMIT)
+  .meta({ description: 'How many at most.' });
+
+/** The query of the list that goes forward in time. */
+export const arrivals = z.object({
+  limit: limit.default(MAX_LIMIT),
+  after: z
+    .string()
+    .regex(/^\d{1,15}\.\d{1,15}$/)
+    .optional()
+    .meta({ description: 'Where the page before ended, as its `Link` says.' }),
+});
+
 /** The query of a list that is ordered by `field`. */
 export const page = (field: string) =>
   z.object({
-    limit: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(MAX_LIMIT)
-      .default(DEFAULT_LIMIT)
-      .meta({ description: 'How many at most.' }),
+    limit,
     before: z.coerce
       .number()
       .int()
@@ -34,10 +46,13 @@ export function sendPage<F extends string, T extends Record<F, number>>(
   field: F,
 ) {
   const last = found.length === limit ? found.at(-1) : undefined;
-  if (last !== undefined) {
-    const { pathname, searchParams } = new URL(context.req.url);
-    searchParams.set('before', String(last[field]));
-    context.header('link', `<${pathname}?${searchParams}>; rel="next"`);
-  }
+  if (last !== undefined) linkNext(context, 'before', String(last[field]));
   return context.json(found, 200);
+}
+
+/** Says where the next page is: this address with `name` set to `value`. */
+export function linkNext(context: ApiContext, name: 'before' | 'after', value: string): void {
+  const { pathname, searchParams } = new URL(context.req.url);
+  searchParams.set(name, value);
+  context.header('link', `<${pathname}?${searchParams}>; rel="next"`);
 }

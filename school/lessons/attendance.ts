@@ -39,13 +39,27 @@ export async function noteDeparture(
     .execute();
 }
 
-/** In the order of arrival. */
-export function listAttendance(db: Database, lesson: string): Promise<Attendance> {
-  return db
+/** A page in the order of arrival, after the place that `next` of the page before names; null after the last. */
+export async function listAttendance(
+  db: Database,
+  lesson: string,
+  limit: number,
+  after = '0.0',
+): Promise<{ people: Attendance; next: string | null }> {
+  const [atMs, id] = after.split('.').map(Number);
+  const rows = await db
     .selectFrom('attendance')
-    .select(['peer', 'name', 'role', 'joinedAtMs', 'leftAtMs'])
+    .select(['id', 'peer', 'name', 'role', 'joinedAtMs', 'leftAtMs'])
     .where('lesson', '=', lesson)
+    .where(({ eb, refTuple, tuple }) => eb(refTuple('joinedAtMs', 'id'), '>', tuple(atMs ?? 0, id ?? 0)))
     .orderBy('joinedAtMs')
     .orderBy('id')
+    .limit(limit + 1)
     .execute();
+  const found = rows.slice(0, limit);
+  const last = rows.length > limit ? found.at(-1) : undefined;
+  return {
+    people: found.map(({ id: _id, ...person }) => person),
+    next: last === undefined ? null : `${last.joinedAtMs}.${last.id}`,
+  };
 }

@@ -1,9 +1,10 @@
 // The archive of what was written in a class, for its replay.
-import type { ReplayIssued } from '#shared/contract/rest.ts';
+import type { ReplayChatPage } from '#shared/contract/rest.ts';
 import type { Database, Tables } from '../database.ts';
 
-/** How many messages a replay is given at most, the first ones. */
-const MAX_REPLAYED = 5_000;
+/** A page of a replay's chat has at most so many messages, and so many bytes of text unless it is one message. */
+const PAGE_MESSAGES = 100;
+const PAGE_BYTES = 64 * 1_024;
 
 /** Keeps a message; one that is there already stays as it is. */
 export async function keepMessage(db: Database, message: Tables['chat']): Promise<void> {
@@ -18,20 +19,45 @@ export async function deleteMessage(db: Database, lesson: string, message: strin
   await db.deleteFrom('chat').where('lesson', '=', lesson).where('message', '=', message).execute();
 }
 
-/** What was written from `fromMs` to `toMs`, in time. */
-export function chatBetween(
+export interface ChatSpan {
+  lesson: string;
+  /** The messages of this time, in ms since 1970, both ends included. */
+  fromMs: number;
+  toMs: number;
+  /** Where the page begins, and to which side it goes; from the start where neither is there. */
+  after?: string | undefined;
+  before?: string | undefined;
+}
+
+/** One page of what was written; `next` is where the next page to the same side begins. */
+export async function chatPage(
   db: Database,
-  lesson: string,
-  fromMs: number,
-  toMs: number,
-): Promise<ReplayIssued['chat']> {
-  return db
+  { lesson, fromMs, toMs, after, before }: ChatSpan,
+): Promise<ReplayChatPage> {
+  const isBack = before !== undefined;
+  const order = isBack ? 'desc' : 'asc';
+  const cursor = before ?? after;
+  const rows = await db
     .selectFrom('chat')
     .select(['message as id', 'name', 'role', 'text', 'sentAtMs'])
     .where('lesson', '=', lesson)
     .where('sentAtMs', '>=', fromMs)
     .where('sentAtMs', '<=', toMs)
-    .orderBy('sentAtMs')
-    .limit(MAX_REPLAYED)
+    .$if(cursor !== undefined, (query) => {
+      const [atMs = '0', id = ''] = cursor?.split('.') ?? [];
+      return query.where(({ eb, refTuple, tuple }) =>
+        eb(refTuple('sentAtMs', 'message'), isBack ? '<' : '>', tuple(Number(atMs), id)),
+      );
+    })
+    .orderBy('sentAtMs', order)
+    .orderBy('message', order)
+    .limit(PAGE_MESSAGES + 1)
     .execute();
+  let bytes = 0;
+  const fits = rows
+    .slice(0, PAGE_MESSAGES)
+    .filter(({ text }, index) => (bytes += Buffer.byteLength(text)) <= PAGE_BYTES || index === 0);
+  const last = fits.at(-1);
+  const next = last !== undefined && fits.length < rows.length ? `${last.sentAtMs}.${last.id}` : null;
+  return { messages: isBack ? fits.reverse() : fits, next };
 }

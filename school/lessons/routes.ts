@@ -15,8 +15,9 @@ import {
   WatermarkSet,
 } from '#shared/contract/rest.ts';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
-import { page, PAGED, sendPage } from '../http/paging.ts';
+import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
+import type { PlaybackLimits } from '../people/playback-limits.ts';
 import type { Recordings } from '../recordings/service.ts';
 import { isWatchable, replayOf } from '../recordings/store.ts';
 import type { Links } from './links.ts';
@@ -30,6 +31,7 @@ export interface LessonRoutes {
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
   limit: MiddlewareHandler<ApiEnv>;
+  limits: PlaybackLimits;
   /** What stands for the viewer at `ip`, or at the asking address, in the mark over a lesson's picture. */
   markOf: (context: ApiContext, lesson: string, ip?: string) => string;
 }
@@ -202,19 +204,25 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       tags,
       middleware: ownerOnly,
       summary: 'Who was in the class, and when.',
-      request: { params },
+      description: PAGED,
+      request: { params, query: arrivals },
       responses: {
         200: asJson('In the order of arrival.', Attendance),
-        ...refusals('unauthorized', 'not-found'),
+        ...refusals('bad-request', 'unauthorized', 'not-found'),
       },
     }),
-    async (context) => context.json(await lessons.attendance(context.req.valid('param').lesson), 200),
+    async (context) => {
+      const { limit, after } = context.req.valid('query');
+      const { people, next } = await lessons.attendance(context.req.valid('param').lesson, limit, after);
+      if (next !== null) linkNext(context, 'after', next);
+      return context.json(people, 200);
+    },
   );
 }
 
 /** What an invitation is traded for. */
 function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
-  const { lessons, recordings, links, admission, limit, markOf } = deps;
+  const { lessons, recordings, links, admission, limit, limits, markOf } = deps;
   api.openapi(
     createRoute({
       method: 'post',
@@ -243,16 +251,18 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
       path: '/lessons/{lesson}/playback',
       tags,
       security: ANYONE,
+      middleware: limits.byAddress,
       summary: 'Trade an invitation for playback addresses and the finished recordings.',
       request: { params, body: jsonBody(PlaybackCreate) },
       responses: {
         200: asJson('Where the class plays.', PlaybackIssued),
-        ...refusals(...ADMISSION_REFUSALS),
+        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
       },
     }),
     async (context) => {
       const { lesson } = context.req.valid('param');
-      await admission.roleIn(context, lesson, context.req.valid('json').invite);
+      const role = await admission.roleIn(context, lesson, context.req.valid('json').invite);
+      limits.takeFor(context, { lesson, role });
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const { watermark, interrupted } = await lessons.watching(lesson);
       const picture = interrupted ? ('interrupted' as const) : ('live' as const);

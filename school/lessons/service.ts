@@ -124,9 +124,14 @@ export class Lessons {
     await setWatermark(this.#deps.db, id, text);
   }
 
-  async attendance(id: string): Promise<Attendance> {
+  /** A page of `limit` at most, after the place that the `next` of another page names. */
+  async attendance(
+    id: string,
+    limit: number,
+    after?: string,
+  ): Promise<{ people: Attendance; next: string | null }> {
     await this.find(id);
-    return listAttendance(this.#deps.db, id);
+    return listAttendance(this.#deps.db, id, limit, after);
   }
 
   /**

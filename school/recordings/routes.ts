@@ -2,10 +2,17 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { LessonId, RecordingId } from '#shared/contract/ids.ts';
-import { PlaybackCreate, Recording, ReplayIssued } from '#shared/contract/rest.ts';
+import {
+  PlaybackCreate,
+  Recording,
+  ReplayChatPage,
+  ReplayChatQuery,
+  ReplayIssued,
+} from '#shared/contract/rest.ts';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
+import type { PlaybackLimits } from '../people/playback-limits.ts';
 import type { Recordings } from './service.ts';
 
 export interface RecordingRoutes {
@@ -13,12 +20,14 @@ export interface RecordingRoutes {
   admission: Admission;
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
+  limits: PlaybackLimits;
 }
 
 const params = z.object({ recording: RecordingId });
 const tags = ['recordings'];
 
-export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly }: RecordingRoutes): void {
+export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
+  const { recordings, admission, ownerOnly, limits } = deps;
   api.openapi(
     createRoute({
       method: 'get',
@@ -82,20 +91,45 @@ export function addRecordingRoutes(api: Api, { recordings, admission, ownerOnly 
       path: '/recordings/{recording}/playback',
       tags,
       security: ANYONE,
-      summary: 'Trade an invitation of its lesson for the replay, with the chat in time.',
+      middleware: limits.byAddress,
+      summary: 'Trade an invitation of its lesson for the replay.',
       request: {
         params,
         body: jsonBody(PlaybackCreate),
       },
       responses: {
         200: asJson('The replay.', ReplayIssued),
-        ...refusals(...ADMISSION_REFUSALS),
+        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
       },
     }),
     async (context) => {
       const invitation = await admission.read(context, context.req.valid('json').invite);
+      limits.takeFor(context, invitation);
       const { recording } = context.req.valid('param');
       return context.json(await recordings.replay(recording, invitation?.lesson ?? null), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/recordings/{recording}/chat',
+      tags,
+      security: ANYONE,
+      middleware: limits.byAddress,
+      summary: 'Trade an invitation of its lesson for a page of what was written while it was recorded.',
+      request: { params, body: jsonBody(ReplayChatQuery) },
+      responses: {
+        200: asJson('The page, in the order of time.', ReplayChatPage),
+        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+      },
+    }),
+    async (context) => {
+      const { invite, ...place } = context.req.valid('json');
+      const invitation = await admission.read(context, invite);
+      limits.takeFor(context, invitation);
+      const { recording } = context.req.valid('param');
+      return context.json(await recordings.chat(recording, invitation?.lesson ?? null, place), 200);
     },
   );
 }

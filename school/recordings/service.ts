@@ -2,12 +2,12 @@
 // is in the database.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
-import type { Recording, ReplayIssued } from '#shared/contract/rest.ts';
+import type { Recording, ReplayChatPage, ReplayChatQuery, ReplayIssued } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
 import { epochsOf } from '../access/store.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
-import { chatBetween } from '../lessons/chat.ts';
+import { chatPage } from '../lessons/chat.ts';
 import type { Links } from '../lessons/links.ts';
 import { findLesson } from '../lessons/store.ts';
 import type { Neighbours } from '../neighbours.ts';
@@ -66,18 +66,31 @@ export class Recordings {
   }
 
   /**
-   * The recording with its class's chat. `lesson` is the one that the caller was invited to, null for all.
+   * What the replay page shows. `lesson` is the one that the caller was invited to, null for all.
    * Throws LecternError `not-found`, or `ticket-invalid` if the recording is of another lesson.
    */
   async replay(id: string, lesson: string | null): Promise<ReplayIssued> {
-    const { db, now } = this.#deps;
+    const { db } = this.#deps;
     const row = await this.#find(id);
     if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
     const { title } = (await findLesson(db, row.lesson)) ?? { title: '' };
-    const isOver = FINAL.includes(row.state);
-    const endMs = isOver ? Math.max(row.startedAtMs + row.durationMs, row.endedAtMs ?? 0) : now();
-    const chat = await chatBetween(db, row.lesson, row.startedAtMs, endMs);
-    return { title, recording: await this.#view(row, await epochsOf(db, [row.lesson])), chat };
+    return { title, recording: await this.#view(row, await epochsOf(db, [row.lesson])) };
+  }
+
+  /** A page of what was written while the recording was made; `lesson` and refusals as in `replay`. */
+  async chat(
+    id: string,
+    lesson: string | null,
+    { after, before }: Pick<ReplayChatQuery, 'after' | 'before'>,
+  ): Promise<ReplayChatPage> {
+    const { db, now } = this.#deps;
+    // What was told is enough here: pages come often, and the gateway need not be asked for each.
+    const row = await findRecording(db, id);
+    if (row === undefined) throw new LecternError('not-found');
+    if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
+    const { startedAtMs, durationMs, endedAtMs } = row;
+    const toMs = FINAL.includes(row.state) ? Math.max(startedAtMs + durationMs, endedAtMs ?? 0) : now();
+    return chatPage(db, { lesson: row.lesson, fromMs: startedAtMs, toMs, after, before });
   }
 
   /**

@@ -106,15 +106,40 @@ export const Watermark = z.object({
   viewer: z.string().nullable(),
 });
 
-/** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange; `chat` is in time with it. */
-export const ReplayIssued = z.object({
-  title: z.string(),
-  recording: Recording,
-  chat: z.array(
-    z.object({ id: z.string(), name: z.string(), role: Role, text: z.string(), sentAtMs: z.number() }),
-  ),
-});
+/** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange. */
+export const ReplayIssued = z.object({ title: z.string(), recording: Recording });
 export type ReplayIssued = z.infer<typeof ReplayIssued>;
+
+/** A place in a chat: a time in ms since 1970, or a message as `<sentAtMs>.<id>`. */
+export const ChatCursor = z.string().regex(/^\d{1,15}(\.[A-Za-z0-9_-]{1,64})?$/);
+/**
+ * `POST /api/v1/recordings/:id/chat`: what was written after a place in its time, or before one; without
+ * either, from the start.
+ */
+export const ReplayChatQuery = z
+  .object({
+    invite: InviteToken,
+    after: ChatCursor.optional(),
+    before: ChatCursor.optional(),
+  })
+  .refine(({ after, before }) => after === undefined || before === undefined, {
+    error: 'takes `after` or `before`, not both',
+  });
+export type ReplayChatQuery = z.infer<typeof ReplayChatQuery>;
+export const ReplayMessage = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
+  text: z.string(),
+  sentAtMs: z.number(),
+});
+export type ReplayMessage = z.infer<typeof ReplayMessage>;
+/** In the order of time. `next` continues in the direction that was asked for; null where nothing follows. */
+export const ReplayChatPage = z.object({
+  messages: z.array(ReplayMessage),
+  next: ChatCursor.nullable(),
+});
+export type ReplayChatPage = z.infer<typeof ReplayChatPage>;
 
 /** `POST /api/v1/lessons/:id/revoke`. */
 export const AccessRevoked = z.object({

@@ -17,6 +17,7 @@ import {
   Lesson,
   PlaybackIssued,
   Recording,
+  ReplayChatPage,
   ReplayIssued,
   Session,
   TicketIssued,
@@ -156,9 +157,18 @@ export class Api {
     return this.#call('POST', `/lessons/${lesson}/playback`, PlaybackIssued, { invite });
   }
 
-  /** Exchanges an invitation for signed addresses of a recording, with the chat of its class. */
+  /** Exchanges an invitation for signed addresses of a recording. */
   issueReplay(recording: string, invite: string): Promise<ReplayIssued> {
     return this.#call('POST', `/recordings/${recording}/playback`, ReplayIssued, { invite });
+  }
+
+  /** A page of what was written in the class that was recorded. */
+  replayChat(
+    recording: string,
+    invite: string,
+    place: { after: string } | { before: string },
+  ): Promise<ReplayChatPage> {
+    return this.#call('POST', `/recordings/${recording}/chat`, ReplayChatPage, { invite, ...place });
   }
 
   async #call<T extends z.ZodType>(

@@ -1,7 +1,8 @@
 // One recording as it is watched: its addresses, its player, and its chat in time with the picture.
 import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { ReplayIssued } from '#shared/contract/rest.ts';
+import type { ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
+import { ChatPages } from '../engine/player/chat-pages.ts';
 import type { Clock, LevelChoice } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
@@ -9,7 +10,7 @@ import { Timeline } from '../engine/player/timeline.ts';
 import { codeOf, passes } from './session.svelte.ts';
 
 export type { LevelChoice };
-export type ReplayChat = ReplayIssued['chat'][number] & {
+export type ReplayChat = ReplayMessage & {
   /** When it was written, in seconds of the replay. */
   readonly atS: number;
 };
@@ -56,19 +57,34 @@ export class ReplayStore {
   #closed = false;
   #cancelAsk: () => void = () => undefined;
 
+  readonly #pages: ChatPages;
+  #messages = $state.raw<readonly ReplayMessage[]>([]);
+  #chatState = $state<'loading' | 'failed' | 'ready'>('loading');
+  #hasEarlierChat = $state(false);
+  #hasNoChat = $state(false);
+
   readonly #chat = $derived.by((): readonly ReplayChat[] => {
     const phase = this.#phase;
     if (phase.name !== 'ready') return [];
-    const { chat, recording } = phase.issued;
+    const { recording } = phase.issued;
     const atS = (sentAtMs: number) =>
       this.#timeline.empty ? (sentAtMs - recording.startedAtMs) / 1_000 : this.#timeline.positionOf(sentAtMs);
-    return chat
-      .map((message) => ({ ...message, atS: Math.max(0, atS(message.sentAtMs)) }))
-      .toSorted((a, b) => a.sentAtMs - b.sentAtMs);
+    return this.#messages.map((message) => ({ ...message, atS: Math.max(0, atS(message.sentAtMs)) }));
   });
 
   constructor(options: ReplayOptions) {
     this.#options = options;
+    const { api, recording, invite, clock } = options;
+    this.#pages = new ChatPages({
+      ask: (place) => api.replayChat(recording, invite, place),
+      clock,
+      changed: () => {
+        this.#messages = this.#pages.messages;
+        this.#chatState = this.#pages.state;
+        this.#hasEarlierChat = this.#pages.hasEarlier;
+        this.#hasNoChat = this.#pages.isEmpty;
+      },
+    });
     void this.#ask();
   }
 
@@ -84,8 +100,39 @@ export class ReplayStore {
     return this.#levels;
   }
 
+  /** The messages around the place that is played. */
   get chat(): readonly ReplayChat[] {
     return this.#chat;
+  }
+
+  get chatState(): 'loading' | 'failed' | 'ready' {
+    return this.#chatState;
+  }
+
+  /** More was written before the first of `chat`. */
+  get hasEarlierChat(): boolean {
+    return this.#hasEarlierChat;
+  }
+
+  /** Nobody wrote anything in this class. */
+  get hasNoChat(): boolean {
+    return this.#hasNoChat;
+  }
+
+  /** The picture is at `positionS`: its chat is loaded. */
+  chatAt(positionS: number): void {
+    const phase = this.#phase;
+    if (phase.name !== 'ready') return;
+    const { startedAtMs } = phase.issued.recording;
+    const wallMs = this.#timeline.empty
+      ? startedAtMs + positionS * 1_000
+      : this.#timeline.wallMsAt(positionS);
+    this.#pages.moveTo(Math.max(0, Math.round(wallMs)));
+  }
+
+  /** Loads what was written before the first of `chat`. */
+  earlierChat(): Promise<void> {
+    return this.#pages.earlier();
   }
 
   get autoplay(): 'playing' | 'muted' | 'blocked' {
@@ -127,6 +174,7 @@ export class ReplayStore {
   close(): void {
     this.#closed = true;
     this.#cancelAsk();
+    this.#pages.close();
     this.#player?.close();
   }
 

@@ -92,6 +92,7 @@ describe('the OpenAPI document', () => {
         'post /api/v1/lessons/{lesson}/publish-key',
         'post /api/v1/lessons/{lesson}/revoke',
         'post /api/v1/lessons/{lesson}/tickets',
+        'post /api/v1/recordings/{recording}/chat',
         'post /api/v1/recordings/{recording}/playback',
         'post /api/v1/session',
         'put /api/v1/access',

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RecordingInfo, ServiceEvent } from '#shared/contract/internal.ts';
-import { Attendance, Lesson, PlaybackIssued, Recording, ReplayIssued } from '#shared/contract/rest.ts';
+import {
+  Attendance,
+  Lesson,
+  PlaybackIssued,
+  Recording,
+  ReplayChatPage,
+  ReplayIssued,
+} from '#shared/contract/rest.ts';
 import { checkPlayback } from '#server/playback-sign.ts';
 import { codeOf, inviteIn, startTestSchool, API_KEY, type TestSchool } from './support.ts';
 
@@ -304,8 +311,12 @@ describe('the class as the school hears of it', () => {
       school.call('POST', '/recordings/recording5/playback', { invite: inviteIn(link) });
     const issued = ReplayIssued.parse((await replay(lesson.links.watch)).body);
     assert.equal(issued.title, 'Cells');
+    const chatOf = (link: string, place = {}) =>
+      school.call('POST', '/recordings/recording5/chat', { invite: inviteIn(link), ...place });
+    const { messages, next } = ReplayChatPage.parse((await chatOf(lesson.links.watch)).body);
+    assert.equal(next, null);
     assert.deepEqual(
-      issued.chat.map(({ id, text, sentAtMs }) => ({ id, text, sentAtMs })),
+      messages.map(({ id, text, sentAtMs }) => ({ id, text, sentAtMs })),
       [
         { id: 'm1', text: 'Good morning', sentAtMs: T0 + 1_000 },
         { id: 'm2', text: 'Thank you', sentAtMs: T0 + 59_000 },
@@ -314,6 +325,9 @@ describe('the class as the school hears of it', () => {
     const { replay: page } = issued.recording;
     assert.equal((await replay(page)).status, 200, 'its own link opens it');
     assert.equal(codeOf(await replay(other.links.teacher)), 'ticket-invalid');
+    assert.equal(codeOf(await chatOf(other.links.teacher)), 'ticket-invalid');
+    assert.equal(codeOf(await chatOf(lesson.links.watch, { after: "0' or 1" })), 'bad-request');
+    assert.equal(codeOf(await chatOf(lesson.links.watch, { after: '0', before: '9' })), 'bad-request');
     const owner = await school.owner('POST', '/recordings/recording5/playback', {});
     assert.equal(owner.status, 200);
     const anonymous = await school.call('POST', '/recordings/recording5/playback', {});

@@ -23,6 +23,13 @@ export class Timeline {
     }
     return positionS;
   }
+
+  /** What the wall showed at the replay's second `positionS`; 0 without marks. */
+  wallMsAt(positionS: number): number {
+    const [first] = this.#marks;
+    const mark = this.#marks.findLast(({ startS }) => startS <= positionS) ?? first;
+    return mark === undefined ? 0 : mark.wallMs + (positionS - mark.startS) * 1_000;
+  }
 }
 
 /**

@@ -1,0 +1,32 @@
+// How often playback may be asked for: by one address, and by all who hold one invitation. A class behind
+// one address asks in the same minute, and one visitor must not keep the school busy.
+import type { MiddlewareHandler } from 'hono';
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Invite } from '#shared/contract/tickets.ts';
+import { limitRate, type ApiContext, type ApiEnv } from '../http/api.ts';
+import { TokenBuckets } from '../http/token-bucket.ts';
+
+const ADDRESS_RATE = { capacity: 300, perSecond: 20 };
+const INVITE_RATE = { capacity: 2_000, perSecond: 100 };
+
+export interface PlaybackLimits {
+  /** Before anything is read or checked. */
+  readonly byAddress: MiddlewareHandler<ApiEnv>;
+  /** Once the invitation is known to be good; null is the owner. Throws LecternError `rate-limited`. */
+  takeFor(context: ApiContext, invitation: Invite | null): void;
+}
+
+/** `now` is the time in ms. */
+export function playbackLimits(ipOf: (context: ApiContext) => string, now: () => number): PlaybackLimits {
+  const invitations = new TokenBuckets({ ...INVITE_RATE, now });
+  return {
+    byAddress: limitRate(new TokenBuckets({ ...ADDRESS_RATE, now }), ipOf),
+    takeFor(context, invitation) {
+      if (invitation === null) return;
+      const waitS = invitations.take(`${invitation.lesson} ${invitation.role}`);
+      if (waitS === 0) return;
+      context.header('retry-after', String(waitS));
+      throw new LecternError('rate-limited');
+    },
+  };
+}
