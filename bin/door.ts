@@ -9,6 +9,7 @@ import { clientOf } from '#server/forwarded.ts';
 import { sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
+import { VERSION } from '#server/version.ts';
 import { TlsFront, type Identity } from '#server/tls.ts';
 import { isLoopback, setForwarded } from './door/forwarded.ts';
 import { allMetrics, readiness } from './door/health.ts';
@@ -157,7 +158,7 @@ class FrontDoor implements Door {
       } else if (place === 'page') {
         this.#pages(request, response, path);
       } else if (place === 'health') {
-        sendJson(response, 200, { ok: true });
+        sendJson(response, 200, { ok: true, version: VERSION });
       } else if (place === 'ready') {
         void readiness(this.#options.origins).then((all) => sendJson(response, all.ok ? 200 : 503, all));
       } else if (place === 'metrics' && isLoopback(clientOf(request, this.#options.trustedProxies).ip)) {

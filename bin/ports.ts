@@ -144,14 +144,21 @@ export async function settlePorts(
   return settled;
 }
 
+/** An address of this machine at which something that listens on LECTERN_HOST answers. */
+function outerHost({ LECTERN_HOST: host }: Settings): string {
+  const one = host === '0.0.0.0' || host === '::' ? INNER_HOST : host;
+  return one.includes(':') ? `[${one}]` : one;
+}
+
+/** Where this machine's door is for programs of the machine; with TLS, monitors need none. */
+export const doorOrigin = (settings: Settings): string =>
+  `http://${outerHost(settings)}:${settings.LECTERN_PORT}`;
+
 /** Where this machine's own services are, as origins. */
 export function localOrigins(settings: Settings): Record<'school' | 'gateway' | 'sfu', string> {
-  const { LECTERN_HOST: host } = settings;
-  // One address of the machine alone, if it is not one that stands for all of them.
-  const outer = host === '0.0.0.0' || host === '::' ? INNER_HOST : host;
   return {
     school: `http://${INNER_HOST}:${settings.LECTERN_SCHOOL_PORT}`,
-    gateway: `http://${outer.includes(':') ? `[${outer}]` : outer}:${settings.LECTERN_GATEWAY_PORT}`,
+    gateway: `http://${outerHost(settings)}:${settings.LECTERN_GATEWAY_PORT}`,
     sfu: `http://${INNER_HOST}:${settings.LECTERN_SFU_PORT}`,
   };
 }

@@ -7,6 +7,7 @@ import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { publicUrl, readSettings, type Settings } from '#server/settings.ts';
 import { readIdentity } from '#server/tls.ts';
+import { VERSION } from '#server/version.ts';
 import { createDoor } from './door.ts';
 import { createLogLines } from './log-lines.ts';
 import { findPortProblems, localOrigins, settlePorts } from './ports.ts';
@@ -123,6 +124,7 @@ function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefin
 
 async function start(): Promise<void> {
   const given = settingsOrExit();
+  process.stderr.write(`Lectern ${VERSION}\n`);
   const { signal } = stopping;
   const workers = given.LECTERN_WORKERS ?? availableParallelism();
   const problems = await findPortProblems(given, workers);
@@ -183,7 +185,10 @@ async function start(): Promise<void> {
   if (pretty) {
     process.stdout.write(`\nLectern is ready. Open this link to sign in: ${ownerLink}\n\n`);
   } else {
-    log.info({ url, gatewayUrl: settings.LECTERN_GATEWAY_URL, ownerLink, pid: process.pid }, 'ready');
+    log.info(
+      { url, gatewayUrl: settings.LECTERN_GATEWAY_URL, ownerLink, version: VERSION, pid: process.pid },
+      'ready',
+    );
   }
 }
 

@@ -17,7 +17,12 @@ const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 /** A file or folder of this repository, named in running text. */
 const REPOSITORY_PATH = /`((?:bin|docs|gateway|school|server|sfu|shared|tests|web)\/[^`\s<*…{]+)`/g;
 
-const PAGES = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: ROOT }).sort()];
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  ...globSync('docs/**/*.md', { cwd: ROOT }).sort(),
+];
 const text = (page: string) => readFileSync(join(ROOT, page), 'utf8');
 
 /** Every block of `language` in the pages, with where it is. */

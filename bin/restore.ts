@@ -1,0 +1,39 @@
+// `npm run restore -- <folder>`: puts a backup into a data folder that is empty.
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readSettings } from '#server/settings.ts';
+import { VERSION } from '#server/version.ts';
+import { copyData } from './data/copy.ts';
+import { isNewer, MANIFEST, readManifest } from './data/manifest.ts';
+import { runCommand } from './data/command.ts';
+import { findRunning } from './running.ts';
+import { SetupError } from './setup/run.ts';
+
+await runCommand(async ([folder]) => {
+  if (folder === undefined) throw new SetupError('Say where from: npm run restore -- /var/backups/lectern');
+  const settings = readSettings();
+  const { LECTERN_DATA: data } = settings;
+  const from = resolve(folder);
+  const { lectern, madeAtMs, bytes } = readManifest(from);
+  if (isNewer(lectern, VERSION)) {
+    throw new SetupError(`Lectern ${lectern} made this backup, and this is ${VERSION}: upgrade first.`);
+  }
+  if ((await findRunning(settings)) !== undefined) {
+    throw new SetupError(`Lectern runs on port ${settings.LECTERN_PORT}: stop it first.`);
+  }
+  if (existsSync(data) && readdirSync(data).length > 0) {
+    throw new SetupError(`${data} is not empty: move it away, or set LECTERN_DATA to another folder.`);
+  }
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const { bavail, bsize } = statfsSync(data);
+  if (bavail * bsize < bytes) throw new SetupError(`There is too little room for it on the disk of ${data}.`);
+  try {
+    const { files } = await copyData(from, data);
+    rmSync(join(data, MANIFEST));
+    return `${data} is as it was on ${new Date(madeAtMs).toLocaleString()}: ${files - 1} files. Start Lectern.`;
+  } catch (error) {
+    // Half a data folder would start, without what is missing.
+    for (const name of readdirSync(data)) rmSync(join(data, name), { recursive: true });
+    throw error;
+  }
+});
