@@ -62,9 +62,10 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
     owned.push(() => rooms.free());
     const internal = internalApi(rooms, secrets.internal);
     const decide = askGateway(settings.LECTERN_GATEWAY_URL, secrets.internal);
+    const proxies = trustedProxies(settings.LECTERN_TRUSTED_PROXIES);
     const endpoint = {
       links: iceServerLinks(settings.LECTERN_ICE_SERVERS ?? ''),
-      trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
+      trustedProxies: proxies,
       log,
     };
     const whep = new Endpoint({ ...endpoint, name: 'whep', open: whepOpener(rooms, decide) });
@@ -79,8 +80,9 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
       };
       served().catch((error: unknown) => sendError(response, error, log, request.url));
     });
-    const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, log });
-    const metrics = sfuMetrics({ rooms, workers, sockets: signalling.size, outbox: outbox.size });
+    const signalling = serveSignalling({ http, rooms, secret: secrets.ticket, trustedProxies: proxies, log });
+    const { size: sockets, refusals } = signalling;
+    const metrics = sfuMetrics({ rooms, workers, sockets, refusals, outbox: outbox.size });
     const port = await listenForDoor(http, settings);
     owned.push(() => closeServer(http));
     owned.push(() => signalling.close());

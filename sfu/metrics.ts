@@ -1,19 +1,22 @@
 // What Prometheus reads of the interactive plane, beside the process's own figures.
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { createMetrics } from '#server/service.ts';
 import type { Workers } from './media/workers.ts';
 import type { Rooms } from './room/rooms.ts';
+import type { Refusals } from './signalling/refusals.ts';
+import type { Tally } from './tally.ts';
 
 export interface Measured {
   readonly rooms: Rooms;
   readonly workers: Workers;
   readonly sockets: () => number;
+  readonly refusals: Refusals;
   /** Events that wait for `school`. */
   readonly outbox: () => number;
 }
 
 /** Makes the registry; every figure is read when somebody asks. */
-export function sfuMetrics({ rooms, workers, sockets, outbox }: Measured): Registry {
+export function sfuMetrics({ rooms, workers, sockets, refusals, outbox }: Measured): Registry {
   const registry = createMetrics('sfu');
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -33,6 +36,22 @@ export function sfuMetrics({ rooms, workers, sockets, outbox }: Measured): Regis
   gauge('consumers', 'mediasoup consumers', () => workers.census.counts.consumers);
   gauge('worker_deaths', 'Media workers that died', () => workers.deaths);
   gauge('outbox_events', 'Events that wait for school', outbox);
+  const counter = (name: string, help: string, tally: Tally<string>) =>
+    new Counter({
+      name: `lectern_sfu_${name}_total`,
+      help,
+      labelNames: ['reason'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [reason, count] of tally.entries()) this.inc({ reason }, count);
+      },
+    });
+  counter('sockets_cut', 'Signalling sockets that were cut off', refusals.cuts);
+  counter('handshakes_refused', 'Sockets that were not let in', refusals.handshakes);
+  counter('joins_refused', 'Joins that were refused', refusals.joins);
+  counter('chat_refused', 'Chat messages that were refused', refusals.chat);
+  counter('requests_refused', 'Other requests that were refused', refusals.others);
   const memory = new Gauge({
     name: 'lectern_sfu_worker_memory_bytes',
     help: 'Most resident memory of each media worker',

@@ -135,7 +135,9 @@ export class Room {
     const known = this.#members.get(ticket.sub);
     const kept = known?.session;
     if (known !== undefined && kept?.media.intact === true) {
-      if (known.link === link || kept.id === entrance.session) {
+      // It has the snapshot and all facts since: whoever lost the answer comes by a new socket.
+      if (known.link === link) throw new LecternError('conflict', 'You are in this room already.');
+      if (kept.id === entrance.session) {
         this.#members.resume(known, link);
         return this.#snapshot(known, kept, true);
       }

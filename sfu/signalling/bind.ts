@@ -8,15 +8,10 @@ import { check } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Rooms } from '../room/rooms.ts';
 import { permissionFor } from '../room/rules.ts';
-import { TokenBucket } from './bucket.ts';
 import { HANDLERS, type Handler, type PeerRequest } from './handlers.ts';
 import type { SocketLink } from './link.ts';
-
-/** A burst as large as a layout of many tiles makes it, then a steady rate. */
-const BURST = 200;
-const REQUESTS_PER_SECOND = 40;
-/** A socket that goes on after this many refusals for its rate is cut off. */
-const MAX_FLOOD = 2_000;
+import type { Allowance } from './rates.ts';
+import type { Refusals } from './refusals.ts';
 
 export interface Bound {
   readonly socket: Socket;
@@ -24,7 +19,11 @@ export interface Bound {
   readonly ticket: Ticket;
   /** The session of the handshake. */
   readonly session: string | undefined;
+  readonly allowance: Allowance;
+  /** Called for each join that succeeded. */
+  readonly onJoined: () => void;
   readonly rooms: Rooms;
+  readonly refusals: Refusals;
   readonly log: Log;
 }
 
@@ -32,43 +31,49 @@ type Acknowledge = (answer: Ack<unknown>) => void;
 
 /** Answers the requests of a socket until it is gone. */
 export function bind(bound: Bound): void {
-  const { socket, link, log } = bound;
-  const bucket = new TokenBucket(BURST, REQUESTS_PER_SECOND, Date.now());
-  let refused = 0;
+  const { socket, link, allowance, refusals, log } = bound;
+  let joining = false;
+
+  const refuse = (name: string, error: unknown, acknowledge: Acknowledge) => {
+    if (!(error instanceof LecternError)) log.error({ err: error, request: name }, 'request failed');
+    const { code, message } = error instanceof LecternError ? error : new LecternError('internal-error');
+    refusals.count(name, code);
+    acknowledge({ ok: false, error: { code, message } });
+  };
 
   const answer = async (name: string, input: unknown, acknowledge: Acknowledge) => {
-    const joining = name === 'room:join';
-    if (joining) link.hold();
     try {
-      acknowledge({ ok: true, data: await run(bound, name, input) });
+      if (!allowance.request(name, Date.now())) throw new LecternError('rate-limited');
+      if (name !== 'room:join') {
+        acknowledge({ ok: true, data: await run(bound, name, input) });
+        return;
+      }
+      if (joining) throw new LecternError('conflict', 'This join is under way.');
+      joining = true;
+      link.hold();
+      try {
+        acknowledge({ ok: true, data: await join(bound, check(REQUESTS[name].in, input)) });
+      } finally {
+        joining = false;
+        link.release();
+      }
+      bound.onJoined();
     } catch (error) {
-      if (!(error instanceof LecternError)) log.error({ err: error, request: name }, 'request failed');
-      const { code, message } = error instanceof LecternError ? error : new LecternError('internal-error');
-      acknowledge({ ok: false, error: { code, message } });
-    } finally {
-      if (joining) link.release();
+      refuse(name, error, acknowledge);
     }
   };
 
   socket.onAny((name: string, ...args: unknown[]) => {
     const last = args.at(-1);
-    // Without a way to answer there is no request.
+    // Without a way to answer there is no request. The connection counts them all the same.
     if (typeof last !== 'function') return;
-    const acknowledge = last as Acknowledge;
-    if (!bucket.take(Date.now())) {
-      refused += 1;
-      const { code, message } = new LecternError('rate-limited');
-      acknowledge({ ok: false, error: { code, message } });
-      if (refused >= MAX_FLOOD) socket.disconnect(true);
-      return;
-    }
-    void answer(name, args.length === 1 ? {} : args[0], acknowledge);
+    void answer(name, args.length === 1 ? {} : args[0], last as Acknowledge);
   });
 }
 
 async function run(bound: Bound, name: string, input: unknown): Promise<unknown> {
-  if (!isRequest(name)) throw new LecternError('bad-request', 'There is no such request.');
-  if (name === 'room:join') return join(bound, check(REQUESTS[name].in, input));
+  if (!isRequest(name) || name === 'room:join')
+    throw new LecternError('bad-request', 'There is no such request.');
   return call(bound, name, input);
 }
 

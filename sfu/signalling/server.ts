@@ -7,8 +7,15 @@ import type { Ticket } from '#shared/contract/tickets.ts';
 import { check } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Rooms } from '../room/rooms.ts';
+import { clientOf } from '#server/forwarded.ts';
 import { bind } from './bind.ts';
+import { Callers, type Visit } from './callers.ts';
+import { guardConnection, terminate, type Connection } from './connection.ts';
 import { SocketLink } from './link.ts';
+import { guardPolling } from './polling.ts';
+import type { Allowance } from './rates.ts';
+import { Refusals, type SocketEnd } from './refusals.ts';
+import { Strangers } from './strangers.ts';
 import { ticketVerifier } from './ticket.ts';
 
 /** A socket that answers no ping for this long in all is lost: a dead network shows within 10 s. */
@@ -24,12 +31,14 @@ export interface SignallingOptions {
   readonly rooms: Rooms;
   /** Signs tickets. */
   readonly secret: string;
+  readonly trustedProxies: ReadonlySet<string>;
   readonly log: Log;
 }
 
 export interface Signalling {
   /** How many sockets are connected. */
   size(): number;
+  readonly refusals: Refusals;
   close(): void;
 }
 
@@ -37,45 +46,85 @@ export interface Signalling {
 interface Guest {
   readonly ticket: Ticket;
   readonly session: string | undefined;
+  readonly allowance: Allowance;
+}
+
+/** What all sockets of a server share. */
+interface Shared {
+  readonly rooms: Rooms;
+  readonly callers: Callers;
+  readonly refusals: Refusals;
+  readonly log: Log;
 }
 
 /**
  * Serves socket.io at `/socket.io/` of `http`. There is no CORS: the page comes from the same origin
  * through the door, and other origins cannot read what polling answers.
  */
-export function serveSignalling({ http, rooms, secret, log }: SignallingOptions): Signalling {
+export function serveSignalling({ http, rooms, secret, trustedProxies, log }: SignallingOptions): Signalling {
   const verify = ticketVerifier(secret);
   const guests = new WeakMap<Socket, Guest>();
+  const refusals = new Refusals();
+  const callers = new Callers(Date.now);
+  const strangers = new Strangers();
   const io = new Server(http, {
     transports: ['websocket', 'polling'],
     maxHttpBufferSize: MAX_SIGNAL_BYTES,
+    // A compressor for each answer costs more memory than what is left to send.
+    httpCompression: false,
     serveClient: false,
     pingInterval: PING_INTERVAL_MS,
     pingTimeout: PING_TIMEOUT_MS,
     connectTimeout: HANDSHAKE_MS,
+    allowRequest(request, allow) {
+      const fits = strangers.fits(clientOf(request, trustedProxies).ip);
+      if (!fits) refusals.count('handshake', 'rate-limited');
+      allow(fits ? null : 'Too many connections wait for their ticket.', fits);
+    },
+  });
+  const cut = (conn: Connection, reason: SocketEnd) => {
+    refusals.cuts.add(reason);
+    log.info({ reason, address: clientOf(conn.request, trustedProxies).ip }, 'a socket was cut off');
+  };
+  guardPolling(io.engine, () => refusals.cuts.add('unread'));
+  io.engine.on('connection', (conn: Connection) => {
+    strangers.enter(conn, clientOf(conn.request, trustedProxies).ip);
+    conn.once('close', () => strangers.leave(conn));
+    guardConnection(conn, (reason) => cut(conn, reason));
   });
 
   io.use((socket, next) => {
     const admit = async () => {
+      // One connection shows one ticket, once.
+      if (!strangers.shows(socket.conn)) throw new LecternError('bad-request');
       const { ticket: token, session } = check(Handshake, socket.handshake.auth);
       const ticket = await verify(token);
+      const allowance = callers.admit(ticket);
       rooms.enter(ticket);
-      guests.set(socket, { ticket, session });
+      guests.set(socket, { ticket, session, allowance });
+      strangers.leave(socket.conn);
     };
     admit().then(
       () => next(),
-      (error: unknown) => next(refusal(error, log)),
+      (error: unknown) => {
+        const refused = asRefusal(error, log);
+        refusals.count('handshake', refused.code);
+        // socket.io hands `data` of the error to the client's `connect_error`.
+        next(Object.assign(new Error(refused.message), { data: refused.toBody() }));
+        setImmediate(() => socket.conn.close());
+      },
     );
   });
 
   io.on('connection', (socket) => {
     const guest = guests.get(socket);
     if (guest === undefined) socket.disconnect(true);
-    else welcome(socket, guest, rooms, log);
+    else welcome(socket, guest, { rooms, callers, refusals, log }, (reason) => cut(socket.conn, reason));
   });
 
   return {
     size: () => io.engine.clientsCount,
+    refusals,
     close() {
       // Only the connections are cut, without a goodbye: to a client that is a lost network, and it
       // comes back by itself. The HTTP server is left to its owner.
@@ -84,8 +133,13 @@ export function serveSignalling({ http, rooms, secret, log }: SignallingOptions)
   };
 }
 
-function welcome(socket: Socket, { ticket, session }: Guest, rooms: Rooms, log: Log): void {
-  const link = new SocketLink(socket);
+function welcome(
+  socket: Socket,
+  { ticket, session, allowance }: Guest,
+  { rooms, callers, refusals, log }: Shared,
+  cut: (reason: SocketEnd) => void,
+): void {
+  const link = new SocketLink(socket, () => cut('unsent'));
   const room = () => rooms.get(ticket.room);
   let expiry: NodeJS.Timeout | undefined;
   const watchExpiry = () => {
@@ -100,11 +154,24 @@ function welcome(socket: Socket, { ticket, session }: Guest, rooms: Rooms, log: 
     link.close();
   };
   watchExpiry();
+  const visit: Visit = {
+    giveWay(reason) {
+      cut(reason);
+      // A page that was told does not come again by itself, and put out another in its turn.
+      if (reason === 'too-many') {
+        link.send('room:closed', { reason: 'replaced' });
+        link.close();
+      } else terminate(socket.conn);
+    },
+  };
+  callers.enter(ticket, visit);
   socket.on('disconnect', () => {
     clearTimeout(expiry);
+    callers.leave(ticket, visit);
     room()?.lost(ticket.sub, link);
   });
-  bind({ socket, link, ticket, session, rooms, log });
+  const onJoined = () => callers.joined(ticket, visit);
+  bind({ socket, link, ticket, session, allowance, onJoined, rooms, refusals, log });
   Promise.resolve()
     .then(() => rooms.enter(ticket).welcome(ticket, link))
     .then(
@@ -117,9 +184,8 @@ function welcome(socket: Socket, { ticket, session }: Guest, rooms: Rooms, log: 
     );
 }
 
-/** socket.io hands `data` of the error to the client's `connect_error`. */
-function refusal(error: unknown, log: Log): Error {
-  if (!(error instanceof LecternError)) log.error({ err: error }, 'handshake failed');
-  const refused = error instanceof LecternError ? error : new LecternError('internal-error');
-  return Object.assign(new Error(refused.message), { data: refused.toBody() });
+function asRefusal(error: unknown, log: Log): LecternError {
+  if (error instanceof LecternError) return error;
+  log.error({ err: error }, 'handshake failed');
+  return new LecternError('internal-error');
 }

@@ -21,6 +21,7 @@ export const ERRORS = {
   'not-live': { status: 404, message: 'Nothing is being broadcast on this channel now.' },
   'room-closed': { status: 410, message: 'This class has ended.' },
   'room-full': { status: 503, message: 'This room is full.' },
+  'chat-full': { status: 403, message: 'Nothing more can be written in this class.' },
   'not-joined': { status: 409, message: 'Join the room first.' },
   'peer-removed': { status: 403, message: 'The teacher removed you from this class.' },
   'session-replaced': { status: 409, message: 'You joined this class in another tab.' },

@@ -18,7 +18,7 @@ import { Emitter } from './emitter.ts';
 import type { EncodedOptions } from './encoded/encoded-publications.ts';
 import { MediaSession } from './media-session.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Notice, Phase } from './phases.ts';
+import { JOIN_RETRYABLE, type Notice, type Phase } from './phases.ts';
 import type { NetworkPort } from './ports.ts';
 import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
@@ -286,10 +286,13 @@ export class Classroom extends Emitter<ClassroomEvents> {
       const code = error instanceof LecternError ? error.code : 'internal-error';
       if (code === 'room-closed') this.#end({ name: 'ended', reason: 'ended' });
       else if (code === 'peer-removed') this.#end({ name: 'ended', reason: 'removed' });
-      else if (code === 'service-unavailable' || code === 'internal-error' || code === 'conflict') {
+      else if (JOIN_RETRYABLE.has(code)) {
         // Lost connections come back through a welcome; one that stands but did not answer is asked again.
         this.#again = setTimeout(() => {
-          if (this.#signalling.state.name === 'connected') void this.#enter();
+          if (this.#signalling.state.name !== 'connected') return;
+          // The room has this socket as joined: the answer was lost, and it gives none twice.
+          if (code === 'conflict') this.#signalling.reconnect();
+          else void this.#enter();
         }, JOIN_RETRY_MS);
       } else this.#end({ name: 'refused', code });
     }

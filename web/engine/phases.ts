@@ -31,3 +31,11 @@ export type Notice =
       readonly problem: DeviceProblem;
     }
   | { readonly type: 'refused'; readonly source: TabSource; readonly code: ErrorCode };
+
+/** Refusals of a join that pass: it is asked again, after `conflict` on another socket. */
+export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'service-unavailable',
+  'internal-error',
+  'rate-limited',
+  'conflict',
+]);

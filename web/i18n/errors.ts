@@ -26,6 +26,8 @@ export const t = defineMessages({
     endedText: 'If it was recorded, the watch link leads to the replay.',
     fullTitle: 'This room is full',
     fullText: 'You can still watch: ask the teacher for the watch link.',
+    chatFullTitle: 'The chat is full',
+    chatFullText: 'Your share of this class’s chat, or all of it, is used up: nothing more can be sent.',
     removedTitle: 'You were removed from this class',
     removedText: 'If that was a mistake, speak with the teacher.',
     replacedTitle: 'You are in this class in another tab',
@@ -69,6 +71,8 @@ export const t = defineMessages({
     endedText: '如果课程有录制，可通过观看链接进入回放。',
     fullTitle: '教室已满',
     fullText: '你仍可观看直播：请向老师索取观看链接。',
+    chatFullTitle: '聊天已满',
+    chatFullText: '你的发言或本节课的聊天内容已达上限，无法继续发送。',
     removedTitle: '你已被移出课堂',
     removedText: '如果是误操作，请联系老师。',
     replacedTitle: '你已在另一个标签页进入课堂',
@@ -99,6 +103,7 @@ type Family =
   | 'signIn'
   | 'ended'
   | 'full'
+  | 'chatFull'
   | 'removed'
   | 'replaced'
   | 'busy'
@@ -129,6 +134,7 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'not-live': 'notLive',
   'room-closed': 'ended',
   'room-full': 'full',
+  'chat-full': 'chatFull',
   'not-joined': 'conflict',
   'peer-removed': 'removed',
   'session-replaced': 'replaced',

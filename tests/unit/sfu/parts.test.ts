@@ -8,13 +8,13 @@ import { createLog } from '#server/log.ts';
 import { openJournal } from '../../../sfu/journal.ts';
 import { listenInfos } from '../../../sfu/media/listen.ts';
 import * as shapes from '../../../sfu/media/shapes.ts';
-import { TokenBucket } from '../../../sfu/signalling/bucket.ts';
+import { TokenBucket } from '../../../sfu/room/bucket.ts';
 
 const silent = createLog({ LECTERN_LOG: 'silent' }, 'test');
 
 describe('the token bucket', () => {
   test('lets a burst through, then a steady rate', () => {
-    const bucket = new TokenBucket(3, 2, 0);
+    const bucket = new TokenBucket({ size: 3, perSecond: 2 }, 0);
     assert.deepEqual(
       [0, 0, 0, 0].map((at) => bucket.take(at)),
       [true, true, true, false],
@@ -30,7 +30,7 @@ describe('the token bucket', () => {
   });
 
   test('is not fooled by a clock that goes back', () => {
-    const bucket = new TokenBucket(1, 1, 10_000);
+    const bucket = new TokenBucket({ size: 1, perSecond: 1 }, 10_000);
     assert.equal(bucket.take(10_000), true);
     assert.equal(bucket.take(5_000), false);
     assert.equal(bucket.take(5_500), false);
