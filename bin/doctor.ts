@@ -1,37 +1,20 @@
 // `npm run doctor`: looks at everything that Lectern needs of this machine, and changes nothing.
-import { existsSync, statfsSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, freemem, totalmem } from 'node:os';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { dirname, join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { readSettings, type Settings } from '#server/settings.ts';
+import { VERSION } from '#server/version.ts';
+import { address } from './doctor/address.ts';
+import { certificate } from './doctor/certificate.ts';
+import { dataFolder } from './doctor/data.ts';
+import { good, lacking, lineOf, wrong, type Finding } from './doctor/finding.ts';
+import { clock, machine, udp } from './doctor/machine.ts';
 import { findPortProblems } from './ports.ts';
+import { findRunning, type RunningLectern } from './running.ts';
 import { hasApt, mayInstall } from './setup/apt.ts';
 import { chromiumHint, findChromium } from './setup/chromium.ts';
 import { ffmpegHint, findFfmpeg } from './setup/ffmpeg.ts';
 import { isPageBuilt } from './setup/page.ts';
 import { findWorker } from './setup/worker-cache.ts';
 import { usualBuildTime } from './setup/worker.ts';
-
-const GIB = 1024 ** 3;
-/** A class of an hour, all layers recorded, is about 1.5 GiB. */
-const DISK_WANTED_BYTES = 5 * GIB;
-const MEMORY_WANTED_BYTES = GIB;
-const UDP_LIMIT_MS = 2_000;
-
-/** `wrong`: start will not work. `lacking`: it will, but something is missing. */
-type Verdict = 'good' | 'lacking' | 'wrong';
-
-interface Finding {
-  verdict: Verdict;
-  text: string;
-}
-
-const good = (text: string): Finding => ({ verdict: 'good', text });
-const lacking = (text: string): Finding => ({ verdict: 'lacking', text });
-const wrong = (text: string): Finding => ({ verdict: 'wrong', text });
-const MARKS: Readonly<Record<Verdict, string>> = { good: '✓', lacking: '!', wrong: '✗' };
 
 async function worker(): Promise<Finding> {
   const found = await findWorker();
@@ -59,72 +42,23 @@ function page(): Finding {
     : lacking('The page is not built yet: "npm start" does that.');
 }
 
-async function ports(settings: Settings): Promise<Finding[]> {
+async function ports(settings: Settings, running: RunningLectern | undefined): Promise<Finding[]> {
+  // A Lectern that runs has them, as it should.
+  if (running !== undefined) return [];
   const workers = settings.LECTERN_WORKERS ?? availableParallelism();
   const problems = await findPortProblems(settings, workers);
   if (problems.length === 0) return [good('All ports are free.')];
   return problems.map(({ message }) => wrong(message));
 }
 
-async function dataFolder({ LECTERN_DATA: dir }: Settings): Promise<Finding[]> {
-  let folder = dir;
-  while (!existsSync(folder)) folder = dirname(folder);
-  const findings: Finding[] = [];
-  try {
-    await rm(await mkdtemp(join(folder, '.lectern-doctor-')), { recursive: true });
-    findings.push(good(`The data folder can be written (${dir}).`));
-  } catch {
-    findings.push(
-      wrong(`The data folder cannot be written (${dir}): give it to yourself, or set LECTERN_DATA.`),
-    );
+function health(settings: Settings, { version, notReady }: RunningLectern): Finding {
+  const what = `Lectern ${version} runs on port ${settings.LECTERN_PORT}`;
+  if (notReady.length > 0) {
+    return wrong(`${what}, but ${notReady.join(' and ')} cannot serve: its log says why.`);
   }
-  const { bavail, bsize } = statfsSync(folder);
-  const free = `${((bavail * bsize) / GIB).toFixed(1)} GiB of disk are free for recordings`;
-  findings.push(
-    bavail * bsize < DISK_WANTED_BYTES
-      ? lacking(`Only ${free}; an hour of class takes about 1.5.`)
-      : good(`${free}.`),
-  );
-  const secrets = join(dir, 'secrets.json');
-  if (existsSync(secrets)) {
-    const open = (statSync(secrets).mode & 0o077) !== 0;
-    findings.push(
-      open
-        ? wrong(`Others can read ${secrets}: run "chmod 600 ${secrets}".`)
-        : good('The secrets are yours alone.'),
-    );
-  }
-  return findings;
-}
-
-/** WebRTC and the way from the sfu to the gateway are UDP. */
-async function udp(): Promise<Finding> {
-  const socket = createSocket('udp4');
-  try {
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    const heard = once(socket, 'message', { signal: AbortSignal.timeout(UDP_LIMIT_MS) });
-    socket.send('lectern', socket.address().port, '127.0.0.1');
-    await heard;
-    return good('UDP works on this machine.');
-  } catch {
-    return wrong('UDP does not work on this machine: let its firewall pass UDP on the loopback interface.');
-  } finally {
-    socket.close();
-  }
-}
-
-function machine(): Finding[] {
-  const cores = availableParallelism();
-  const memory = `${(freemem() / GIB).toFixed(1)} of ${(totalmem() / GIB).toFixed(1)} GiB of memory are free`;
-  return [
-    cores < 2
-      ? lacking('There is one core: a class works, a second one may not.')
-      : good(`There are ${cores} cores.`),
-    freemem() < MEMORY_WANTED_BYTES
-      ? lacking(`Only ${memory}; Lectern takes about half a GiB.`)
-      : good(`${memory}.`),
-  ];
+  return version === VERSION
+    ? good(`${what}, and all its services are ready.`)
+    : lacking(`${what}, and this folder has ${VERSION}: start it again to run that.`);
 }
 
 /** A check that throws found that something is wrong: its message says what. */
@@ -137,25 +71,33 @@ async function looked(look: () => Promise<Finding | Finding[]> | Finding | Findi
 }
 
 async function doctor(): Promise<number> {
-  const findings: Finding[] = [good(`Node is ${process.version}; the packages are installed.`)];
+  const findings = [
+    good(`This is Lectern ${VERSION} on Node ${process.version}; the packages are installed.`),
+  ];
+  const collect = async (look: Parameters<typeof looked>[0]) => void findings.push(...(await looked(look)));
   let settings: Settings | undefined;
-  const checked = await looked(() => {
+  let running: RunningLectern | undefined;
+  await collect(() => {
     settings = readSettings();
     return good('The settings are understood.');
   });
-  findings.push(...checked);
   const known = settings;
-  findings.push(...(await looked(worker)));
   if (known !== undefined) {
-    for (const look of [ffmpeg, ports, dataFolder]) findings.push(...(await looked(() => look(known))));
+    running = await findRunning(known);
+    const found = running;
+    if (found !== undefined) findings.push(health(known, found));
+    await collect(() => ports(known, found));
+    await collect(() => address(known, found));
+    await collect(() => certificate(known));
+    await collect(() => dataFolder(known));
+    await collect(() => ffmpeg(known));
   }
-  for (const look of [browser, page, udp, machine]) findings.push(...(await looked(look)));
-  for (const { verdict, text } of findings) console.log(`${MARKS[verdict]} ${text}`);
+  for (const look of [worker, browser, page, udp, clock, machine]) await collect(look);
+  for (const finding of findings) console.log(lineOf(finding));
   const count = findings.filter(({ verdict }) => verdict === 'wrong').length;
+  const well = running === undefined ? 'Lectern can start here.' : 'Lectern runs here, and all is well.';
   console.log(
-    count === 0
-      ? '\nLectern can start here.'
-      : `\n${count} of these keep Lectern from starting: mend the lines with ✗.`,
+    count === 0 ? `\n${well}` : `\n${count} of these keep Lectern from working: correct the lines with ✗.`,
   );
   return count === 0 ? 0 : 1;
 }

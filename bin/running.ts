@@ -24,12 +24,14 @@ export async function findRunning(settings: Settings): Promise<RunningLectern | 
   return { version: health.data.version, notReady: services.filter(([, ok]) => !ok).map(([name]) => name) };
 }
 
-/** The JSON of any answer; undefined if there is none. */
+/** The JSON of any answer; an Error whose message is the system's code where there is none. */
 export async function ask(url: string): Promise<unknown> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(ASK_LIMIT_MS), redirect: 'error' });
     return await response.json();
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { cause = error } = error as { cause?: { code?: string; message: string } };
+    const { code, message } = cause as { code?: string; message: string };
+    return new Error(code ?? message);
   }
 }
