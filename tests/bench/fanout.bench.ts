@@ -1,6 +1,6 @@
 // One stream to many viewers: what it costs, beside stock node-media-server with the same stream over
 // HTTP-FLV and nginx-rtmp over RTMP. Viewers run in processes of their own and cost each side the same.
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FlvDemuxer, parseVideoBody } from '#shared/media/flv.ts';
 import { median, percentile } from '../support/av.ts';
-import { cpuPercent, family, memoryMb } from '../support/cost.ts';
+import { cpuPercent, family, memoryMb, writeCalls } from '../support/cost.ts';
 import { eventually, startLectern } from '../support/lectern.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { gatewayOf, putOnAir } from '../support/on-air.ts';
@@ -89,16 +89,20 @@ interface Cost {
   cpu: number;
   gbps: number;
   mb: number;
+  /** write() calls in a second. */
+  writes: number;
 }
 
 /** What `pids` cost while the viewers watch, in per cent of a core and MB; `gbps` is what they get. */
 async function cost(pids: () => number[], watching: Viewers): Promise<Cost> {
   await sleep(SETTLE_MS);
   let bps = 0;
+  const writesBefore = writeCalls(pids());
   const cpu = await cpuPercent(pids, async () => {
     bps = await watching.rate(MEASURE_MS);
   });
-  return { cpu, gbps: bps / GBIT, mb: memoryMb(pids()) };
+  const writes = ((writeCalls(pids()) - writesBefore) * 1_000) / MEASURE_MS;
+  return { cpu, gbps: bps / GBIT, mb: memoryMb(pids()), writes };
 }
 
 const perGbps = ({ cpu, gbps }: Cost): number => cpu / gbps;
@@ -299,12 +303,37 @@ rtmp { server { listen 127.0.0.1:${rtmp}; chunk_size 4096; application live { li
   }
 }
 
+/** A C program that makes the write() calls of `like` and nothing else. Undefined where there is no compiler. */
+async function measureBare(count: number, like: Cost): Promise<Cost | undefined> {
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
+  const program = join(dir, 'writes');
+  const [port = 0] = await freePorts(1);
+  const compiled = spawnSync('cc', ['-O2', '-o', program, join(import.meta.dirname, 'peer/writes.c')]);
+  if (compiled.status !== 0) return undefined;
+  const everyMs = (count / like.writes) * 1_000;
+  const bytes = (like.gbps * GBIT) / 8 / like.writes;
+  const server = spawn(program, [port, count, Math.round(bytes), everyMs.toFixed(2)].map(String), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  let watching: Viewers | undefined;
+  try {
+    await sleep(500);
+    watching = await viewers('flv', port, '/', count);
+    return await cost(() => [server.pid ?? 0], watching);
+  } finally {
+    await watching?.stop();
+    await stopChild(server);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
 const described = (spent: Cost): Measured => measured`${perGbps(spent)} % of a core per Gbps, ${spent.mb} MB`;
 
 export async function run(report: Report): Promise<void> {
   const ours = await measureOurs();
   const node = await measureNodeMediaServer(500);
   const nginx = await measureNginx(500);
+  const bare = await measureBare(1_000, ours.at1000);
   const viewersOnly = { ...ours.at500, cpu: ours.at500.cpu - ours.baseCpu };
   report({
     name: 'HTTP-FLV, 500 viewers at 1 Mbps: gateway CPU',
@@ -322,6 +351,16 @@ export async function run(report: Report): Promise<void> {
     aim: 'for reference',
     measured:
       nginx === undefined ? measured`not installed here` : measured`${nginx.cpu} %: ${described(nginx)}`,
+  });
+  const thousand = ours.at1000.cpu - ours.baseCpu;
+  report({
+    name: 'HTTP-FLV, 1,000 viewers: what they cost beside a bare C program with the same write() calls',
+    aim: '≤ 2 ×',
+    measured:
+      bare === undefined
+        ? measured`no C compiler here`
+        : measured`${perGbps({ ...ours.at1000, cpu: thousand }) / perGbps(bare)} ×`,
+    note: measured`${thousand} % of a core, ${ours.at1000.writes} write() calls a second`,
   });
   report({
     name: 'HTTP-FLV, 1,000 viewers: memory',

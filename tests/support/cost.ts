@@ -37,6 +37,15 @@ export function family(pid: number): number[] {
 export const cpuSeconds = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + (stat(pid)?.cpuS ?? 0), 0);
 
+/** How many write() calls these processes made so far, of files and sockets alike (proc(5), `syscw`). */
+export function writeCalls(pids: readonly number[]): number {
+  let calls = 0;
+  for (const pid of pids) {
+    calls += Number(/^syscw: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? Number.NaN);
+  }
+  return calls;
+}
+
 /** Resident memory of these processes, in MB; pages they share are counted once each (PSS). */
 export function memoryMb(pids: readonly number[]): number {
   let kb = 0;
