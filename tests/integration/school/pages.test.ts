@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it, mock } from 'node:test';
 import type { ServiceEvent } from '#shared/contract/internal.ts';
 import { Attendance, type Lesson, ReplayChatPage } from '#shared/contract/rest.ts';
-import { codeOf, inviteIn, startTestSchool, type TestSchool } from './support.ts';
+import { type Answer, codeOf, inviteIn, startTestSchool, type TestSchool } from './support.ts';
 
 const T0 = Date.parse('2026-03-02T09:00:00Z');
 
@@ -84,17 +84,23 @@ describe('what a large class leaves behind', () => {
     assert.deepEqual(await walk('after', String(T0 + 41)), ['last']);
 
     // Who asks too often is told when to come back, and others are answered meanwhile.
+    const from = (ip: string, path: string, body: object) =>
+      school.call('POST', path, body, { 'x-forwarded-for': ip });
+    const playback = '/recordings/recording8/playback';
+    let refused: Answer | undefined;
+    for (let asked = 0; refused === undefined && asked < 3_000; asked += 100) {
+      const answers = await Promise.all(Array.from({ length: 100 }, () => from('192.0.2.50', playback, {})));
+      refused = answers.find(({ status }) => status === 429);
+    }
+    assert.equal(refused && codeOf(refused), 'rate-limited');
+    assert.ok(Number(refused?.headers.get('retry-after')) >= 1);
     for (const [path, body] of [
       ['/recordings/recording8/chat', { invite, before: String(T0 + 60_000) }],
-      ['/recordings/recording8/playback', { invite }],
+      [playback, { invite }],
       [`/lessons/${lesson.id}/playback`, { invite }],
     ] as const) {
-      const from = (ip: string) => school.call('POST', path, body, { 'x-forwarded-for': ip });
-      const answers = await Promise.all(Array.from({ length: 301 }, () => from('192.0.2.50')));
-      const refused = answers.find(({ status }) => status !== 200);
-      assert.equal(refused && codeOf(refused), 'rate-limited', path);
-      assert.ok(Number(refused?.headers.get('retry-after')) >= 1);
-      assert.equal((await from('192.0.2.51')).status, 200);
+      assert.equal(codeOf(await from('192.0.2.50', path, body)), 'rate-limited', path);
+      assert.equal((await from('192.0.2.51', path, body)).status, 200, path);
     }
   });
 
