@@ -19,7 +19,6 @@ import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { PlaybackLimits } from '../people/playback-limits.ts';
 import type { Recordings } from '../recordings/service.ts';
-import { isWatchable, replayOf } from '../recordings/store.ts';
 import type { Links } from './links.ts';
 import type { Lessons } from './service.ts';
 
@@ -266,15 +265,14 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const { watermark, interrupted } = await lessons.watching(lesson);
       const picture = interrupted ? ('interrupted' as const) : ('live' as const);
-      const all = await recordings.list({ lesson, limit: RECORDINGS_OFFERED });
+      const offered = await recordings.ofAudience(lesson, RECORDINGS_OFFERED);
       return context.json(
         {
           lesson: { id, title, state },
           onAir: state === 'live' ? picture : null,
           watermark: watermark?.replaceAll('{viewer}', () => markOf(context, lesson)) ?? null,
           play: links.play(channel, accessEpoch),
-          replay: replayOf(all),
-          recordings: all.filter(isWatchable),
+          ...offered,
         },
         200,
       );

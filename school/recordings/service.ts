@@ -2,7 +2,13 @@
 // is in the database.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
-import type { Recording, ReplayChatPage, ReplayChatQuery, ReplayIssued } from '#shared/contract/rest.ts';
+import type {
+  Recording,
+  ReplayChatPage,
+  ReplayChatQuery,
+  ReplayIssued,
+  ReplayState,
+} from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
 import { epochsOf } from '../access/store.ts';
 import type { Database } from '../database.ts';
@@ -15,8 +21,10 @@ import {
   addMissing,
   FINAL,
   findRecording,
+  isWatchable,
   listRecordings,
   markErased,
+  replayOf,
   type RecordingFilter,
   type RecordingRow,
 } from './store.ts';
@@ -43,6 +51,25 @@ export class Recordings {
 
   /** Newest first. Throws LecternError `not-found` if the lesson in `filter` is not there. */
   async list(filter: RecordingFilter): Promise<Recording[]> {
+    return (await this.#list(filter)).recordings;
+  }
+
+  /**
+   * What the audience of a lesson can watch again: its `limit` newest recordings, and whether that is all.
+   * While the gateway, which alone knows of what it has not told yet, does not answer, a replay that is not
+   * known of is being made ready. Throws LecternError `not-found`.
+   */
+  async ofAudience(lesson: string, limit: number): Promise<{ replay: ReplayState; recordings: Recording[] }> {
+    const { recordings, isCertain } = await this.#list({ lesson, limit });
+    const replay = replayOf(recordings);
+    return {
+      replay: replay === 'none' && !isCertain ? 'preparing' : replay,
+      recordings: recordings.filter(isWatchable),
+    };
+  }
+
+  /** `isCertain`: the gateway answered. */
+  async #list(filter: RecordingFilter): Promise<{ recordings: Recording[]; isCertain: boolean }> {
     const { db } = this.#deps;
     let channel: string | undefined;
     if (filter.lesson !== undefined) {
@@ -56,7 +83,8 @@ export class Recordings {
       db,
       rows.map(({ lesson }) => lesson),
     );
-    return Promise.all(rows.map((row) => this.#view(update(row, fresh), epochs)));
+    const recordings = await Promise.all(rows.map((row) => this.#view(update(row, fresh), epochs)));
+    return { recordings, isCertain: fresh !== undefined };
   }
 
   /** Throws LecternError `not-found`. */
@@ -120,8 +148,8 @@ export class Recordings {
     return update(found, fresh);
   }
 
-  /** Asks the gateway for the recordings of a channel, or of all; nothing where it does not answer. */
-  async #ask(channel: string | undefined): Promise<Fresh> {
+  /** Asks the gateway for the recordings of a channel, or of all; undefined where it does not answer. */
+  async #ask(channel: string | undefined): Promise<Fresh | undefined> {
     const { db, log, neighbours, now } = this.#deps;
     try {
       const infos = await neighbours.recordings(channel);
@@ -130,7 +158,7 @@ export class Recordings {
     } catch (error) {
       if (!(error instanceof LecternError)) throw error;
       log.debug({ err: error }, 'the gateway does not tell its recordings');
-      return new Map();
+      return undefined;
     }
   }
 
@@ -149,8 +177,8 @@ export class Recordings {
   }
 }
 
-function update(row: RecordingRow, fresh: Fresh): RecordingRow {
-  const info = fresh.get(row.id);
+function update(row: RecordingRow, fresh: Fresh | undefined): RecordingRow {
+  const info = fresh?.get(row.id);
   if (info === undefined) return row;
   const { state, startedAtMs, durationMs, bytes } = info;
   return { ...row, state, startedAtMs, durationMs, bytes };

@@ -12,6 +12,7 @@ import type { EncoderPort, NetworkPort, StorePort } from '../engine/ports.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
+import type { Replay } from './replay-search.svelte.ts';
 import { RoomState } from './room.svelte.ts';
 
 export type { SendWish } from '../engine/outgoing.ts';
@@ -24,9 +25,6 @@ export type Scene =
   | { readonly name: 'room'; readonly room: RoomState }
   | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
   | { readonly name: 'refused'; readonly code: ErrorCode };
-
-export type Replay =
-  { readonly name: 'preparing' | 'none' } | { readonly name: 'ready'; readonly url: string };
 
 export interface ClassroomPorts {
   readonly api: Api;
@@ -129,7 +127,8 @@ export class ClassroomState {
     this.#memory = memory;
     try {
       const known = memory === undefined ? undefined : readTicket(memory.ticket);
-      const fresh = known !== undefined && known.exp * 1_000 > Date.now() + TICKET_MARGIN_MS;
+      const fresh =
+        known !== undefined && known.exp * 1_000 > this.#ports.api.time.nowMs() + TICKET_MARGIN_MS;
       const ticket = fresh && memory !== undefined ? memory.ticket : await this.#issue();
       if (!this.#closed) this.#start(ticket);
     } catch (error) {

@@ -30,6 +30,8 @@ const TROUBLE_ASK_MS = 2_500;
 const ASK_SOON_MS = 1_500;
 /** While all is well, in ms. */
 const CALM_ASK_MS = 60_000;
+/** After so many questions it is settled that nothing was recorded. */
+const NONE_ASKS = 10;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 120_000;
 /** How much of a class that is over may still come, in ms. */
@@ -289,7 +291,11 @@ export class WatchStore {
     const patient =
       Math.min(PATIENT_MAX_MS, PATIENT_MIN_MS * PATIENT_GROWTH ** Math.min(this.#asks, 20)) * spread;
     if (phase.name === 'refused') return passes(phase.code) ? patient : null;
-    if (phase.name === 'ended') return phase.recordings.length === 0 ? patient : null;
+    if (phase.name === 'ended') {
+      if (phase.recordings.length > 0) return null;
+      // Where nothing was recorded, news of a recording may still be under way, for a while.
+      return phase.replay === 'none' && this.#asks > NONE_ASKS ? CALM_ASK_MS * spread : patient;
+    }
     if (phase.name !== 'on-air') {
       if (!this.#options.attention.visible) return HIDDEN_WAIT_MS * spread;
       return this.#reachable ? WAIT_MS * spread : patient;

@@ -289,6 +289,21 @@ describe('the class as the school hears of it', () => {
     assert.deepEqual(await replays(), all('none'));
   });
 
+  it('says that nothing was recorded only once the gateway has said so', async () => {
+    const lesson = await school.createLesson();
+    await school.owner('POST', `/lessons/${lesson.id}/end`);
+    const replay = async () => {
+      const answer = await school.call('POST', `/lessons/${lesson.id}/playback`, {
+        invite: inviteIn(lesson.links.watch),
+      });
+      return PlaybackIssued.parse(answer.body).replay;
+    };
+    await school.gateway.stop();
+    assert.equal(await replay(), 'preparing');
+    await school.gateway.start();
+    assert.equal(await replay(), 'none');
+  });
+
   it('replays a class with what was written in it, and only then', async () => {
     const lesson = await school.createLesson('Cells');
     const other = await school.createLesson('Another');
