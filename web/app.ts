@@ -25,7 +25,7 @@ export function createApp(): App {
   initLocale(storage.read('locale'), navigator.languages, (locale) => storage.write('locale', locale));
   const api = new Api(fetch);
   const router = new Router(browserHistory);
-  const browser = { clock: browserClock, random: Math.random, wallMs: Date.now };
+  const browser = { clock: browserClock, random: Math.random, wallMs: () => api.time.nowMs() };
 
   const deliveryOf = (wish: string | null) => DELIVERIES.find((delivery) => delivery === wish);
   /** What the address asks for, or what was chosen the last time. */
@@ -35,7 +35,7 @@ export function createApp(): App {
   const watch = (lesson: string, invite: string) => {
     const delivery = wishedDelivery();
     // The player's code travels while the invitation is exchanged.
-    liveDrivers(document.createElement('video'))
+    liveDrivers(document.createElement('video'), browser.wallMs)
       .find((kind) => kind.supported() && suits(kind.protocol, delivery))
       ?.preload();
     return new WatchStore({
@@ -47,7 +47,12 @@ export function createApp(): App {
       delivery,
       onDelivery: (chosen) => storage.write('delivery', chosen),
       createPlayer: (video, events) =>
-        new LivePlayer({ ...browser, screen: new VideoScreen(video), drivers: liveDrivers(video), events }),
+        new LivePlayer({
+          ...browser,
+          screen: new VideoScreen(video),
+          drivers: liveDrivers(video, browser.wallMs),
+          events,
+        }),
     });
   };
   const { route } = router;
@@ -74,7 +79,7 @@ export function createApp(): App {
     },
 
     openReplay(recording, invite) {
-      replayDrivers(document.createElement('video'))
+      replayDrivers(document.createElement('video'), browser.wallMs)
         .find((kind) => kind.supported())
         ?.preload();
       return new ReplayStore({
@@ -87,7 +92,7 @@ export function createApp(): App {
             ...browser,
             ...options,
             screen: new VideoScreen(video),
-            drivers: replayDrivers(video),
+            drivers: replayDrivers(video, browser.wallMs),
           }),
       });
     },

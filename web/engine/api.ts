@@ -23,6 +23,7 @@ import {
   TicketIssued,
 } from '#shared/contract/rest.ts';
 import { Status } from '#shared/contract/status.ts';
+import { ServerTime } from './server-time.ts';
 
 /** How long an answer may take, in ms. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -38,6 +39,8 @@ const Anything = z.unknown();
  * is no answer, or none that can be understood.
  */
 export class Api {
+  /** By the clock of the server that answers. */
+  readonly time = new ServerTime();
   #fetch: typeof fetch;
   #base: string;
 
@@ -191,6 +194,7 @@ export class Api {
   async #exchange(method: Method, path: string, body: unknown): Promise<{ status: number; answer: unknown }> {
     // Called without its receiver: a browser's fetch refuses to be a method of something else.
     const send = this.#fetch;
+    const answered = this.time.asked();
     try {
       const response = await send(`${this.#base}/api/v1${path}`, {
         method,
@@ -199,6 +203,7 @@ export class Api {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
       });
+      answered(response.headers.get('date'));
       const text = await response.text();
       return { status: response.status, answer: text === '' ? {} : JSON.parse(text) };
     } catch {

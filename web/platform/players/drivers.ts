@@ -10,14 +10,15 @@ import { nativeHlsDriver } from './native-hls.ts';
  */
 const nativeFirst = () => 'ManagedMediaSource' in globalThis && !('MediaSource' in globalThis);
 
-/** For a live channel: the lowest latency first. */
-export function liveDrivers(video: HTMLVideoElement): DriverKind[] {
-  const through = [flvDriver(video), hlsDriver(video, 'll-hls'), hlsDriver(video, 'hls')];
-  return nativeFirst() ? [nativeHlsDriver(video), ...through] : [...through, nativeHlsDriver(video)];
+/** For a live channel: the lowest latency first. `serverMs` is the server's time, in ms since 1970. */
+export function liveDrivers(video: HTMLVideoElement, serverMs: () => number): DriverKind[] {
+  const through = [flvDriver(video), hlsDriver(video, 'll-hls', serverMs), hlsDriver(video, 'hls', serverMs)];
+  const native = nativeHlsDriver(video, serverMs);
+  return nativeFirst() ? [native, ...through] : [...through, native];
 }
 
 /** For a recording: what can seek. */
-export function replayDrivers(video: HTMLVideoElement): DriverKind[] {
-  const both = [hlsDriver(video, 'hls'), nativeHlsDriver(video)];
+export function replayDrivers(video: HTMLVideoElement, serverMs: () => number): DriverKind[] {
+  const both = [hlsDriver(video, 'hls', serverMs), nativeHlsDriver(video, serverMs)];
   return nativeFirst() ? both.reverse() : both;
 }

@@ -23,7 +23,11 @@ const BACK_BUFFER_S = 60;
 const FIRST_ESTIMATE_BPS = 2_500_000;
 
 /** Feeds `video`; `ll-hls` keeps the distance that the server names for its parts (RFC 8216bis, §4.4.3.8). */
-export function hlsDriver(video: HTMLVideoElement, protocol: 'll-hls' | 'hls'): DriverKind {
+export function hlsDriver(
+  video: HTMLVideoElement,
+  protocol: 'll-hls' | 'hls',
+  serverMs: () => number,
+): DriverKind {
   return {
     protocol,
     supported: () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis,
@@ -50,7 +54,7 @@ export function hlsDriver(video: HTMLVideoElement, protocol: 'll-hls' | 'hls'): 
       begin().catch(() => events.failed({ kind: 'network' }));
       return {
         paced: true,
-        latencyMs: () => (hls === undefined ? null : latencyOf(hls)),
+        latencyMs: () => (hls === undefined ? null : latencyOf(hls, serverMs())),
         server: () => new URL(start.address()).host,
         chooseLevel(index) {
           if (hls === undefined) return;
@@ -139,13 +143,13 @@ function levelsOf(hls: Hls) {
   };
 }
 
-/** A clock that is further off than this is wrong, in ms: then hls.js's own estimate is the better one. */
+/** Times of a gateway that are further off than this are wrong, in ms: then hls.js's own estimate is the better one. */
 const CLOCK_ERROR_MS = 120_000;
 
-function latencyOf(hls: Hls): number | null {
+function latencyOf(hls: Hls, nowMs: number): number | null {
   const shown = hls.playingDate?.getTime();
   if (shown !== undefined) {
-    const behindMs = Date.now() - shown;
+    const behindMs = Math.round(nowMs - shown);
     if (behindMs > 0 && behindMs < CLOCK_ERROR_MS) return behindMs;
   }
   return hls.latency > 0 ? Math.round(hls.latency * 1_000) : null;

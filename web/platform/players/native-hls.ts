@@ -3,7 +3,7 @@ import type { DriverKind } from '../../engine/player/ports.ts';
 import { marksOfPlaylist } from '../../engine/player/timeline.ts';
 
 /** Feeds `video`. */
-export function nativeHlsDriver(video: HTMLVideoElement): DriverKind {
+export function nativeHlsDriver(video: HTMLVideoElement, serverMs: () => number): DriverKind {
   return {
     protocol: 'native',
     supported: () => video.canPlayType('application/vnd.apple.mpegurl') !== '',
@@ -31,7 +31,7 @@ export function nativeHlsDriver(video: HTMLVideoElement): DriverKind {
       return {
         // The browser keeps its own distance to the edge; speeding up a native stream makes it stutter.
         paced: true,
-        latencyMs: () => latencyOf(video),
+        latencyMs: () => latencyOf(video, serverMs()),
         server: () => new URL(address()).host,
         chooseLevel: () => undefined,
         close() {
@@ -45,10 +45,9 @@ export function nativeHlsDriver(video: HTMLVideoElement): DriverKind {
 }
 
 /** The start of the source in wall-clock time, which Safari tells (HTML, `getStartDate`). */
-function latencyOf(video: HTMLVideoElement & { getStartDate?: () => Date }): number | null {
+function latencyOf(video: HTMLVideoElement & { getStartDate?: () => Date }, nowMs: number): number | null {
   const startMs = video.getStartDate?.().getTime() ?? Number.NaN;
-  if (Number.isFinite(startMs))
-    return Math.max(0, Math.round(Date.now() - startMs - video.currentTime * 1_000));
+  if (Number.isFinite(startMs)) return Math.max(0, Math.round(nowMs - startMs - video.currentTime * 1_000));
   const { seekable } = video;
   return seekable.length === 0
     ? null
