@@ -87,6 +87,7 @@ export async function openDatabase(path: string): Promise<Database> {
   try {
     // FULL: what was acknowledged also survives a loss of power; the senders have forgotten it by then.
     sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    sqlite.function('folded', { deterministic: true }, (text) => folded(String(text)));
     const db = new Kysely<Tables>({
       dialect: new NodeSqliteDialect({ database: glue(sqlite) }),
       plugins: [new CamelCasePlugin()],
@@ -101,6 +102,9 @@ export async function openDatabase(path: string): Promise<Database> {
     throw new Error(`${path} cannot be used (${why}): restore it from a backup, or update Lectern.`);
   }
 }
+
+/** What is the same to a reader is the same text: SQLite itself folds the case of A to Z alone. */
+export const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /** Shows node:sqlite to Kysely as the driver that its SQLite dialect was written for. */
 function glue(sqlite: DatabaseSync): SqliteDatabase {

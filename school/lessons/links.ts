@@ -37,12 +37,13 @@ export class Links {
 
   /** The links of a lesson, for those who may hand them out. */
   async ofLesson(lesson: string): Promise<Lesson['links']> {
-    const [teacher, student, watch] = await Promise.all([
+    const [teacher, assistant, student, watch] = await Promise.all([
       this.#page(`/room/${lesson}`, { lesson, role: 'teacher' }),
+      this.#page(`/room/${lesson}`, { lesson, role: 'assistant' }),
       this.#page(`/room/${lesson}`, { lesson, role: 'student' }),
       this.#page(`/watch/${lesson}`, { lesson, role: 'audience' }),
     ]);
-    return { teacher, student, watch };
+    return { teacher, assistant, student, watch };
   }
 
   /** Where a channel plays, signed; `epoch` counts the revocations so far. */

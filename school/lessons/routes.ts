@@ -7,6 +7,7 @@ import {
   Lesson,
   LessonCreate,
   LessonPatch,
+  LessonSearch,
   PlaybackCreate,
   PlaybackIssued,
   TicketCreate,
@@ -120,15 +121,19 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       middleware: ownerOnly,
       summary: 'Lessons, newest first.',
       description: PAGED,
-      request: { query: page('createdAtMs') },
+      request: {
+        query: page('createdAtMs').extend({
+          q: LessonSearch.optional().meta({ description: 'Only those whose title has all of these words.' }),
+        }),
+      },
       responses: {
         200: asJson('The lessons.', z.array(Lesson)),
         ...refusals('bad-request', 'unauthorized'),
       },
     }),
     async (context) => {
-      const { limit, before } = context.req.valid('query');
-      return sendPage(context, await lessons.list(limit, before), limit, 'createdAtMs');
+      const { limit, before, q } = context.req.valid('query');
+      return sendPage(context, await lessons.list(limit, before, q), limit, 'createdAtMs');
     },
   );
 

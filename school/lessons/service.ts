@@ -59,9 +59,9 @@ export class Lessons {
     return this.#view(await this.find(id));
   }
 
-  /** Newest first; `beforeMs` continues a list after the lesson that was created then. */
-  async list(limit: number, beforeMs?: number): Promise<Lesson[]> {
-    return this.#views(await listLessons(this.#deps.db, limit, beforeMs));
+  /** Newest first, those whose title has all words of `search`; `beforeMs` continues after the lesson of that time. */
+  async list(limit: number, beforeMs?: number, search?: string): Promise<Lesson[]> {
+    return this.#views(await listLessons(this.#deps.db, limit, beforeMs, search));
   }
 
   async rename(id: string, title: string): Promise<Lesson> {

@@ -1,7 +1,7 @@
 // Lessons in the database.
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { lessonLifecycle, type LessonEvent, type LessonState } from '#shared/domain/lifecycle.ts';
-import type { Database, Tables } from '../database.ts';
+import { folded, type Database, type Tables } from '../database.ts';
 
 /** `createdAtMs` is also the cursor of the list: no two lessons have the same. */
 export type LessonRow = Selectable<Tables['lesson']>;
@@ -34,11 +34,25 @@ export function findLesson(db: Database, id: string): Promise<LessonRow | undefi
   return db.selectFrom('lesson').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Newest first; `beforeMs` continues a list after the lesson that was created then. */
-export function listLessons(db: Database, limit: number, beforeMs?: number): Promise<LessonRow[]> {
+/**
+ * Newest first; `beforeMs` continues a list after the lesson that was created then. `search` is words that
+ * the title has, all of them, however they are written.
+ */
+export function listLessons(
+  db: Database,
+  limit: number,
+  beforeMs?: number,
+  search = '',
+): Promise<LessonRow[]> {
+  const words = folded(search).split(/\s+/).filter(Boolean);
   return db
     .selectFrom('lesson')
     .selectAll()
+    .$if(words.length > 0, (query) =>
+      query.where((each) =>
+        each.and(words.map((word) => sql<boolean>`instr(folded(${each.ref('title')}), ${word}) > 0`)),
+      ),
+    )
     .$if(beforeMs !== undefined, (query) => query.where('createdAtMs', '<', beforeMs ?? 0))
     .orderBy('createdAtMs', 'desc')
     .limit(limit)

@@ -30,12 +30,16 @@ export const Lesson = z.object({
   state: LessonState,
   replay: ReplayState,
   createdAtMs: z.number(),
-  links: z.object({ teacher: z.url(), student: z.url(), watch: z.url() }),
+  /** `assistant`: a co-teacher, who may do all that the teacher may but end the class. */
+  links: z.object({ teacher: z.url(), assistant: z.url(), student: z.url(), watch: z.url() }),
   play: PlayLinks,
   /** How OBS and other programs publish to it; null once it has ended. */
   publish: PublishLinks.nullable(),
 });
 export type Lesson = z.infer<typeof Lesson>;
+
+/** `GET /api/v1/lessons?q=`: words that the title has, all of them, in any order. */
+export const LessonSearch = z.string().trim().max(200);
 
 export const LessonCreate = z.object({ title: LessonTitle });
 export const LessonPatch = z.object({ title: LessonTitle });

@@ -57,6 +57,34 @@ describe('lessons', () => {
     assert.deepEqual(titles, ['Five', 'Four', 'Three', 'Two']);
   });
 
+  it('finds those whose title has all words, in any script and case, page by page', async () => {
+    for (const title of ['Élan vital I', 'Élan vital II', '高一物理：光合作用', '100% _real_', 'Физика'])
+      await school.createLesson(title);
+    const found = async (q: string, limit = 50) => {
+      const answer = await school.owner('GET', `/lessons?limit=${limit}&q=${encodeURIComponent(q)}`);
+      const next = /^<\/api\/v1(.+)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
+      return {
+        titles: Lesson.array()
+          .parse(answer.body)
+          .map(({ title }) => title),
+        next,
+      };
+    };
+    assert.deepEqual((await found('VITAL élan')).titles, ['Élan vital II', 'Élan vital I']);
+    assert.deepEqual((await found('光合')).titles, ['高一物理：光合作用']);
+    assert.deepEqual((await found('физика')).titles, ['Физика']);
+    assert.deepEqual((await found('% _')).titles, ['100% _real_'], 'a sign stands for itself');
+    assert.deepEqual((await found("'; drop table lesson; --")).titles, []);
+    const first = await found('vital', 1);
+    assert.deepEqual(first.titles, ['Élan vital II']);
+    const second = Lesson.array().parse((await school.owner('GET', first.next ?? '')).body);
+    assert.deepEqual(
+      second.map(({ title }) => title),
+      ['Élan vital I'],
+    );
+    assert.equal(codeOf(await school.owner('GET', `/lessons?q=${'x'.repeat(201)}`)), 'bad-request');
+  });
+
   it('does not lose one of two lessons made in the same millisecond', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => school.createLesson('At once')));
     const listed = Lesson.array().parse((await school.owner('GET', '/lessons?limit=20')).body);
