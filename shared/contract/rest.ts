@@ -110,6 +110,8 @@ export const Watermark = z.object({
   viewer: z.string().nullable(),
 });
 
+export type Watermark = z.infer<typeof Watermark>;
+
 /** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange. */
 export const ReplayIssued = z.object({ title: z.string(), recording: Recording });
 export type ReplayIssued = z.infer<typeof ReplayIssued>;

@@ -104,6 +104,7 @@ describe('a teacher who chooses HTTPS', () => {
     const lesson = (await lectern.api('GET', `/lessons/${id}`)) as Lesson;
     const teacher = await arrive(browser, { studio: true });
     await teacher.page.goto(links.teacher);
+    await teacher.page.getByText('Advanced').click();
     await teacher.page.getByLabel('How to send').selectOption('webcodecs');
     await teacher.page.getByRole('button', { name: 'Join', exact: true }).click();
     await teacher.page.getByRole('button', { name: 'Go live' }).waitFor();

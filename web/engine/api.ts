@@ -21,6 +21,7 @@ import {
   ReplayIssued,
   Session,
   TicketIssued,
+  Watermark,
 } from '#shared/contract/rest.ts';
 import { Status } from '#shared/contract/status.ts';
 import { ServerTime } from './server-time.ts';
@@ -65,9 +66,12 @@ export class Api {
     return this.#call('GET', '/status', Status);
   }
 
-  /** All lessons, newest first. */
-  lessons(): Promise<Lesson[]> {
-    return this.#call('GET', '/lessons', Lessons);
+  /** At most `limit` lessons, newest first, whose title has all words of `search`; those before `beforeMs`. */
+  lessons(limit: number, search: string, beforeMs?: number): Promise<Lesson[]> {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (search !== '') query.set('q', search);
+    if (beforeMs !== undefined) query.set('before', String(beforeMs));
+    return this.#call('GET', `/lessons?${query}`, Lessons);
   }
 
   createLesson(title: string): Promise<Lesson> {
@@ -117,6 +121,15 @@ export class Api {
   testAccess(lesson: string | null, test: AccessTest): Promise<AccessTestResult> {
     const path = lesson === null ? '/access/test' : `/lessons/${lesson}/access/test`;
     return this.#call('POST', path, AccessTestResult, test);
+  }
+
+  /** The text over the picture of each viewer; null for none. */
+  watermark(lesson: string): Promise<Watermark> {
+    return this.#call('GET', `/lessons/${lesson}/watermark`, Watermark);
+  }
+
+  setWatermark(lesson: string, text: string | null): Promise<Watermark> {
+    return this.#call('PUT', `/lessons/${lesson}/watermark`, Watermark, { text });
   }
 
   /** Ends all playback addresses of a class, and whoever watches by one. */

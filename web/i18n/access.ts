@@ -105,6 +105,14 @@ export const t = defineMessages({
       'Your server is on a private network: the operator has to name it in LECTERN_CALLBACK_HOSTS.',
     whyBroken: 'The rule failed, so it refuses; see the log.',
 
+    markTitle: 'Watermark',
+    markNone: 'None',
+    markText: 'Text over the picture',
+    markHint:
+      'It moves across the live picture of every viewer. {viewer} becomes eight letters that stand for the viewer’s address.',
+    markSaved: 'Saved. Viewers see it within a minute.',
+    markGone: 'The watermark is gone within a minute.',
+
     streamTitle: 'Stream from OBS',
     streamText: 'In OBS: Settings → Stream → Custom. The class goes on air by itself.',
     streamServer: 'Server',
@@ -218,6 +226,13 @@ export const t = defineMessages({
     whyCallbackFailed: '自有鉴权服务器没有返回有效的应答。',
     whyCallbackPrivate: '自有鉴权服务器在内网：需要管理员将其列入 LECTERN_CALLBACK_HOSTS。',
     whyBroken: '规则执行出错，按拒绝处理；请查看日志。',
+
+    markTitle: '水印',
+    markNone: '无',
+    markText: '水印文字',
+    markHint: '在每位观众的直播画面上移动显示。{viewer} 会替换为代表观众地址的 8 个字符。',
+    markSaved: '已保存，观众将在一分钟内看到。',
+    markGone: '水印将在一分钟内消失。',
 
     streamTitle: '用 OBS 推流',
     streamText: '在 OBS 中：设置 → 直播，服务选择“自定义”。推流后课程自动开播。',

@@ -32,6 +32,7 @@ export const classroom = defineMessages({
     testSpeaker: 'Test speaker',
     testingSpeaker: 'Playing …',
     tryAgain: 'Try again',
+    advanced: 'Advanced',
     sendBy: 'How to send',
     sendAuto: 'Automatic',
     sendWebRtc: 'WebRTC',
@@ -237,6 +238,7 @@ export const classroom = defineMessages({
     testSpeaker: '测试扬声器',
     testingSpeaker: '正在播放……',
     tryAgain: '重试',
+    advanced: '高级',
     sendBy: '发送方式',
     sendAuto: '自动',
     sendWebRtc: 'WebRTC',
@@ -253,7 +255,6 @@ export const classroom = defineMessages({
     insecureMicrophone: '浏览器只允许 https 页面使用麦克风。请向管理员索取 https 地址。',
     failedCamera: '无法打开摄像头。请重新插拔后重试。',
     failedMicrophone: '无法打开麦克风。请重新插拔后重试。',
-
     stage: '讲台',
     you: '你',
     personYou: '{name}（你）',
@@ -266,7 +267,6 @@ export const classroom = defineMessages({
     emptyTitle: '讲台上还没有内容',
     emptyText: '打开摄像头或共享屏幕，大家就能看到。',
     turnOnSound: '打开声音',
-
     controls: '控制栏',
     mute: '静音',
     unmute: '取消静音',
@@ -300,7 +300,6 @@ export const classroom = defineMessages({
     invite: '邀请',
     interruptedNote: '观众正在等待你的画面，直播会自动继续。',
     failedNote: '直播失败：{reason}',
-
     linksTitle: '邀请他人',
     studentLink: '学生链接',
     studentLinkHint: '学生进入教室，能看到、听到你，也能聊天。',

@@ -27,8 +27,6 @@ export const t = defineMessages({
     perSecond: '{value}/s',
     viewers: 'Viewers',
     nobody: 'nobody',
-    kilobits: '{value} kb/s',
-    megabits: '{value} Mb/s',
     milliseconds: '{value} ms',
     keyframes: 'Key frames',
     every: 'every {value} s',
@@ -99,8 +97,6 @@ export const t = defineMessages({
     perSecond: '{value} 帧/秒',
     viewers: '观众',
     nobody: '没有人',
-    kilobits: '{value} kbps',
-    megabits: '{value} Mbps',
     milliseconds: '{value} 毫秒',
     keyframes: '关键帧间隔',
     every: '{value} 秒',
@@ -176,10 +172,4 @@ export function warningText({ code, service, title = '', value = 0, note = '' }:
     ms: Math.round(value),
     count: value,
   });
-}
-
-/** `2.1 Mb/s`. */
-export function formatRate(bps: number): string {
-  const [value, unit] = bps < 1e6 ? ([bps / 1e3, 'kilobits'] as const) : ([bps / 1e6, 'megabits'] as const);
-  return t(unit, { value: formatNumber(value, { maximumFractionDigits: value < 10 ? 1 : 0 }) });
 }

@@ -50,8 +50,10 @@ export const t = defineMessages({
     deliveryHls: 'Steady (HLS)',
     quality: 'Quality',
     qualityAuto: 'Automatic',
-    qualityAutoNow: 'Automatic ({height}p)',
+    qualityAutoNow: 'Automatic ({quality})',
     lines: '{height}p',
+    linesAt: '{lines}, {rate}',
+    advanced: 'Advanced',
     statistics: 'Statistics',
     shortcuts: 'Keys: Space play · M sound · F full screen · ← back · L live · I statistics',
 
@@ -113,8 +115,10 @@ export const t = defineMessages({
     deliveryHls: '更平稳（HLS）',
     quality: '清晰度',
     qualityAuto: '自动',
-    qualityAutoNow: '自动（{height}p）',
+    qualityAutoNow: '自动（{quality}）',
     lines: '{height}p',
+    linesAt: '{lines}，{rate}',
+    advanced: '高级',
     statistics: '播放统计',
     shortcuts: '快捷键：空格 播放 · M 声音 · F 全屏 · ← 后退 · L 直播 · I 统计',
 

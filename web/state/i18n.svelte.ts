@@ -146,6 +146,12 @@ export function formatDuration(durationMs: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
+/** `850 kb/s`, `2.1 Mb/s`. */
+export function formatBitrate(bps: number): string {
+  const [value, unit] = bps < 1e6 ? [bps / 1e3, 'kb/s'] : [bps / 1e6, 'Mb/s'];
+  return `${formatNumber(value, { maximumFractionDigits: value < 10 ? 1 : 0 })} ${unit}`;
+}
+
 /** `850 kB`, `12.4 MB`, `1.3 GB`. */
 export function formatBytes(bytes: number): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;

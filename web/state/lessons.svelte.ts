@@ -8,7 +8,13 @@ import { codeOf } from './session.svelte.ts';
 export type { Lesson, Recording };
 
 export type LessonsState =
-  { name: 'loading' } | { name: 'ready'; lessons: readonly Lesson[] } | { name: 'failed'; code: ErrorCode };
+  | { name: 'loading' }
+  /** `hasMore`: there are older ones that are not shown. */
+  | { name: 'ready'; lessons: readonly Lesson[]; hasMore: boolean }
+  | { name: 'failed'; code: ErrorCode };
+
+/** How many are shown at first, and with each press for more. */
+const PAGE = 50;
 
 export type RecordingsState =
   | { name: 'loading' }
@@ -21,8 +27,18 @@ export class LessonsStore {
   #encoders = $state.raw<Readonly<Record<string, EncoderView | null>>>({});
   #recordings = $state.raw<Readonly<Record<string, RecordingsState>>>({});
 
+  #search = $state('');
+  #shown = PAGE;
+  /** Counts the questions for the list: an answer to an older one is dropped. */
+  #asked = 0;
+
   constructor(api: Api) {
     this.#api = api;
+  }
+
+  /** The words that the titles of the list have; empty for all. */
+  get search(): string {
+    return this.#search;
   }
 
   get state(): LessonsState {
@@ -49,15 +65,37 @@ export class LessonsStore {
     }
   }
 
-  /** Reads the list anew. What is shown stays until the answer is there; a failure replaces only nothing. */
+  /** Reads the list again. What is shown stays until the answer is there; a failure replaces only nothing. */
   async load(): Promise<void> {
     if (this.#state.name === 'failed') this.#state = { name: 'loading' };
+    this.#asked += 1;
+    const asked = this.#asked;
+    const [search, shown] = [this.#search, this.#shown];
     try {
-      const lessons = await this.#api.lessons();
-      this.#state = { name: 'ready', lessons: lessons.toSorted((a, b) => b.createdAtMs - a.createdAtMs) };
+      const lessons: Lesson[] = [];
+      let page: Lesson[];
+      do {
+        page = await this.#api.lessons(PAGE, search, lessons.at(-1)?.createdAtMs);
+        lessons.push(...page);
+      } while (page.length === PAGE && lessons.length < shown);
+      if (asked === this.#asked) this.#state = { name: 'ready', lessons, hasMore: page.length === PAGE };
     } catch (error) {
+      if (asked !== this.#asked) return;
       if (this.#state.name !== 'ready') this.#state = { name: 'failed', code: codeOf(error) };
     }
+  }
+
+  /** Shows only those whose title has these words. */
+  async find(search: string): Promise<void> {
+    this.#search = search.trim();
+    this.#shown = PAGE;
+    await this.load();
+  }
+
+  /** Shows older ones too. */
+  async more(): Promise<void> {
+    this.#shown += PAGE;
+    await this.load();
   }
 
   async loadRecordings(lesson: string): Promise<void> {
@@ -74,7 +112,7 @@ export class LessonsStore {
   async create(title: string): Promise<Lesson> {
     const lesson = await this.#api.createLesson(title);
     if (this.#state.name === 'ready') {
-      this.#state = { name: 'ready', lessons: [lesson, ...this.#state.lessons] };
+      this.#state = { ...this.#state, lessons: [lesson, ...this.#state.lessons] };
     }
     return lesson;
   }
@@ -87,17 +125,35 @@ export class LessonsStore {
 
   /** Replaces the stream key of a class. Rejects with a LecternError. */
   async newPublishKey(lesson: string): Promise<void> {
-    const renewed = await this.#api.newPublishKey(lesson);
-    if (this.#state.name !== 'ready') return;
-    const lessons = this.#state.lessons.map((one) => (one.id === lesson ? renewed : one));
-    this.#state = { name: 'ready', lessons };
+    this.#replace(await this.#api.newPublishKey(lesson));
+  }
+
+  /** Gives a class another title. Rejects with a LecternError. */
+  async rename(lesson: string, title: string): Promise<void> {
+    this.#replace(await this.#api.renameLesson(lesson, title));
+  }
+
+  /** The text over the picture of each viewer of a class. Rejects with a LecternError. */
+  async watermark(lesson: string): Promise<string | null> {
+    return (await this.#api.watermark(lesson)).text;
+  }
+
+  /** Sets it; null for none. Resolves with what is set. Rejects with a LecternError. */
+  async setWatermark(lesson: string, text: string | null): Promise<string | null> {
+    return (await this.#api.setWatermark(lesson, text)).text;
   }
 
   /** Deletes a class and all that was recorded of it. Rejects with a LecternError. */
   async remove(lesson: string): Promise<void> {
     await this.#api.deleteLesson(lesson);
     if (this.#state.name === 'ready') {
-      this.#state = { name: 'ready', lessons: this.#state.lessons.filter(({ id }) => id !== lesson) };
+      this.#state = { ...this.#state, lessons: this.#state.lessons.filter(({ id }) => id !== lesson) };
     }
+  }
+
+  #replace(lesson: Lesson): void {
+    if (this.#state.name !== 'ready') return;
+    const lessons = this.#state.lessons.map((one) => (one.id === lesson.id ? lesson : one));
+    this.#state = { ...this.#state, lessons };
   }
 }

@@ -7,7 +7,7 @@ import { Warning, type Status } from '#shared/contract/status.ts';
 
 const i18n = await import('../../../web/state/i18n.svelte.ts');
 const { ConsoleStore } = await import('../../../web/state/console.svelte.ts');
-const { formatRate, warningText } = await import('../../../web/i18n/console.ts');
+const { warningText } = await import('../../../web/i18n/console.ts');
 
 const answer = (atMs: number, cpuS: number): Status => ({
   atMs,
@@ -82,6 +82,6 @@ test('every warning has its words in both languages, and leaves no placeholder o
 
 test('bit rates are written for people', () => {
   i18n.initLocale('en', ['en-US'], () => undefined);
-  assert.equal(formatRate(640_000), '640 kb/s');
-  assert.equal(formatRate(2_140_000), '2.1 Mb/s');
+  assert.equal(i18n.formatBitrate(640_000), '640 kb/s');
+  assert.equal(i18n.formatBitrate(2_140_000), '2.1 Mb/s');
 });

@@ -89,3 +89,15 @@ test('qualities are offered from the finest to the coarsest, and automatic says 
     [],
   );
 });
+
+test('qualities that are equally high are told apart by their rate', () => {
+  const levels = [
+    { index: 0, height: 360, bitrate: 640_000 },
+    { index: 1, height: 720, bitrate: 950_000 },
+    { index: 2, height: 720, bitrate: 2_100_000 },
+  ];
+  const labels = qualityItems({ levels, current: 1, chosen: null }, () => undefined).flatMap((item) =>
+    'id' in item ? [item.label] : [],
+  );
+  assert.deepEqual(labels, ['Automatic (720p, 950 kb/s)', '720p, 2.1 Mb/s', '720p, 950 kb/s', '360p']);
+});

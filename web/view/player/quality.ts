@@ -1,6 +1,9 @@
 // The choice of a quality, as lines of a menu.
 import { t } from '../../i18n/watch.ts';
+import { formatBitrate } from '../../state/i18n.svelte.ts';
 import type { LevelChoice } from '../../state/watch.svelte.ts';
+
+type Level = LevelChoice['levels'][number];
 
 type Line =
   | { readonly heading: string }
@@ -12,22 +15,29 @@ export function qualityItems(
   choose: (index: number | null) => void,
 ): Line[] {
   if (levels.length < 2) return [];
-  const now = levels.find(({ index }) => index === current)?.height ?? 0;
+  /** Of those that are equally high, the rate tells which is which. */
+  const named = ({ height, bitrate }: Level): string => {
+    const lines = t('lines', { height: String(height) });
+    const alike = levels.filter((level) => level.height === height).length;
+    return alike > 1 ? t('linesAt', { lines, rate: formatBitrate(bitrate) }) : lines;
+  };
+  const now = levels.find(({ index }) => index === current);
   return [
     { heading: t('quality') },
     {
       id: 'quality-auto',
-      label: now > 0 ? t('qualityAutoNow', { height: String(now) }) : t('qualityAuto'),
+      label:
+        now !== undefined && now.height > 0 ? t('qualityAutoNow', { quality: named(now) }) : t('qualityAuto'),
       checked: chosen === null,
       onselect: () => choose(null),
     },
     ...levels
-      .toSorted((a, b) => b.height - a.height)
-      .map(({ index, height }) => ({
-        id: `quality-${index}`,
-        label: t('lines', { height: String(height) }),
-        checked: chosen === index,
-        onselect: () => choose(index),
+      .toSorted((a, b) => b.height - a.height || b.bitrate - a.bitrate)
+      .map((level) => ({
+        id: `quality-${level.index}`,
+        label: named(level),
+        checked: chosen === level.index,
+        onselect: () => choose(level.index),
       })),
   ];
 }
