@@ -1,11 +1,13 @@
-// Everyone can use every page: no serious finding of axe-core (WCAG 2.2 AA), in light and in dark.
+// Everyone can use every page: no serious finding of axe-core (WCAG 2.2 AA), in light and in dark, and at a zoom
+// of 400 % one column in which every control can be pressed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { reflowProblems } from '../support/reflow.ts';
 import { useStudio } from '../support/studio.ts';
 
 describe('pages that everyone can use', () => {
@@ -29,9 +31,14 @@ describe('pages that everyone can use', () => {
       const assertClean = async (what: string) => {
         assert.deepEqual(await findings(page), [], what);
       };
+      // Colours do not change what has room.
+      const assertReflows = async (at: Page, what: string) => {
+        if (colorScheme === 'light') assert.deepEqual(await reflowProblems(at), [], what);
+      };
       await page.goto(lectern.ownerLink);
       await page.getByRole('button', { name: 'Start a class' }).waitFor();
       await assertClean('home');
+      await assertReflows(page, 'home');
       await page.getByRole('button', { name: 'Start a class' }).click();
       await page.getByRole('button', { name: 'Join', exact: true }).waitFor();
       await assertClean('green room');
@@ -48,6 +55,16 @@ describe('pages that everyone can use', () => {
       await watching.goto(lesson.links.watch);
       await watching.locator('video[data-picture="playing"]').waitFor();
       assert.deepEqual(await findings(watching), [], 'watch page');
+      await assertReflows(watching, 'watch page');
+      if (colorScheme === 'light') {
+        const owner = await context.newPage();
+        for (const path of [`/access/${id}`, '/console']) {
+          await owner.goto(`${lectern.url}${path}`);
+          await owner.getByRole('heading', { level: 1 }).waitFor();
+          await assertReflows(owner, path);
+        }
+        await owner.close();
+      }
       await lectern.api('POST', `/lessons/${id}/end`);
       const recording = await eventually('the recording is ready', async () => {
         const [first] = (await lectern.api('GET', `/recordings?lesson=${id}`)) as Recording[];
@@ -55,9 +72,11 @@ describe('pages that everyone can use', () => {
       });
       await page.getByText(/ended/i).first().waitFor();
       await assertClean('ended class');
+      await assertReflows(page, 'ended class');
       await watching.goto(recording.replay);
       await watching.locator('video').waitFor();
       assert.deepEqual(await findings(watching), [], 'replay');
+      await assertReflows(watching, 'replay');
       await context.close();
     });
   }

@@ -84,7 +84,7 @@ describe('the console', () => {
       .first()
       .waitFor();
     await page.getByText('of a core').first().waitFor();
-    await page.getByText('Everything is well.').or(page.getByText('disk')).first().waitFor();
+    await page.getByText('Everything is fine.').or(page.getByText('disk')).first().waitFor();
     assert.deepEqual(await findings(page), []);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${overflow} px too wide`);
@@ -107,13 +107,13 @@ describe('the console', () => {
     process.kill(pid, 'SIGSTOP');
     try {
       await page.getByRole('link', { name: 'Console' }).click();
-      await page.getByText('Gateway does not answer.').waitFor();
-      await page.getByText('nobody knows what is on air').waitFor();
-      await page.getByText('Runs for').first().waitFor();
+      await page.getByText('Gateway is not answering.').waitFor();
+      await page.getByText('what is on air cannot be shown').waitFor();
+      await page.getByText('Uptime').first().waitFor();
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    await page.getByText('Gateway does not answer.').waitFor({ state: 'hidden' });
+    await page.getByText('Gateway is not answering.').waitFor({ state: 'hidden' });
     await context.close();
   });
 });

@@ -69,7 +69,7 @@ describe('the stream key', () => {
       assert.deepEqual(await encoder(), { encoder: { kind: 'rtmp', name: 'Encoder', state: 'sending' } });
       child.kill('SIGKILL');
       await ended;
-      await summary.getByText('Connected, sends nothing').or(summary.getByText('Sending now')).waitFor({
+      await summary.getByText('Connected, but sending nothing').or(summary.getByText('Sending now')).waitFor({
         state: 'hidden',
         timeout: 40_000,
       });

@@ -49,27 +49,27 @@ describe('who may watch, in the pages', () => {
     await page.getByRole('menuitem', { name: 'Who may watch' }).click();
     await page.getByRole('heading', { level: 1, name: 'Who may watch' }).waitFor();
 
-    const result = page.getByRole('region', { name: 'Test this rule' }).getByRole('status');
-    await page.getByRole('button', { name: 'Test this rule' }).click();
+    const result = page.getByRole('region', { name: 'Test the rules' }).getByRole('status');
+    await page.getByRole('button', { name: 'Test the rules' }).click();
     await result.getByText('May watch', { exact: true }).waitFor();
 
     await page.getByLabel('Which rule: Addresses').selectOption('own');
-    await page.getByLabel('These are kept out').fill('127.0.0.1\n192.0.2.0/24');
-    await page.getByRole('button', { name: 'Test this rule' }).click();
+    await page.getByLabel('Block these').fill('127.0.0.1\n192.0.2.0/24');
+    await page.getByRole('button', { name: 'Test the rules' }).click();
     await result.getByText('May not watch').waitFor();
     await result.getByText('Decided by: Addresses').waitFor();
-    await result.getByText('This address is kept out.').waitFor();
+    await result.getByText('This address is blocked.').waitFor();
     await page.getByLabel('Viewer’s address').fill('198.51.100.7');
-    await page.getByRole('button', { name: 'Test this rule' }).click();
+    await page.getByRole('button', { name: 'Test the rules' }).click();
     await result.getByText('May watch', { exact: true }).waitFor();
     assert.equal(await says(lesson.play.flv), 'not-live', 'nothing is saved yet');
     await shoot(page, 'access-lesson');
 
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Saved. It is in force.').waitFor();
+    await page.getByText('Saved. The rules apply now.').waitFor();
     assert.equal(await says(lesson.play.flv), 'forbidden');
     await page.reload();
-    const kept = page.getByLabel('These are kept out');
+    const kept = page.getByLabel('Block these');
     await kept.waitFor();
     assert.equal(await kept.inputValue(), '127.0.0.1\n192.0.2.0/24');
     await page.getByLabel('Which rule: Addresses').selectOption('school');
@@ -82,9 +82,9 @@ describe('who may watch, in the pages', () => {
     const page = await signIn();
     await page.goto(`${lectern.url}/access/${lesson.id}`);
     await page.getByLabel('Which rule: Addresses').selectOption('own');
-    await page.getByLabel('Only these may watch').fill('192.0.2.0/24\n10.0.0.0/99');
+    await page.getByLabel('Allow only these').fill('192.0.2.0/24\n10.0.0.0/99');
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('“10.0.0.0/99” is no address or network.').waitFor();
+    await page.getByText('“10.0.0.0/99” is not an address or a network.').waitFor();
     assert.equal(await says(lesson.play.flv), 'not-live');
     await page.context().close();
   });
@@ -98,7 +98,7 @@ describe('who may watch, in the pages', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Revoke all playback addresses?').waitFor();
     await dialog.getByRole('button', { name: 'Revoke addresses' }).press('Enter');
-    await page.getByText('Revoked.').waitFor();
+    await page.getByText('Addresses revoked.').waitFor();
     assert.equal(await says(lesson.play.flv), 'signature-invalid');
     assert.equal(await says((await renewed()).play.flv), 'not-live');
     await page.context().close();
@@ -108,12 +108,12 @@ describe('who may watch, in the pages', () => {
     const page = await signIn();
     await page.getByRole('link', { name: 'Who may watch' }).click();
     await page.getByRole('heading', { level: 1, name: 'Who may watch, by default' }).waitFor();
-    await page.getByLabel('Only with a signed address').uncheck();
+    await page.getByLabel('Require a signed address').uncheck();
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Saved. It is in force.').waitFor();
+    await page.getByText('Saved. The rules apply now.').waitFor();
     const bare = lesson.play.flv.replace(/\?.*/, '');
     assert.equal(await says(bare), 'not-live');
-    await page.getByLabel('Only with a signed address').check();
+    await page.getByLabel('Require a signed address').check();
     await page.getByRole('button', { name: 'Save' }).click();
     await eventually('it is in force', async () => (await says(bare)) === 'signature-missing');
     await page.context().close();

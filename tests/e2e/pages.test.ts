@@ -1,0 +1,141 @@
+// The pages around a class: links as people open them, names that cannot be read, and the owner's list.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { Lesson } from '#shared/contract/rest.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { startLectern, type Lectern } from '../support/lectern.ts';
+import { useStudio } from '../support/studio.ts';
+
+describe('the pages around a class', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let lesson: Lesson;
+  before(async () => {
+    lectern = await startLectern();
+    browser = await launchChromium();
+    lesson = await lectern.startClass('Algebra');
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+  });
+
+  const open = async (address: string): Promise<Page> => {
+    const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce' });
+    await useStudio(context);
+    const page = await context.newPage();
+    await page.goto(address);
+    return page;
+  };
+  const owner = async () => {
+    const page = await open(lectern.ownerLink);
+    await page.getByRole('button', { name: /^Algebra/ }).waitFor();
+    return page;
+  };
+  const join = (page: Page) => page.getByRole('button', { name: 'Join', exact: true });
+  /** What the address bar does with a link to the page that is open. */
+  const paste = (page: Page, link: string) => page.evaluate((to) => location.assign(to), link);
+  const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent.trim());
+
+  it('opens a class once the whole link is put into the tab that had a part of it', async () => {
+    for (const link of [lesson.links.student, lesson.links.watch]) {
+      const page = await open(link.slice(0, -20));
+      await page.getByRole('heading', { name: 'This link does not work' }).waitFor();
+      await page.getByText('copy the whole link').waitFor();
+      await paste(page, link);
+      await join(page)
+        .or(page.getByRole('heading', { name: 'Waiting for the teacher' }))
+        .waitFor();
+      await page.context().close();
+    }
+  });
+
+  it('changes the role with the link that is put into an open page', async () => {
+    const page = await open(lesson.links.student);
+    await page.getByRole('heading', { name: 'Ready to join?' }).waitFor();
+    await paste(page, lesson.links.assistant);
+    await page.getByLabel('Camera', { exact: true }).waitFor();
+    await page.context().close();
+  });
+
+  it('understands a link without its #, with %23, and with the end of a sentence', async () => {
+    const { student } = lesson.links;
+    for (const link of [student.replace('#', ''), student.replace('#', '%23'), `${student}).`]) {
+      const page = await open(link);
+      await join(page).waitFor();
+      await page.context().close();
+    }
+  });
+
+  it('refuses a name that nobody can read at its field, and lets it be changed', async () => {
+    const page = await open(lesson.links.student);
+    const name = page.getByLabel(/name/i);
+    for (const nothing of ['\u200b', '\u3164', '\u202e', '\u2800']) {
+      await name.fill(nothing);
+      await join(page).click();
+      await page.getByText('Enter the name others will see.').waitFor();
+      assert.equal(await name.evaluate((field) => field === document.activeElement), true);
+    }
+    await name.fill('Ada');
+    await join(page).click();
+    await page
+      .getByRole('textbox', { name: 'Message' })
+      .or(page.getByRole('button', { name: 'Chat' }))
+      .first()
+      .waitFor();
+    await page.context().close();
+  });
+
+  it('keeps the focus when the page changes: at its heading', async () => {
+    const page = await owner();
+    await page.getByRole('link', { name: 'Console' }).press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Console' }).waitFor();
+    await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
+    assert.equal(await focused(page), 'Console');
+    await page.goBack();
+    await page.waitForFunction(() => document.activeElement?.textContent === 'Your classes');
+    await page.context().close();
+  });
+
+  it('finds, renames and marks a class, and gives out the link of a co-teacher', async () => {
+    await lectern.startClass('Music');
+    const page = await owner();
+    await page.getByRole('textbox', { name: 'Search' }).fill('musi');
+    await page.getByRole('button', { name: /^Algebra/ }).waitFor({ state: 'hidden' });
+    await page.getByRole('textbox', { name: 'Search' }).fill('chess');
+    await page.getByText('No class has this title').waitFor();
+    await page.getByRole('textbox', { name: 'Search' }).fill('');
+    await page.getByRole('button', { name: /^Algebra/ }).waitFor();
+
+    await page.getByRole('button', { name: 'More for Music' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    const title = page.getByRole('dialog').getByLabel('Title');
+    await title.fill('\u3164');
+    await title.press('Enter');
+    await page.getByText('Enter a title that can be read.').waitFor();
+    await title.fill('Singing');
+    await title.press('Enter');
+    await page.getByRole('button', { name: /^Singing/, expanded: false }).click();
+    const { links, id } = Lesson.array()
+      .parse(await lectern.api('GET', '/lessons'))
+      .find((one) => one.title === 'Singing')!;
+    assert.equal(await page.getByLabel('Co-teacher link', { exact: true }).inputValue(), links.assistant);
+
+    await page.getByText('Watermark').click();
+    await page.getByLabel('Text over the picture').fill('Springfield {viewer}');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Viewers see it within a minute').waitFor();
+    assert.deepEqual(await lectern.api('GET', `/lessons/${id}/watermark`), {
+      text: 'Springfield {viewer}',
+      viewer: null,
+    });
+
+    await page.getByRole('button', { name: 'More for Singing' }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Delete for good' }).click();
+    await page.getByRole('button', { name: /^Singing/ }).waitFor({ state: 'hidden' });
+    await page.waitForFunction(() => document.activeElement?.textContent === 'Classes');
+    await page.context().close();
+  });
+});
