@@ -4,10 +4,12 @@ import {
   type BroadcastFeed,
   type BroadcastStatus,
   type RecordingInfo,
+  type Teaching,
 } from '#shared/contract/internal.ts';
 import { broadcastLifecycle, type BroadcastEvent, type BroadcastState } from '#shared/domain/lifecycle.ts';
 import type { AudioFrame } from '#shared/media/frame.ts';
 import { Intake } from './intake.ts';
+import { INTERMISSION, Intermission } from './intermission.ts';
 import { MeteredProgramme, type Flow } from './meter.ts';
 import { Pictures } from './pictures.ts';
 import type { BroadcastInfo, LadderSink, Outputs, ProgrammeSink, VideoTrack } from './ports.ts';
@@ -21,6 +23,7 @@ import type {
   SourceGroup,
   Sources,
 } from './sources.ts';
+import { Presence } from './presence.ts';
 import { Renditions } from './renditions.ts';
 import { Timeline, type Placed } from './timeline.ts';
 
@@ -55,7 +58,7 @@ export interface BroadcastDeps {
   readonly scaling: Scaling | undefined;
   readonly outputs: Outputs;
   readonly clock: Clock;
-  /** How long an interrupted broadcast waits before it ends. */
+  /** How long a broadcast without anybody who teaches waits before it ends. */
   readonly resumeMs: number;
   readonly onState: (broadcast: Broadcast) => void;
   readonly onRecording: (recording: RecordingInfo) => void;
@@ -65,6 +68,7 @@ export interface BroadcastDeps {
 /** What exists only while the broadcast is not over. */
 interface OnAir {
   readonly intake: Intake;
+  readonly intermission: Intermission;
   readonly group: SourceGroup;
   readonly timeline: Timeline;
   readonly renditions: Renditions;
@@ -92,6 +96,7 @@ export class Broadcast {
   #sourceNote: string | null = null;
   #fedAtMs: number;
   #frameAtMs = -Infinity;
+  readonly #presence: Presence;
 
   /** Puts it on air. Throws what an output throws that cannot be opened. */
   constructor(info: BroadcastInfo, deps: BroadcastDeps) {
@@ -99,6 +104,7 @@ export class Broadcast {
     this.#deps = deps;
     const nowMs = deps.clock.nowMs();
     this.#fedAtMs = nowMs;
+    this.#presence = new Presence(nowMs);
     this.#run = {
       state: broadcastLifecycle.next('idle', 'start') as 'starting',
       sinceMs: nowMs,
@@ -115,6 +121,8 @@ export class Broadcast {
   }
 
   status(): BroadcastStatus {
+    const { clock } = this.#deps;
+    const endMs = this.#waitEndMs();
     return {
       broadcast: this.info.broadcast,
       state: this.#run.state,
@@ -123,6 +131,8 @@ export class Broadcast {
       durationMs: Math.round(this.#endUs / 1_000),
       viewers: this.#deps.outputs.viewers(this.info.channel),
       ingest: this.#deps.sources.address,
+      waitMs: this.#deps.resumeMs,
+      waitEndsAtMs: endMs === undefined ? null : Math.round(endMs - clock.nowMs() + clock.wallMs()),
     };
   }
 
@@ -150,7 +160,10 @@ export class Broadcast {
     const air = this.#air();
     if (air === undefined) return;
     this.#fedAtMs = this.#deps.clock.nowMs();
-    this.#contain('a feed could not be taken', () => air.intake.feed(feed, this.#fedAtMs));
+    this.#contain('a feed could not be taken', () => {
+      this.#hear(air, feed.teaching);
+      air.intake.feed(feed, this.#fedAtMs);
+    });
   }
 
   /** Call it a few times a second. */
@@ -161,13 +174,34 @@ export class Broadcast {
 
   #step(air: OnAir): void {
     const nowMs = this.#deps.clock.nowMs();
-    if (nowMs - this.#fedAtMs >= FEED_LOST_MS) air.intake.clear();
+    if (nowMs - this.#fedAtMs >= FEED_LOST_MS) {
+      air.intake.clear();
+      this.#hear(air, 'away');
+    }
+    // Before its first frame there is nothing to have a break from.
+    if (this.#endUs > 0) air.intermission.tick(nowMs);
     air.timeline.tick(nowMs);
     air.intake.tick(nowMs);
     const run = this.#run;
     if (run.state === 'live' && nowMs - this.#frameAtMs >= GAP_MS) this.#interrupt();
-    else if (run.state === 'starting' && nowMs - run.sinceMs >= START_LIMIT_MS) this.#interrupt();
-    else if (run.state === 'interrupted' && nowMs - run.sinceMs >= this.#deps.resumeMs) void this.stop();
+    else if (run.state === 'starting' && this.#presence.isAway && nowMs - run.sinceMs >= START_LIMIT_MS)
+      this.#interrupt();
+    else if (nowMs >= (this.#waitEndMs() ?? Infinity)) void this.stop();
+  }
+
+  #hear(air: OnAir, teaching: Teaching): void {
+    const nowMs = this.#deps.clock.nowMs();
+    air.intermission.teaching(teaching, nowMs);
+    if (!this.#presence.hear(teaching, nowMs)) return;
+    air.programme.setBreak(teaching === 'break');
+    air.ladder.setBreak(teaching === 'break');
+  }
+
+  /** When the wait ends, on the monotonic clock; undefined while none runs. */
+  #waitEndMs(): number | undefined {
+    const run = this.#run;
+    if (run.state !== 'interrupted') return undefined;
+    return this.#presence.waitEndMs(run.sinceMs, this.#deps.resumeMs);
   }
 
   /** Ends it. Resolves when its recording is final; a second call resolves with the first. */
@@ -228,8 +262,13 @@ export class Broadcast {
     mixer.want(new Set([ladder.sound]));
     later.mixer = mixer;
     const group = sources.openGroup();
+    const intermission = new Intermission(
+      (frame) => timeline.push(INTERMISSION, frame, clock.nowMs()),
+      () => mixer.remove(INTERMISSION),
+    );
     const push = (track: string, frame: SourceFrame) =>
       this.#contain('a frame could not be handed on', () => {
+        intermission.frame(clock.nowMs());
         if (frame.kind === 'video') renditions.take(track, frame);
         timeline.push(track, frame, clock.nowMs());
       });
@@ -251,7 +290,7 @@ export class Broadcast {
       shown,
     });
     later.intake = intake;
-    return { intake, group, timeline, renditions, pictures, mixer, programme, ladder };
+    return { intake, intermission, group, timeline, renditions, pictures, mixer, programme, ladder };
   }
 
   #openLadder(programme: ProgrammeSink, requestKeyframes: () => void): LadderSink {

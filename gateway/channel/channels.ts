@@ -152,7 +152,7 @@ export class Channels {
     state: 'ended' | 'failed',
     reason: string | null,
   ): BroadcastStatus {
-    const { outputs, sources } = this.#options;
+    const { outputs, sources, resumeMs } = this.#options;
     return {
       broadcast,
       state,
@@ -161,6 +161,8 @@ export class Channels {
       durationMs: 0,
       viewers: outputs.viewers(channel),
       ingest: sources.address,
+      waitMs: resumeMs,
+      waitEndsAtMs: null,
     };
   }
 

@@ -67,6 +67,10 @@ export class MeteredProgramme implements ProgrammeSink {
     this.#sink.interrupted();
   }
 
+  setBreak(on: boolean): void {
+    this.#sink.setBreak(on);
+  }
+
   end(): void {
     this.#sink.end();
   }

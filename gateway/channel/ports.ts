@@ -25,6 +25,8 @@ export interface ProgrammeSink {
   frame(frame: Frame): void;
   /** The source is gone for now; the next video frame will be a key frame. Viewers stay. */
   interrupted(): void;
+  /** A break begins or ends: what stands in for the missing picture says so. */
+  setBreak(on: boolean): void;
   /** The broadcast is over: viewers are let go in order. Called once, last. */
   end(): void;
 }
@@ -53,6 +55,8 @@ export interface LadderSink {
   audio(frame: AudioFrame, wallMs: number): void;
   /** The source is gone: what is begun is closed now, what comes next follows a discontinuity. */
   interrupted(): void;
+  /** A break begins or ends: what stands in for the missing picture says so. */
+  setBreak(on: boolean): void;
   /** The broadcast is over: finalizes the recording. Resolves when it is ready. Called once, last. */
   end(): Promise<void>;
 }

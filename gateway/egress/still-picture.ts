@@ -1,9 +1,10 @@
 // A picture for when there is none. A player that gets sound alone on a stream with a picture stands
 // still, so while the camera is off or stalled the audience gets key frames that need no encoder: for a
 // short stall the last one again, after that a black one, since a camera that was turned off must not
-// leave a face on the screen.
+// leave a face on the screen. In a break it says so instead.
 import { avcConfig, writeAvcc } from '#shared/media/avc.ts';
 import type { AvcConfig, VideoFrame } from '#shared/media/frame.ts';
+import { breakCard, type Ink } from './break-card.ts';
 
 /** A still screen repeats its picture every second; only above that something is missing. */
 const MISSING_AFTER_US = 1_250_000;
@@ -17,6 +18,8 @@ const DEFAULT_SIZE = { width: 640, height: 360 };
 export class StillPicture {
   #lastKey: VideoFrame | undefined;
   #black: VideoFrame | undefined;
+  #card: VideoFrame | undefined;
+  #isBreak = false;
   /** When the last real picture was shown; sound alone counts from its own first frame. */
   #lastRealUs: number | undefined;
   #lastStillUs: number | undefined;
@@ -31,6 +34,11 @@ export class StillPicture {
     if (frame.key) this.#lastKey = frame;
     this.#lastRealUs = frame.ptsUs;
     this.#lastStillUs = undefined;
+  }
+
+  /** A break begins or ends. */
+  setBreak(on: boolean): void {
+    this.#isBreak = on;
   }
 
   /** The source is gone altogether: nothing is missing until it is back. */
@@ -54,6 +62,7 @@ export class StillPicture {
 
   /** The still picture as a key frame at `ptsUs`. */
   at(ptsUs: number): VideoFrame {
+    if (this.#isBreak) return { ...this.#cardFrame(), ptsUs, dtsUs: ptsUs };
     const fresh = this.#lastRealUs !== undefined && ptsUs - this.#lastRealUs < BLACK_AFTER_US;
     const shown = fresh && this.#lastKey !== undefined ? this.#lastKey : this.#blackFrame();
     return { ...shown, ptsUs, dtsUs: ptsUs };
@@ -66,33 +75,72 @@ export class StillPicture {
     this.#black = blackPicture(width, height);
     return this.#black;
   }
+
+  #cardFrame(): VideoFrame {
+    const { config } = this.#blackFrame();
+    if (this.#card?.config === config) return this.#card;
+    // One configuration with the black one: the change from one to the other is none for players.
+    this.#card = {
+      ...blackPicture(config.width, config.height, breakCard(config.width, config.height)),
+      config,
+    };
+    return this.#card;
+  }
 }
 
 /**
- * Writes an H.264 key frame that is black all over (ITU-T H.264 §7.3, constrained baseline): its first
- * macroblock is sent as plain samples (I_PCM), every other one is predicted from its neighbours without
- * any residual. `width` and `height` are even, in pixels. Times are 0.
+ * Writes an H.264 key frame that is black but for `ink` (ITU-T H.264 §7.3, constrained baseline): its first
+ * macroblock, and those with ink, are sent as plain samples (I_PCM), every other one is predicted from its
+ * neighbours without any residual. `width` and `height` are even, in pixels. Times are 0.
  */
-export function blackPicture(width: number, height: number): VideoFrame {
+export function blackPicture(width: number, height: number, ink?: Ink): VideoFrame {
   const config = blackConfig(width, height);
-  const macroblocks = Math.ceil(width / 16) * Math.ceil(height / 16);
+  const columns = Math.ceil(width / 16);
+  const macroblocks = columns * Math.ceil(height / 16);
+  const plain = plainBlocks(columns, ink);
   const slice = new BitWriter();
   slice.ue(0).ue(7).ue(0); // first_mb_in_slice, an I slice that stands for the whole picture, PPS 0
   slice.bits(0, 4).ue(0); // frame_num, idr_pic_id
   slice.bits(0, 2).se(0).ue(1); // reference marking, slice_qp_delta, deblocking off
-  slice.ue(25).align(0); // I_PCM
-  for (let sample = 0; sample < 256; sample += 1) slice.bits(16, 8);
-  for (let sample = 0; sample < 128; sample += 1) slice.bits(128, 8);
-  // I_16x16 with DC prediction and no coefficients: mb_type 3, chroma DC, mb_qp_delta 0, and a count of
-  // coefficients, 0, whose code is longer beside and below the I_PCM one, which counts as full (§9.2.1).
-  const columns = Math.ceil(width / 16);
-  for (let index = 1; index < macroblocks; index += 1) {
+  for (let index = 0; index < macroblocks; index += 1) {
+    if (plain.has(index)) {
+      slice.ue(25).align(0); // I_PCM
+      for (let at = 0; at < 256; at += 1) slice.bits((ink && lumaAt(ink, columns, index, at)) ?? BLACK, 8);
+      for (let sample = 0; sample < 128; sample += 1) slice.bits(128, 8);
+      continue;
+    }
+    // I_16x16 with DC prediction and no coefficients: mb_type 3, chroma DC, mb_qp_delta 0, and a count of
+    // coefficients, 0, whose code is longer next to and below an I_PCM one, which counts as full (§9.2.1).
     slice.ue(3).ue(0).se(0);
-    if (index === 1 || index === columns) slice.bits(0b000011, 6);
+    const isLeftPlain = index % columns > 0 && plain.has(index - 1);
+    if (isLeftPlain || plain.has(index - columns)) slice.bits(0b000011, 6);
     else slice.bits(1, 1);
   }
   const data = writeAvcc([nalUnit(0x65, slice.finish())]);
   return { kind: 'video', ptsUs: 0, dtsUs: 0, key: true, data, config };
+}
+
+const BLACK = 16;
+
+/** The luma of sample `at` (0 to 255) of a macroblock; undefined where it is black. */
+function lumaAt(ink: Ink, columns: number, index: number, at: number): number | undefined {
+  return ink.at((index % columns) * 16 + (at & 15), Math.floor(index / columns) * 16 + (at >> 4));
+}
+
+/** The macroblocks that cannot be predicted as black: those with ink, and those that ink of theirs touches. */
+function plainBlocks(columns: number, ink: Ink | undefined): ReadonlySet<number> {
+  const plain = new Set([0]);
+  if (ink === undefined) return plain;
+  const samples = Array.from({ length: 256 }, (_, at) => at);
+  const [first, end] = [Math.floor(ink.top / 16) * columns, Math.ceil(ink.bottom / 16) * columns];
+  for (let index = Math.max(0, first); index < end; index += 1) {
+    const inked = samples.filter((at) => lumaAt(ink, columns, index, at) !== undefined);
+    if (inked.length === 0) continue;
+    plain.add(index);
+    if (inked.some((at) => (at & 15) === 15) && (index + 1) % columns > 0) plain.add(index + 1);
+    if (inked.some((at) => at >> 4 === 15)) plain.add(index + columns);
+  }
+  return plain;
 }
 
 function blackConfig(width: number, height: number): AvcConfig {
@@ -136,6 +184,10 @@ class BitWriter {
   #count = 0;
 
   bits(value: number, length: number): this {
+    if (length === 8 && this.#count === 0) {
+      this.#bytes.push(value);
+      return this;
+    }
     for (let bit = length - 1; bit >= 0; bit -= 1) {
       this.#current = (this.#current << 1) | ((value >>> bit) & 1);
       this.#count += 1;

@@ -1,7 +1,12 @@
 // Keeps one broadcast on air: states the feed to the gateway again and again, at once when it changes,
 // and sends the RTP where the answer says. Heals by itself when either side restarts.
 import type { Log } from '#server/log.ts';
-import { FEED_INTERVAL_MS, type BroadcastStatus, type FeedTrack } from '#shared/contract/internal.ts';
+import {
+  FEED_INTERVAL_MS,
+  type BroadcastStatus,
+  type FeedTrack,
+  type Teaching,
+} from '#shared/contract/internal.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
 import type { BroadcastRun } from './record.ts';
@@ -34,6 +39,8 @@ export interface AiringOptions {
   readonly events: AiringEvents;
   /** True while somebody watches whom only these rounds tell that the rules for viewing changed. */
   readonly watched: () => boolean;
+  /** What those who teach do now. */
+  readonly teaching: () => Teaching;
 }
 
 interface Programme {
@@ -103,7 +110,7 @@ export class Airing {
   }
 
   async #put(): Promise<void> {
-    const { gateway, run, lesson, events, log } = this.#options;
+    const { gateway, run, lesson, events, log, teaching } = this.#options;
     const tracks = await this.#select();
     const isClockless = tracks.some((track) => !track.senderReport && !track.absCaptureTimeId);
     this.#clockless = isClockless ? this.#clockless + 1 : 0;
@@ -115,6 +122,7 @@ export class Airing {
         title: run.title,
         from: tracks.length === 0 ? null : (this.#feed?.media.from ?? null),
         tracks,
+        teaching: teaching(),
       });
       if (this.#state !== 'on') return;
       this.#failures = 0;

@@ -1,11 +1,11 @@
 // The room's broadcast: what is wanted (journalled) and what the gateway says (shown to everyone).
 import type { Log } from '#server/log.ts';
-import type { BroadcastStatus } from '#shared/contract/internal.ts';
+import type { BroadcastStatus, Teaching } from '#shared/contract/internal.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
 import { broadcastLifecycle, type BroadcastEvent } from '#shared/domain/lifecycle.ts';
 import { Airing } from './airing.ts';
 import type { FeedSource, Gateway, RoomMedia } from './ports.ts';
-import type { BroadcastRun } from './record.ts';
+import type { AbsentEnd, BroadcastRun } from './record.ts';
 
 const IDLE: BroadcastView = {
   id: null,
@@ -14,7 +14,15 @@ const IDLE: BroadcastView = {
   reason: null,
   audience: 0,
   recording: false,
+  onBreak: false,
+  waitMs: null,
+  waitEndsAtMs: null,
+  end: null,
+  durationMs: null,
 };
+
+/** What is so of no broadcast that is over. */
+const OFF_AIR = { audience: 0, recording: false, onBreak: false, waitEndsAtMs: null };
 
 /** What each word of the gateway means to our own lifecycle. */
 const MEANING: Readonly<Record<BroadcastStatus['state'], BroadcastEvent | null>> = {
@@ -31,23 +39,32 @@ export interface BroadcastOptions {
   readonly log: Log;
   /** How many watch by WHEP: the gateway does not know of them. */
   readonly whepViewers: () => number;
+  /** What those who teach do now. */
+  readonly teaching: () => Teaching;
   /** The gateway's rules for viewing changed. */
   readonly onAccessChanged: () => void;
   /** The view changed. */
   readonly onChange: (view: BroadcastView) => void;
   /** The gateway ended it, or it failed: it is wanted no more. */
-  readonly onOver: () => void;
+  readonly onOver: (absent?: AbsentEnd) => void;
 }
 
 export class Broadcast {
   readonly #options: BroadcastOptions;
   #view: BroadcastView = IDLE;
   #accessEpoch: number | undefined;
+  /** How much of the run was broadcast so far, in ms. */
+  #durationMs: number | null = null;
   /** The run that is on air, or the last one while its end is not yet acknowledged. */
   #airing: { readonly run: BroadcastRun; readonly loop: Airing } | null = null;
 
   constructor(options: BroadcastOptions) {
     this.#options = options;
+  }
+
+  /** The last run ended while nobody who teaches was there: they learn of it when they are back. */
+  recall({ broadcast, durationMs }: AbsentEnd): void {
+    this.#view = { ...IDLE, id: broadcast, state: 'ended', end: 'absent', durationMs };
   }
 
   get view(): BroadcastView {
@@ -62,15 +79,16 @@ export class Broadcast {
   /** Starts a run, or after a restart goes on with it. The caller has journalled it. */
   start(run: BroadcastRun): void {
     this.#airing?.loop.close();
-    const { lesson, gateway, log, whepViewers } = this.#options;
+    const { lesson, gateway, log, whepViewers, teaching } = this.#options;
     this.#view = IDLE;
+    this.#durationMs = null;
     const events = {
       status: (status: BroadcastStatus) => this.#heard(run, status),
       trouble: (reason: string) => this.#move('gap', { reason, recording: false }),
     };
     this.#airing = {
       run,
-      loop: new Airing({ lesson, run, gateway, log, events, watched: () => whepViewers() > 0 }),
+      loop: new Airing({ lesson, run, gateway, log, events, teaching, watched: () => whepViewers() > 0 }),
     };
     this.#set({ ...IDLE, id: run.id, state: broadcastLifecycle.next('idle', 'start') });
   }
@@ -83,7 +101,7 @@ export class Broadcast {
   stop(): void {
     if (!this.#isOn()) return;
     this.#airing?.loop.end();
-    this.#over('stop', null);
+    this.#over('stop', { reason: null, end: 'stopped' });
   }
 
   /** Lets go of everything; the gateway is not told. */
@@ -95,10 +113,13 @@ export class Broadcast {
   #heard(run: BroadcastRun, status: BroadcastStatus): void {
     if (this.#airing?.run !== run || !this.#isOn()) return;
     const event = MEANING[status.state];
+    if (status.durationMs > 0) this.#durationMs = status.durationMs;
     if (event === 'stop' || event === 'fail') {
       this.#airing.loop.close();
-      this.#over(event, status.reason);
-      this.#options.onOver();
+      // Nobody here stopped it: it was the end of the wait.
+      const isAbsent = event === 'stop';
+      this.#over(event, { reason: status.reason, end: isAbsent ? 'absent' : null });
+      this.#options.onOver(isAbsent ? { broadcast: run.id, durationMs: this.#durationMs } : undefined);
       return;
     }
     const { flv, hls, rtmp } = status.viewers;
@@ -110,11 +131,15 @@ export class Broadcast {
       reason: status.reason,
       audience: flv + hls + rtmp + this.#options.whepViewers(),
       recording: status.state === 'live',
+      onBreak: status.state === 'live' && this.#options.teaching() === 'break',
+      waitMs: status.waitMs ?? null,
+      waitEndsAtMs: status.waitEndsAtMs,
     });
   }
 
-  #over(event: 'stop' | 'fail', reason: string | null): void {
-    this.#move(event, { reason, audience: 0, recording: false });
+  #over(event: 'stop' | 'fail', why: Pick<BroadcastView, 'reason' | 'end'>): void {
+    const durationMs = this.#durationMs;
+    this.#move(event, { ...why, ...OFF_AIR, durationMs });
   }
 
   /** Makes the move if the table has it, else stays: `gap` while interrupted changes nothing. */

@@ -1,6 +1,7 @@
 // What goes out of the room, and what comes in from outside to go out: the broadcast with its programme,
 // and the encoder.
 import { makeId } from '#shared/contract/ids.ts';
+import type { Teaching } from '#shared/contract/internal.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Audience } from './audience.ts';
@@ -9,8 +10,8 @@ import { Encoder, type Publication } from './encoder.ts';
 import type { MediaSlot } from './media-slot.ts';
 import type { Members } from './members.ts';
 import type { RoomDeps } from './ports.ts';
-import { chooseProgramme } from './programme.ts';
-import type { RoomRecord } from './record.ts';
+import { chooseProgramme, teachingOf } from './programme.ts';
+import type { AbsentEnd, RoomRecord } from './record.ts';
 import type { Stage } from './stage.ts';
 
 export interface OnAirOptions {
@@ -55,11 +56,13 @@ export class OnAir {
       gateway: deps.gateway,
       log: deps.log,
       whepViewers: () => this.audience.size,
+      teaching: () => this.#teaching(),
       onAccessChanged: () => this.audience.recheck(),
       onChange: (view) => members.tell('broadcast:changed', view),
-      onOver: () => this.#forget(),
+      onOver: (absent) => this.#forget(absent),
     });
     if (record.onAir !== null) this.#broadcast.start(record.onAir);
+    else if (record.absentEnd !== null) this.#broadcast.recall(record.absentEnd);
   }
 
   get view(): BroadcastView {
@@ -128,10 +131,16 @@ export class OnAir {
     this.start(channel, known() === '' ? title : known(), ENCODER_ID);
   }
 
-  #forget(): void {
+  #teaching(): Teaching {
+    const { stage, members } = this.#options;
+    const connected = members.all().filter(({ link }) => link !== null);
+    return teachingOf(stage.views(), connected, this.encoder.view?.state === 'sending');
+  }
+
+  #forget(absent?: AbsentEnd): void {
     const { deps, lesson, onEnded } = this.#options;
     this.audience.close();
-    deps.journal.append(lesson, { type: 'broadcast:stopped' });
+    deps.journal.append(lesson, { type: 'broadcast:stopped', ...(absent && { absent }) });
     onEnded();
   }
 }

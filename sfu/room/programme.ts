@@ -1,11 +1,30 @@
 // The programme: what of all that is published goes to the audience. One picture, all the voices.
 import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { Teaching } from '#shared/contract/internal.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { FeedSource } from './ports.ts';
 
 /** The most audio sources that are sent; the teachers' come first. */
 const MAX_AUDIO = 8;
 const RANK: Readonly<Record<Role, number>> = { teacher: 0, assistant: 1, student: 2, auditor: 3 };
+
+const isStaff = (role: Role) => role === 'teacher' || role === 'assistant';
+
+/**
+ * What those who teach do: `connected` is everyone whose link stands, `encoder` whether a program outside
+ * sends. A student who speaks on stage is no break either.
+ */
+export function teachingOf(
+  producers: readonly ProducerView[],
+  connected: readonly ProgrammePeer[],
+  encoder: boolean,
+): Teaching {
+  if (encoder) return 'sending';
+  if (!connected.some(({ role }) => isStaff(role))) return 'away';
+  const theirs = producers.filter(({ peerId }) => connected.some(({ id }) => id === peerId));
+  const heard = new Set(chooseProgramme(theirs, connected, '').map(({ producerId }) => producerId));
+  return theirs.some(({ id, paused }) => heard.has(id) && !paused) ? 'sending' : 'break';
+}
 
 export interface ProgrammePeer {
   readonly id: string;
@@ -31,9 +50,7 @@ export function chooseProgramme(
       a.joinedAtMs - b.joinedAtMs,
   );
   const inOrder = order.flatMap((peer) => producers.filter((producer) => producer.peerId === peer.id));
-  const staff = new Set(
-    order.filter(({ role }) => role === 'teacher' || role === 'assistant').map(({ id }) => id),
-  );
+  const staff = new Set(order.filter(({ role }) => isStaff(role)).map(({ id }) => id));
   const pictures = inOrder.filter(({ peerId, paused }) => staff.has(peerId) && !paused);
   const picture =
     // The encoder is no person: who may publish it was decided by its key.

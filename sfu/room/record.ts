@@ -11,6 +11,13 @@ export interface BroadcastRun {
   readonly startedBy: string;
 }
 
+/** A broadcast that ended without anybody having wanted it; they are told when they come back. */
+export interface AbsentEnd {
+  readonly broadcast: string;
+  /** How much of it was broadcast, in ms; null where nobody knows. */
+  readonly durationMs: number | null;
+}
+
 /** A peer as it is remembered; permissions are those of its ticket, grants are kept apart. */
 export interface PeerRecord {
   readonly id: string;
@@ -30,7 +37,8 @@ export type JournalEntry =
   | { readonly type: 'chat:posted'; readonly message: ChatMessage }
   | { readonly type: 'chat:deleted'; readonly messageId: string }
   | { readonly type: 'broadcast:started'; readonly run: BroadcastRun }
-  | { readonly type: 'broadcast:stopped' }
+  /** `absent` if it ended because nobody who teaches was there for too long. */
+  | { readonly type: 'broadcast:stopped'; readonly absent?: AbsentEnd }
   | { readonly type: 'encoder:aired'; readonly publication: string };
 
 export interface RoomRecord {
@@ -44,6 +52,8 @@ export interface RoomRecord {
   readonly chat: Map<string, ChatMessage>;
   /** The broadcast that should be on air. */
   onAir: BroadcastRun | null;
+  /** How the last broadcast ended, if nobody wanted that. */
+  absentEnd: AbsentEnd | null;
   /** The last publication that put the room on air by itself: it does so once. */
   aired: string | null;
 }
@@ -57,6 +67,7 @@ export function emptyRecord(): RoomRecord {
     grants: new Map(),
     chat: new Map(),
     onAir: null,
+    absentEnd: null,
     aired: null,
   };
 }
@@ -93,9 +104,11 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       break;
     case 'broadcast:started':
       record.onAir = entry.run;
+      record.absentEnd = null;
       break;
     case 'broadcast:stopped':
       record.onAir = null;
+      record.absentEnd = entry.absent ?? null;
       break;
     case 'encoder:aired':
       record.aired = entry.publication;

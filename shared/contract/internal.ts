@@ -51,6 +51,14 @@ export const FeedTrack = z.object({
 });
 export type FeedTrack = z.infer<typeof FeedTrack>;
 
+/**
+ * What those who teach (teachers, assistants, an encoder) do: something is sent; `break`: somebody is
+ * connected and sends nothing on purpose, so the audience gets a still picture and silence; `away`: nobody
+ * is connected. Only then the wait runs whose end is the end of the broadcast.
+ */
+export const Teaching = z.enum(['sending', 'break', 'away']);
+export type Teaching = z.infer<typeof Teaching>;
+
 export const BroadcastFeed = z.object({
   broadcast: BroadcastId,
   lesson: LessonId,
@@ -63,6 +71,7 @@ export const BroadcastFeed = z.object({
    * Empty while the teacher is away.
    */
   tracks: z.array(FeedTrack).max(16),
+  teaching: Teaching.default('away'),
 });
 export type BroadcastFeed = z.infer<typeof BroadcastFeed>;
 
@@ -77,6 +86,10 @@ export const BroadcastStatus = z.object({
   ingest: z.object({ ip: Ip, port: Port }),
   /** Counts up whenever the channel's viewing rules change: who watches is to be decided anew. */
   accessEpoch: z.number().int().min(0).optional(),
+  /** How long the broadcast waits while nobody who teaches is connected, in ms. */
+  waitMs: z.number().int().min(0).optional(),
+  /** When this wait ends, and with it the broadcast, in ms since 1970; null while none runs. */
+  waitEndsAtMs: z.number().nullable().default(null),
 });
 export type BroadcastStatus = z.infer<typeof BroadcastStatus>;
 

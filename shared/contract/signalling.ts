@@ -96,6 +96,16 @@ export const BroadcastView = z.object({
   reason: z.string().nullable(),
   audience: z.number().int(),
   recording: z.boolean(),
+  /** True while it is live and nobody sends anything on purpose: the audience sees that it is a break. */
+  onBreak: z.boolean().default(false),
+  /** How long it waits while nobody who teaches is connected, in ms; null until the gateway said so. */
+  waitMs: z.number().nullable().default(null),
+  /** When this wait ends, and with it the broadcast, in ms since 1970; null while none runs. */
+  waitEndsAtMs: z.number().nullable().default(null),
+  /** Why it ended: somebody stopped it, or nobody who teaches was connected for too long. */
+  end: z.enum(['stopped', 'absent']).nullable().default(null),
+  /** How much of it was broadcast, in ms; null until it is over, and where nobody knows. */
+  durationMs: z.number().nullable().default(null),
 });
 export type BroadcastView = z.infer<typeof BroadcastView>;
 

@@ -46,6 +46,7 @@ export async function putOnAir(
         ...AUDIO,
       },
     ],
+    teaching: 'sending',
   };
   const address = `${gatewayOf(lectern)}/internal/channels/${lesson.channel}/broadcast`;
   const put = () => callInternal(secret, 'PUT', address, BroadcastStatus, feed);

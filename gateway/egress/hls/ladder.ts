@@ -121,6 +121,10 @@ export class Ladder implements LadderSink {
     this.#broken = this.#recording.timeline.rows.length > 0;
   }
 
+  setBreak(on: boolean): void {
+    this.#still.setBreak(on);
+  }
+
   end(): Promise<void> {
     return (this.#ending ??= (() => {
       this.#closeRows();

@@ -61,6 +61,11 @@ export class Filler {
     for (const sound of this.#sounds.values()) sound.endUs = undefined;
   }
 
+  /** A break begins or ends: the still picture says so. */
+  setBreak(on: boolean): void {
+    this.#still.setBreak(on);
+  }
+
   /** True now and then while stills are shown: the picture can only go on with a key frame. */
   needsKeyframe(): boolean {
     if (!this.#still.isShowing || this.#headUs - this.#askedUs < ASK_EVERY_US) return false;

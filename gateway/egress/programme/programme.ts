@@ -92,6 +92,10 @@ export class Programme implements ProgrammeSink {
     this.#filler.interrupted();
   }
 
+  setBreak(on: boolean): void {
+    this.#filler.setBreak(on);
+  }
+
   end(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';

@@ -67,6 +67,7 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
   const programme: ProgrammeSink = {
     frame: (frame) => kept.programme.push(frame),
     interrupted: () => (kept.interruptions += 1),
+    setBreak: ignore,
     end: () => (kept.ended = true),
   };
   const ladder: LadderSink = {
@@ -81,11 +82,12 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
     },
     audio: (frame, wallMs) => kept.sound.push({ frame, wallMs }),
     interrupted: () => undefined,
+    setBreak: ignore,
     end: () => Promise.resolve(),
   };
   const outputs: Outputs = {
     openProgramme: ({ channel }, { keyframe }) => {
-      if (channel !== CHANNEL) return { frame: ignore, interrupted: ignore, end: ignore };
+      if (channel !== CHANNEL) return { frame: ignore, interrupted: ignore, setBreak: ignore, end: ignore };
       ask = keyframe;
       return programme;
     },
@@ -325,7 +327,7 @@ export function feedOf(
   tracks: FeedTrack[],
   broadcast = 'broadcast1',
 ): BroadcastFeed {
-  return { broadcast, lesson: 'lesson123', title: 'A class', from, tracks };
+  return { broadcast, lesson: 'lesson123', title: 'A class', from, tracks, teaching: 'away' };
 }
 
 /** Repeats a feed each second, as the SFU does. Returns what changes it, and what ends it. */

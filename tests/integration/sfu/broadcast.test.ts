@@ -123,6 +123,11 @@ describe('broadcast', () => {
       reason: null,
       audience: 6,
       recording: true,
+      onBreak: true,
+      waitMs: null,
+      waitEndsAtMs: null,
+      end: null,
+      durationMs: null,
     };
     assert.deepEqual(live, seen);
     const late = await Person.join(world, 'latecomer', 'student', there);

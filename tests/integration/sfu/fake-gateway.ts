@@ -84,6 +84,7 @@ export class FakeGateway {
             ...gateway.status,
             broadcast: feed.broadcast,
             durationMs: 0,
+            waitEndsAtMs: null,
             ingest: gateway.ingest,
             accessEpoch: gateway.accessEpoch,
           };

@@ -85,6 +85,8 @@ test('the answer to a feed says what is on air, for how long, and where RTP goes
     durationMs: 0,
     viewers: { flv: 1, hls: 2, rtmp: 3 },
     ingest: { ip: '127.0.0.1', port: 8084 },
+    waitMs: RESUME_MS,
+    waitEndsAtMs: null,
   });
   stage.picture('cam', true);
   stage.sound('mic');
@@ -158,6 +160,74 @@ test('a broadcast that is interrupted for too long ends, and its recording with 
   stage.pass(1_000, () => stage.feed([]));
   assert.equal(stage.state(), 'ended');
   assert.equal(stage.log.filter((line) => line === 'programme end' || line === 'ladder end').length, 2);
+});
+
+test('a break keeps the broadcast live with silence, for as long as somebody who teaches is connected', () => {
+  const stage = setStage();
+  REACH.live?.(stage);
+  stage.pass(RESUME_MS * 2, () => stage.feed([microphone()], { teaching: 'break' }));
+  assert.deepEqual(stage.states(), ['starting', 'live']);
+  assert.ok(stage.log.includes('programme break') && stage.log.includes('ladder break'));
+  const silent = stage.log.filter((line) => line.startsWith('sound intermission'));
+  // 20 ms each, from half a second after the last frame on, as the clock goes.
+  assert.ok(Math.abs(silent.length - (RESUME_MS * 2 - 500) / 20) < 30, `${silent.length} packets`);
+  const endUs = stage.positionUs() ?? 0;
+  assert.ok(Math.abs(endUs - RESUME_MS * 2 * 1_000) < 300_000, `the timeline is at ${endUs}`);
+
+  stage.log.length = 0;
+  stage.feed(SIMPLE, { teaching: 'sending' });
+  stage.picture('cam', true);
+  stage.sound('mic');
+  stage.pass(1_000, () => stage.sound('mic'));
+  assert.ok(stage.log.includes('programme no break') && stage.log.includes('silence intermission'));
+  assert.deepEqual(stage.states(), ['starting', 'live'], 'nothing was interrupted');
+});
+
+test('a stall of somebody who is connected interrupts, and is waited for without an end', () => {
+  const stage = setStage();
+  REACH.live?.(stage);
+  const status = () => stage.feed(SIMPLE, { teaching: 'sending' });
+  stage.pass(RESUME_MS * 2, status);
+  assert.equal(stage.state(), 'interrupted');
+  assert.equal(status().waitEndsAtMs, null);
+});
+
+test('the wait runs from when the last one who teaches is gone, and says when it ends', () => {
+  const stage = setStage();
+  REACH.live?.(stage);
+  stage.pass(30_000, () => stage.feed([microphone()], { teaching: 'break' }));
+  stage.pass(1_000, () => stage.feed([]));
+  assert.equal(stage.state(), 'live', 'not yet interrupted');
+  stage.pass(1_000, () => stage.feed([]));
+  assert.equal(stage.state(), 'interrupted');
+  const { waitMs, waitEndsAtMs } = stage.feed([]);
+  assert.equal(waitMs, RESUME_MS);
+  const leftMs = (waitEndsAtMs ?? 0) - stage.wallMs();
+  assert.ok(leftMs > RESUME_MS - 1_000 && leftMs <= RESUME_MS, `${leftMs} ms are left`);
+  // Coming back ends the wait; the next one is as long again.
+  stage.pass(RESUME_MS - 2_000, () => stage.feed([]));
+  stage.pass(5_000, () => stage.feed([microphone()], { teaching: 'break' }));
+  assert.equal(stage.state(), 'live');
+  stage.pass(RESUME_MS, () => stage.feed([]));
+  assert.equal(stage.state(), 'interrupted');
+  stage.pass(2_000, () => stage.feed([]));
+  assert.equal(stage.state(), 'ended');
+});
+
+test('going live with nothing to send waits for it, and shows nothing', () => {
+  const stage = setStage();
+  stage.pass(RESUME_MS * 2, () => stage.feed([], { teaching: 'break' }));
+  assert.deepEqual(stage.states(), ['starting']);
+  assert.deepEqual(
+    stage.log.filter((line) => line.startsWith('sound')),
+    [],
+  );
+});
+
+test('a break goes on over a restart of the gateway', () => {
+  const stage = setStage({ resumeAtUs: 60_000_000 });
+  stage.pass(3_000, () => stage.feed([microphone()], { teaching: 'break' }));
+  assert.equal(stage.state(), 'live');
 });
 
 test('without a feed nothing is received any longer, until it is back', () => {

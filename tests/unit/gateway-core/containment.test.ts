@@ -60,6 +60,7 @@ function twoClasses() {
           frames.set(channel, [...(frames.get(channel) ?? []), frame]);
         },
         interrupted: () => undefined,
+        setBreak: () => undefined,
         end: () => breaks(channel, 'end'),
       }),
       openLadder: ({ info }) => ({
@@ -70,6 +71,7 @@ function twoClasses() {
         video: () => breaks(info.channel, 'ladder'),
         audio: () => breaks(info.channel, 'ladder'),
         interrupted: () => undefined,
+        setBreak: () => undefined,
         end: () => Promise.resolve(),
       }),
       viewers: () => ({ flv: 0, hls: 0, rtmp: 0 }),
@@ -111,6 +113,7 @@ function twoClasses() {
       title: 'A class',
       from: FROM,
       tracks: [camera(), microphone()],
+      teaching: 'sending',
     });
   };
   const give = (channel: string, id: string, frame: SourceFrame) =>

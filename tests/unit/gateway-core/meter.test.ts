@@ -16,6 +16,7 @@ function meter() {
     {
       frame: ({ kind }) => passed.push(kind),
       interrupted: () => passed.push('interrupted'),
+      setBreak: () => undefined,
       end: () => passed.push('end'),
     },
     () => nowMs,

@@ -92,6 +92,7 @@ export function setStage(options: StageOptions = {}) {
       return {
         frame: ({ kind, ptsUs }) => log.push(`programme ${kind} ${Math.round(ptsUs / 1_000)}`),
         interrupted: () => log.push('programme interrupted'),
+        setBreak: (on) => log.push(`programme ${on ? 'break' : 'no break'}`),
         end: () => log.push('programme end'),
       };
     },
@@ -105,6 +106,7 @@ export function setStage(options: StageOptions = {}) {
         video: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
         audio: () => log.push('ladder audio'),
         interrupted: () => log.push('ladder interrupted'),
+        setBreak: (on) => log.push(`ladder ${on ? 'break' : 'no break'}`),
         end() {
           log.push('ladder end');
           return new Promise((resolve) => (finalize = resolve));
@@ -157,6 +159,7 @@ export function setStage(options: StageOptions = {}) {
         title: 'A class',
         from: tracks.length > 0 ? FROM : null,
         tracks,
+        teaching: 'away',
         ...over,
       }),
     /** A picture captured now, or `agoMs` ago. */
@@ -166,6 +169,7 @@ export function setStage(options: StageOptions = {}) {
       frame(id, { kind: 'audio', captureMs: nowMs - agoMs, data: Uint8Array.of(0xf8) }),
     fail: (id: string, reason: string) => open.get(id)?.handlers.failed(reason),
     aac: (made: AudioFrame) => mixing?.onFrame(made),
+    wallMs: () => nowMs + 1_700_000_000_000,
     positionUs: () => mixing?.positionUs(),
     askKeyframe: () => requestKeyframe(),
     wantSounds: (...codecs: SoundCodec[]) => wantSounds(new Set(codecs)),

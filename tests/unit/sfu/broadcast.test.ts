@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { FEED_INTERVAL_MS } from '#shared/contract/internal.ts';
 import type { ProducerView } from '#shared/contract/signalling.ts';
-import { chooseProgramme } from '../../../sfu/room/programme.ts';
+import { chooseProgramme, teachingOf } from '../../../sfu/room/programme.ts';
 import { settle, TestClass } from './class.ts';
 
 /** Lets the feed's next round happen. */
@@ -90,7 +90,7 @@ describe('a broadcast', () => {
     const { day } = await onAir();
     const next = new TestClass(day.journal);
     await round(0);
-    assert.deepEqual(next.gateway.feeds[0], day.gateway.feeds[0]);
+    assert.deepEqual(next.gateway.feeds[0], { ...day.gateway.feeds[0], teaching: 'away' });
     assert.equal(next.gateway.feeds[0]?.from, null);
   });
 
@@ -115,6 +115,86 @@ describe('a broadcast', () => {
     assert.equal(day.media.feeds, 1);
     day.room().stopBroadcast();
     assert.equal(day.media.feeds, 0);
+  });
+});
+
+describe('a break', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  const onAir = async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    await day.join('student1', 'student');
+    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    day.gateway.state = 'live';
+    day.gateway.durationMs = 43 * 60_000;
+    await round(0);
+    return { day, teacher, view: () => day.room().view().broadcast };
+  };
+  const stated = (day: TestClass) => day.gateway.feeds.at(-1)?.teaching;
+
+  test('is stated while a teacher who sends nothing is connected, and everyone is told', async () => {
+    const { day, teacher, view } = await onAir();
+    assert.equal(stated(day), 'break');
+    const microphone = await day.publish(teacher, 'microphone');
+    await round();
+    assert.equal(stated(day), 'sending');
+    assert.equal(view().onBreak, false);
+    await day.room().setProducerPaused(teacher.peer, microphone, true);
+    await round();
+    assert.equal(stated(day), 'break');
+    assert.equal(teacher.link.last('broadcast:changed')?.onBreak, true);
+  });
+
+  test('is none once the link of the last who teaches is gone: the wait runs, and its end leaves a note', async () => {
+    const { day, teacher, view } = await onAir();
+    await day.publish(teacher, 'camera');
+    day.room().lost('teacher1', teacher.link);
+    day.gateway.state = 'interrupted';
+    day.gateway.waitEndsAtMs = 5_000;
+    await round();
+    assert.equal(stated(day), 'away');
+    assert.equal(view().waitEndsAtMs, 5_000);
+    assert.equal(view().waitMs, 120_000);
+    day.gateway.state = 'ended';
+    await round();
+    const { state, end, durationMs, waitEndsAtMs } = view();
+    assert.deepEqual([state, end, durationMs, waitEndsAtMs], ['ended', 'absent', 43 * 60_000, null]);
+
+    // Whoever comes back an hour later, to another process, reads it too; until the class is live again.
+    const next = new TestClass(day.journal);
+    const back = await next.join('teacher1', 'teacher');
+    assert.equal(back.joined.room.broadcast.end, 'absent');
+    assert.equal(back.joined.room.broadcast.durationMs, 43 * 60_000);
+    next.room().startBroadcast(back.peer, back.ticket);
+    assert.equal(next.room().view().broadcast.end, null);
+    assert.equal(new TestClass(day.journal).room().view().broadcast.end, null);
+  });
+
+  test('is ended by whoever stops the broadcast, with a receipt', async () => {
+    const { day, view } = await onAir();
+    await round();
+    day.room().stopBroadcast();
+    assert.deepEqual([view().end, view().durationMs], ['stopped', 43 * 60_000]);
+  });
+
+  test('is what everybody who counts does not send', () => {
+    const peer = (id: string, role: 'teacher' | 'assistant' | 'student') => ({ id, role, joinedAtMs: 0 });
+    const sends = (peerId: string, source: ProducerView['source'], paused = false) => ({
+      id: `${peerId}-${source}`,
+      peerId,
+      source,
+      paused,
+    });
+    const all = [peer('t', 'teacher'), peer('s', 'student')];
+    const muted = sends('t', 'microphone', true);
+    assert.equal(teachingOf([muted], all, false), 'break');
+    assert.equal(teachingOf([muted, sends('s', 'camera')], all, false), 'break', 'nobody outside sees it');
+    assert.equal(teachingOf([muted, sends('s', 'microphone')], all, false), 'sending');
+    assert.equal(teachingOf([sends('s', 'microphone')], [peer('s', 'student')], false), 'away');
+    assert.equal(teachingOf([sends('t', 'camera')], [peer('a', 'assistant')], false), 'break');
+    assert.equal(teachingOf([], [], true), 'sending', 'an encoder teaches');
   });
 });
 

@@ -227,6 +227,8 @@ export class TestGateway {
   state: BroadcastStatus['state'] = 'starting';
   accessEpoch = 0;
   down = false;
+  durationMs = 0;
+  waitEndsAtMs: number | null = null;
 
   async put(_channel: string, feed: BroadcastFeed): Promise<BroadcastStatus> {
     if (this.down) throw new LecternError('service-unavailable');
@@ -236,7 +238,9 @@ export class TestGateway {
       state: this.state,
       reason: null,
       startedAtMs: null,
-      durationMs: 0,
+      durationMs: this.durationMs,
+      waitMs: 120_000,
+      waitEndsAtMs: this.waitEndsAtMs,
       viewers: { flv: 0, hls: 0, rtmp: 0 },
       ingest: { ip: '127.0.0.1', port: 6_000 },
       accessEpoch: this.accessEpoch,
