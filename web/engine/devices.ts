@@ -1,5 +1,6 @@
 // Cameras, microphones and speakers: which there are, which one was chosen, and the local tracks that
-// are open. A device that is denied, missing or pulled out is a state, never a dead end.
+// are open. A device that is denied, missing or pulled out is a state, never a dead end. It is opened by a
+// press only: whoever lost one may not want to be seen or heard when it is back.
 import { Emitter } from './emitter.ts';
 import {
   DeviceError,
@@ -17,13 +18,16 @@ export type LocalDevice =
   | { readonly state: 'off' }
   | { readonly state: 'opening' }
   | { readonly state: 'on'; readonly track: MediaStreamTrack }
-  | { readonly state: 'blocked'; readonly problem: DeviceProblem };
+  /** `lost`: it was on, and ended without the person wanting it. */
+  | { readonly state: 'blocked'; readonly problem: DeviceProblem; readonly lost: boolean };
 
 export interface DevicesEvents {
   /** Anything changed: lists, choices, states. */
   changed: [];
   /** The open track of a kind is another one now, or none. */
   track: [kind: CaptureKind, track: MediaStreamTrack | null];
+  /** An open device ended by itself. */
+  lost: [kind: CaptureKind];
 }
 
 const OFF: LocalDevice = { state: 'off' };
@@ -128,7 +132,8 @@ export class Devices extends Emitter<DevicesEvents> {
       next = { state: 'on', track: await this.#openOrDefault(kind, deviceId) };
     } catch (error) {
       const problem = error instanceof DeviceError ? error.problem : 'failed';
-      next = { state: 'blocked', problem: problem === 'dismissed' ? 'denied' : problem };
+      const lost = before.state === 'blocked' && before.lost;
+      next = { state: 'blocked', problem: problem === 'dismissed' ? 'denied' : problem, lost };
     }
     if (turn !== this.#turn[kind] || this.#closed) {
       if (next.state === 'on') release(next.track);
@@ -139,7 +144,7 @@ export class Devices extends Emitter<DevicesEvents> {
       this.#set(kind, before);
       return before;
     }
-    if (next.state === 'on') next.track.onended = () => void this.#ended(kind);
+    if (next.state === 'on') next.track.onended = () => void this.#ended(kind, 'unplugged');
     this.#set(kind, next);
     this.emit('track', kind, next.state === 'on' ? next.track : null);
     if (before.state === 'on') release(before.track);
@@ -159,23 +164,40 @@ export class Devices extends Emitter<DevicesEvents> {
     }
   }
 
-  /** The device was pulled out or access withdrawn: go on with another one if there is any. */
-  async #ended(kind: CaptureKind): Promise<void> {
-    this.#set(kind, OFF);
+  /** The device was pulled out, or access withdrawn. */
+  async #ended(kind: CaptureKind, guess: DeviceProblem): Promise<void> {
+    const before = this.#local[kind];
+    if (before.state !== 'on') return;
+    const turn = (this.#turn[kind] += 1);
+    const deviceId = trackDevice(before);
+    release(before.track);
+    this.#set(kind, { state: 'blocked', problem: guess, lost: true });
     this.emit('track', kind, null);
-    await this.#open(kind, undefined);
+    this.emit('lost', kind);
+    if (guess === 'denied' || (await this.#port.permission(kind)) === 'granted') return;
+    // A browser that does not say: without access the others have no names either.
+    const others = (await this.#port.enumerate()).filter((device) => device.kind === kind);
+    if (others.length > 0 && others.every(({ id }) => id !== deviceId)) return;
+    if (turn === this.#turn[kind]) this.#set(kind, { state: 'blocked', problem: 'denied', lost: true });
   }
 
   async #devicesChanged(): Promise<void> {
     await this.refresh();
     for (const kind of ['camera', 'microphone'] as const) {
+      const permission = await this.#port.permission(kind);
       const now = this.#local[kind];
+      // Not every browser ends the track of a device whose permission is withdrawn.
+      if (now.state === 'on' && permission === 'denied') await this.#ended(kind, 'denied');
       if (now.state !== 'blocked') continue;
+      const isThere = this.list(kind).length > 0;
       const cured =
-        now.problem === 'missing'
-          ? this.list(kind).length > 0
-          : now.problem === 'denied' && (await this.#port.permission(kind)) === 'granted';
-      if (cured) await this.#open(kind, undefined);
+        now.problem === 'denied'
+          ? permission === 'granted'
+          : (now.problem === 'missing' || now.problem === 'unplugged') && isThere;
+      if (cured) this.#set(kind, { ...now, problem: 'ready' });
+      // It came and went again.
+      else if (now.problem === 'ready' && !isThere) this.#set(kind, { ...now, problem: 'missing' });
+      else if (now.problem === 'ready' && permission === 'denied') this.#set(kind, { ...now, problem: 'denied' });
     }
   }
 

@@ -23,6 +23,10 @@ export type DeviceProblem =
   | 'busy'
   /** The page was not opened over https (or localhost), so the browser gives no devices at all. */
   | 'insecure'
+  /** It was in use and is unplugged now. */
+  | 'unplugged'
+  /** What kept it away is over; a press opens it. */
+  | 'ready'
   | 'failed';
 
 /** Thrown by {@link MediaDevicesPort}. `dismissed`: the person closed the screen picker. */

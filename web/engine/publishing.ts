@@ -31,6 +31,10 @@ export class Publishing extends Emitter<PublishingEvents> {
     this.#publications = publications;
     this.#offs = [
       devices.on('track', (kind, track) => this.#trackChanged(kind, track)),
+      devices.on('lost', (kind) => {
+        this.#on[kind] = false;
+        this.emit('changed');
+      }),
       publications.on('changed', () => this.emit('changed')),
       publications.on('refused', (source, code) => {
         this.#dropped(source);

@@ -109,6 +109,9 @@ class Memory implements StorePort {
   }
 }
 
+/** Lets what a change set off come to its end: the desk answers at once. */
+const settled = () => sleep(20);
+
 describe('the devices of a tab', () => {
   let desk: Desk;
   let memory: Memory;
@@ -154,34 +157,63 @@ describe('the devices of a tab', () => {
     assert.deepEqual(desk.lit, ['cam-built-in']);
   });
 
-  it('says that access is denied, and opens as soon as it is granted', async () => {
+  it('says that access is denied, and opens nothing by itself when it is granted', async () => {
     desk.denied.add('microphone');
-    assert.deepEqual(await devices.start('microphone'), { state: 'blocked', problem: 'denied' });
+    assert.deepEqual(await devices.start('microphone'), { state: 'blocked', problem: 'denied', lost: false });
     desk.denied.clear();
     desk.change();
-    await sleep(20);
-    assert.equal(devices.microphone.state, 'on');
+    await settled();
+    assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'ready', lost: false });
+    assert.deepEqual(desk.lit, []);
+    assert.equal((await devices.start('microphone')).state, 'on');
   });
 
-  it('goes on with another camera when one is pulled out', async () => {
+  it('says that a camera was pulled out, and opens no other one by itself', async () => {
     await devices.choose('camera', 'cam-usb');
     await devices.start('camera');
+    const seen: string[] = [];
+    devices.on('lost', (kind) => seen.push(kind));
     desk.unplug('cam-usb');
-    await sleep(20);
-    assert.equal(devices.camera.state, 'on');
+    await settled();
+    assert.deepEqual(devices.camera, { state: 'blocked', problem: 'ready', lost: true });
+    assert.deepEqual(seen, ['camera']);
+    assert.deepEqual(desk.lit, []);
+    await devices.start('camera');
     assert.deepEqual(desk.lit, ['cam-built-in']);
   });
 
-  it('says that none is there when the last one is pulled out, and uses it when it is back', async () => {
+  it('says that none is there when the last one is pulled out, and waits for a press when it is back', async () => {
     await devices.start('microphone');
     desk.unplug('mic-1');
-    await sleep(20);
-    assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'missing' });
+    await settled();
+    assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'unplugged', lost: true });
     desk.plugged.push({ id: 'mic-2', kind: 'microphone', label: 'Headset' });
     desk.change();
-    await sleep(20);
-    assert.deepEqual(desk.lit, ['mic-2']);
+    await settled();
+    assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'ready', lost: true });
+    assert.deepEqual(desk.lit, []);
+    desk.unplug('mic-2');
+    await settled();
+    assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'missing', lost: true });
   });
+
+  for (const how of ['ends the track', 'says only that it changed'] as const) {
+    it(`says and goes on saying that access was withdrawn, where the browser ${how}`, async () => {
+      await devices.start('microphone');
+      desk.denied.add('microphone');
+      if (how === 'ends the track') desk.opened[0]?.track.end();
+      desk.change();
+      await settled();
+      assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'denied', lost: true });
+      assert.deepEqual(desk.lit, []);
+      assert.deepEqual(await devices.start('microphone'), { state: 'blocked', problem: 'denied', lost: true });
+      desk.denied.clear();
+      desk.change();
+      await settled();
+      assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'ready', lost: true });
+      assert.deepEqual(desk.lit, []);
+    });
+  }
 
   it('throws away a device that opens after the person switched it off again', async () => {
     const opening = devices.start('camera');
