@@ -197,7 +197,8 @@ export class Devices extends Emitter<DevicesEvents> {
       if (cured) this.#set(kind, { ...now, problem: 'ready' });
       // It came and went again.
       else if (now.problem === 'ready' && !isThere) this.#set(kind, { ...now, problem: 'missing' });
-      else if (now.problem === 'ready' && permission === 'denied') this.#set(kind, { ...now, problem: 'denied' });
+      else if (now.problem === 'ready' && permission === 'denied')
+        this.#set(kind, { ...now, problem: 'denied' });
     }
   }
 

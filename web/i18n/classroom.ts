@@ -39,20 +39,6 @@ export const classroom = defineMessages({
     sendWebCodecs: 'WebCodecs over HTTPS',
     sendByHint: 'WebCodecs over HTTPS passes networks that let nothing but web pages through.',
     joinAnyway: 'You can join all the same: you will see and hear the class.',
-    deniedCamera:
-      'The browser does not let us use the camera. Click the camera or lock sign beside the address, allow it, then try again.',
-    deniedMicrophone:
-      'The browser does not let us use the microphone. Click the microphone or lock sign beside the address, allow it, then try again.',
-    missingCamera: 'No camera was found. Plug one in and it is used at once.',
-    missingMicrophone: 'No microphone was found. Plug one in and it is used at once.',
-    busyCamera: 'Another program is using the camera. Close it, then try again.',
-    busyMicrophone: 'Another program is using the microphone. Close it, then try again.',
-    insecureCamera:
-      'Browsers give cameras only to pages opened over https. Ask the operator for the https address.',
-    insecureMicrophone:
-      'Browsers give microphones only to pages opened over https. Ask the operator for the https address.',
-    failedCamera: 'The camera could not be opened. Unplug it and plug it in again, then try again.',
-    failedMicrophone: 'The microphone could not be opened. Unplug it and plug it in again, then try again.',
 
     // Stage
     stage: 'Stage',
@@ -245,16 +231,7 @@ export const classroom = defineMessages({
     sendWebCodecs: 'WebCodecs（经 HTTPS）',
     sendByHint: '如果网络只能浏览网页，请选择“WebCodecs（经 HTTPS）”。',
     joinAnyway: '你仍然可以加入：能看到也能听到课堂。',
-    deniedCamera: '浏览器不允许使用摄像头。请点击地址栏旁的摄像头或锁形图标，选择允许，然后重试。',
-    deniedMicrophone: '浏览器不允许使用麦克风。请点击地址栏旁的麦克风或锁形图标，选择允许，然后重试。',
-    missingCamera: '没有找到摄像头。接上后会自动使用。',
-    missingMicrophone: '没有找到麦克风。接上后会自动使用。',
-    busyCamera: '摄像头正被其他程序使用。请关闭该程序后重试。',
-    busyMicrophone: '麦克风正被其他程序使用。请关闭该程序后重试。',
-    insecureCamera: '浏览器只允许 https 页面使用摄像头。请向管理员索取 https 地址。',
-    insecureMicrophone: '浏览器只允许 https 页面使用麦克风。请向管理员索取 https 地址。',
-    failedCamera: '无法打开摄像头。请重新插拔后重试。',
-    failedMicrophone: '无法打开麦克风。请重新插拔后重试。',
+
     stage: '讲台',
     you: '你',
     personYou: '{name}（你）',

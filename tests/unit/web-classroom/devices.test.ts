@@ -206,7 +206,11 @@ describe('the devices of a tab', () => {
       await settled();
       assert.deepEqual(devices.microphone, { state: 'blocked', problem: 'denied', lost: true });
       assert.deepEqual(desk.lit, []);
-      assert.deepEqual(await devices.start('microphone'), { state: 'blocked', problem: 'denied', lost: true });
+      assert.deepEqual(await devices.start('microphone'), {
+        state: 'blocked',
+        problem: 'denied',
+        lost: true,
+      });
       desk.denied.clear();
       desk.change();
       await settled();

@@ -1,6 +1,7 @@
 // From what happened to what is said about it.
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
+import { devices } from '../../i18n/devices.ts';
 import { explain } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
 import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
@@ -8,7 +9,12 @@ import type { PeerView } from '../../state/room.svelte.ts';
 
 /** Why a device cannot be used, and what to do. */
 export function problemText(kind: CaptureKind, problem: DeviceProblem): string {
-  return classroom(`${problem}${kind === 'camera' ? 'Camera' : 'Microphone'}`);
+  return devices(`${problem}${kind === 'camera' ? 'Camera' : 'Microphone'}`);
+}
+
+/** What a device that stopped in class means, why it did, and what to do. */
+export function lostText(kind: CaptureKind, problem: DeviceProblem): string {
+  return `${devices(kind === 'camera' ? 'lostCamera' : 'lostMicrophone')} ${problemText(kind, problem)}`;
 }
 
 /** True for a program that publishes and gave no name of its own. */
