@@ -25,6 +25,7 @@ describe('a class in which things break', () => {
   let student: Person;
   let viewer: Person;
   let liveSinceMs = 0;
+  let lengthMs = 0;
   const dir = mkdtempSync(join(tmpdir(), 'lectern-faults-'));
 
   before(async () => {
@@ -106,9 +107,29 @@ describe('a class in which things break', () => {
     });
   });
 
+  it('says that the replay is being made ready while the gateway stands still at the end of class', async () => {
+    const gateway = lectern.pid('gateway');
+    process.kill(gateway, 'SIGSTOP');
+    try {
+      lengthMs = Date.now() - liveSinceMs;
+      await endClass(teacher);
+      const people = [teacher, student, viewer];
+      for (const { page } of people) {
+        await page.getByText('being made ready').waitFor();
+        // It is asked on, and still nobody knows.
+        for (let times = 0; times < 3; times += 1) {
+          await page.waitForResponse((response) => response.url().endsWith('/playback'));
+          assert.equal(await page.getByText('Nothing was recorded').count(), 0);
+        }
+      }
+    } finally {
+      process.kill(gateway, 'SIGCONT');
+    }
+    for (const { page } of [teacher, student, viewer])
+      await page.getByRole('link', { name: 'Watch the replay' }).waitFor();
+  });
+
   it('has all of it in the recording, but for the gaps', async () => {
-    const lengthMs = Date.now() - liveSinceMs;
-    await endClass(teacher);
     const recording = await eventually('the recording is ready', async () => {
       const [first] = (await lectern.api('GET', `/recordings?lesson=${teacher.lesson.id}`)) as Recording[];
       return first?.state === 'ready' && first;
