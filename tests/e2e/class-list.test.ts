@@ -45,7 +45,7 @@ describe('a class in the list', () => {
     await summary(page, 'Relays').getByText('None').waitFor();
     const server = page.getByRole('group', { name: 'Stream from OBS' }).getByLabel('Server', { exact: true });
     assert.equal(await server.isVisible(), false);
-    await page.getByRole('button', { name: 'Copy: Watch link' }).focus();
+    await page.getByRole('button', { name: 'Copy: Co-teacher link' }).focus();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await server.waitFor();

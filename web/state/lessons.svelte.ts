@@ -15,6 +15,8 @@ export type LessonsState =
 
 /** How many are shown at first, and with each press for more. */
 const PAGE = 50;
+/** As many as the server gives at once. */
+const PAGE_MAX = 200;
 
 export type RecordingsState =
   | { name: 'loading' }
@@ -73,15 +75,19 @@ export class LessonsStore {
     const [search, shown] = [this.#search, this.#shown];
     try {
       const lessons: Lesson[] = [];
-      let page: Lesson[];
-      do {
-        page = await this.#api.lessons(PAGE, search, lessons.at(-1)?.createdAtMs);
+      let hasMore = true;
+      while (hasMore && lessons.length < shown) {
+        const limit = Math.min(PAGE_MAX, shown - lessons.length);
+        const page = await this.#api.lessons(limit, search, lessons.at(-1)?.createdAtMs);
         lessons.push(...page);
-      } while (page.length === PAGE && lessons.length < shown);
-      if (asked === this.#asked) this.#state = { name: 'ready', lessons, hasMore: page.length === PAGE };
+        hasMore = page.length === limit;
+      }
+      if (asked === this.#asked) this.#state = { name: 'ready', lessons, hasMore };
     } catch (error) {
       if (asked !== this.#asked) return;
-      if (this.#state.name !== 'ready') this.#state = { name: 'failed', code: codeOf(error) };
+      const code = codeOf(error);
+      // Who is no longer the owner sees nothing more; a network that fails leaves what there was.
+      if (this.#state.name !== 'ready' || code === 'unauthorized') this.#state = { name: 'failed', code };
     }
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './svelte-modules.ts';
+import { LecternError } from '#shared/contract/errors.ts';
 import type { Lesson } from '#shared/contract/rest.ts';
 import type { Api } from '../../../web/engine/api.ts';
 
@@ -14,11 +15,13 @@ function school(count: number) {
       ({ id: `lesson${n}`, title: n % 2 === 0 ? 'Algebra' : 'Music', createdAtMs: count - n }) as Lesson,
   );
   const waiting: (() => void)[] = [];
+  let refused: 'unauthorized' | 'service-unavailable' | undefined;
   let held = false;
   const asked: string[] = [];
   const api = {
     async lessons(limit: number, search: string, beforeMs = Infinity) {
       asked.push(search);
+      if (refused !== undefined) throw new LecternError(refused);
       if (held) await new Promise<void>((resolve) => waiting.push(resolve));
       return lessons
         .filter(({ title, createdAtMs }) => title.includes(search) && createdAtMs < beforeMs)
@@ -27,7 +30,13 @@ function school(count: number) {
     renameLesson: (id: string, title: string) =>
       Promise.resolve({ ...lessons.find((one) => one.id === id)!, title }),
   } as unknown as Api;
-  return { store: new LessonsStore(api), waiting, asked, hold: (next: boolean) => void (held = next) };
+  return {
+    store: new LessonsStore(api),
+    waiting,
+    asked,
+    hold: (next: boolean) => void (held = next),
+    refuse: (code: typeof refused) => void (refused = code),
+  };
 }
 
 const shown = ({ state }: InstanceType<typeof LessonsStore>) =>
@@ -78,4 +87,15 @@ test('a class that is renamed has its new title in its place', async () => {
     'Singing',
     'Algebra',
   ]);
+});
+
+test('what is shown stays while the server is away, and goes with the right to see it', async () => {
+  const { store, refuse } = school(3);
+  await store.load();
+  refuse('service-unavailable');
+  await store.load();
+  assert.deepEqual(shown(store), { count: 3, hasMore: false });
+  refuse('unauthorized');
+  await store.load();
+  assert.deepEqual(store.state, { name: 'failed', code: 'unauthorized' });
 });
