@@ -1,5 +1,6 @@
 // One readable log out of the services' JSON lines, or the lines as they are for machines.
 import { z } from 'zod';
+import { redact } from '#server/redact.ts';
 
 /** Where lines go; process.stdout is one. */
 export interface Sink {
@@ -30,7 +31,8 @@ const SERVICE_COLUMNS = 7;
 export function createLogLines(format: 'json' | 'pretty', out: Sink, colour = false): LogLines {
   return {
     write(text, service = 'lectern') {
-      const line = text.trimEnd();
+      // What no logger wrote, such as the last words of a process, has not been redacted yet.
+      const line = redact(text.trimEnd());
       if (line === '') return;
       const parsed = parse(line);
       if (format === 'pretty') {

@@ -5,7 +5,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from './log.ts';
-import { redactUrl } from './log.ts';
 
 /** Sends `body` as JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
@@ -24,7 +23,7 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
  */
 export function sendError(response: ServerResponse, error: unknown, log: Log, url = ''): void {
   const refusal = error instanceof LecternError ? error : new LecternError('internal-error');
-  if (!(error instanceof LecternError)) log.error({ err: error, url: redactUrl(url) }, 'request failed');
+  if (!(error instanceof LecternError)) log.error({ err: error, url }, 'request failed');
   if (response.headersSent) {
     response.destroy();
     return;

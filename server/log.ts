@@ -1,14 +1,10 @@
 // One line per lifecycle transition at `info`. Under the supervisor every service writes JSON lines
 // to stdout, and the supervisor prints them for people; secrets are redacted wherever they appear.
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { redact } from './redact.ts';
 import type { Settings } from './settings.ts';
 
 export type Log = Logger;
-
-/** Turns signatures, keys, tickets and invitations inside an address into `***`. */
-export function redactUrl(url: string): string {
-  return url.replace(/([?&#](?:sign|key|ticket|invite|session)=)[^&#]*/g, '$1***');
-}
 
 /** Makes the log of one service; its lines go to stdout, or to `out`. */
 export function createLog(
@@ -21,21 +17,8 @@ export function createLog(
     base: { service },
     timestamp: () => `,"atMs":${Date.now()}`,
     formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: [
-        'secret',
-        'key',
-        'ticket',
-        'invite',
-        'sign',
-        '*.secret',
-        '*.key',
-        '*.ticket',
-        '*.invite',
-        '*.sign',
-      ],
-      censor: '***',
-    },
+    // The whole line, so that no field, error or program's output can be forgotten.
+    hooks: { streamWrite: redact },
   };
   return out === undefined ? pino(options) : pino(options, out);
 }

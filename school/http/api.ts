@@ -7,7 +7,6 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ErrorBody, ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { Log } from '#server/log.ts';
-import { redactUrl } from '#server/log.ts';
 import type { TokenBuckets } from './token-bucket.ts';
 
 /** The largest body of a request, in bytes. */
@@ -58,10 +57,7 @@ export function createApi(log: Log, measure: MiddlewareHandler<ApiEnv>): Api {
   api.onError((error, context) => {
     const refusal = asRefusal(error);
     if (refusal.code === 'internal-error') {
-      log.error(
-        { err: error, method: context.req.method, url: redactUrl(context.req.path) },
-        'request failed',
-      );
+      log.error({ err: error, method: context.req.method, url: context.req.path }, 'request failed');
     }
     return refuse(context, refusal);
   });

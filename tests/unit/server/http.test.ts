@@ -8,7 +8,8 @@ import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
 import { clientOf, trustedProxies } from '#server/forwarded.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { callInternal } from '#server/internal-client.ts';
-import { createLog, redactUrl } from '#server/log.ts';
+import { createLog } from '#server/log.ts';
+import { redact } from '#server/redact.ts';
 import { closeServer, createMetrics, createServer, listen, serveHealth } from '#server/service.ts';
 
 const SECRET = 'the-secret-between-services';
@@ -124,16 +125,55 @@ describe('a service', () => {
 
   it('hides what opens doors in every address that it writes down', () => {
     assert.equal(
-      redactUrl('/live/x.flv?expires=1&sign=abc&viewer=anna'),
+      redact('/live/x.flv?expires=1&sign=abc&viewer=anna'),
       '/live/x.flv?expires=1&sign=***&viewer=anna',
     );
-    assert.equal(redactUrl('/room/x#invite=abc.def.ghi'), '/room/x#invite=***');
-    assert.equal(redactUrl('/owner#key=abc'), '/owner#key=***');
+    assert.equal(redact('/room/x#invite=abc.def.ghi'), '/room/x#invite=***');
+    assert.equal(redact('/owner#key=abc'), '/owner#key=***');
     assert.equal(
-      redactUrl('rtmp://h/live/x?key=abc&ticket=def&session=g'),
+      redact('rtmp://h/live/x?key=abc&ticket=def&session=g'),
       'rtmp://h/live/x?key=***&ticket=***&session=***',
     );
-    assert.equal(redactUrl('/keyboard?monkey=1'), '/keyboard?monkey=1');
+    assert.equal(redact('/keyboard?monkey=1'), '/keyboard?monkey=1');
+  });
+
+  it('writes down no form of a signature, wherever it stands in a line', () => {
+    const SECRET_TEXT = 'Zx9-secret_Value';
+    const forms = [
+      ...['sign', 'md5', 'auth_key', 'wsSecret', 'wsTime', 'txSecret', 'txTime', 'key', 'token', 'invite'],
+      ...['ticket', 'session', 'access_token', 'Signature', 'X-Amz-Signature'],
+    ].flatMap((name) => [
+      `/live/x.flv?a=1&${name}=${SECRET_TEXT}&viewer=anna`,
+      `opening rtmp://h/live/x?${name}=${SECRET_TEXT}: I/O error`,
+      `/go?to=${encodeURIComponent(`/live/x?b=1&${name}=${SECRET_TEXT}&viewer=anna`)}`,
+      JSON.stringify({ [name.toLowerCase()]: SECRET_TEXT }),
+    ]);
+    forms.push(
+      `Authorization: Bearer ${SECRET_TEXT}`,
+      `authorization: Basic ${btoa(`u:${SECRET_TEXT}`)}`,
+      `> Cookie: lectern_session=${SECRET_TEXT}; other=1`,
+      `rtmps://user:${SECRET_TEXT}@example.org/app`,
+      `/owner#key=${SECRET_TEXT}`,
+    );
+    for (const form of forms) {
+      lines.length = 0;
+      log.warn({ url: form, deep: { er: { form } }, err: new Error(form), headers: { cookie: form } }, form);
+      log.warn(`ffmpeg: ${form}`);
+      const text = lines.join('');
+      assert.ok(
+        !text.includes(SECRET_TEXT) && !text.includes(btoa(SECRET_TEXT).slice(4, -4)),
+        `${form}\n${text}`,
+      );
+      for (const line of lines.join('').trim().split('\n')) JSON.parse(line);
+    }
+    lines.length = 0;
+    const headers = { authorization: `Bearer ${SECRET_TEXT}`, 'set-cookie': [`a=${SECRET_TEXT}`] };
+    log.warn({ headers, nested: { very: { deep: { ticket: SECRET_TEXT } } } }, 'asked');
+    assert.ok(!lines.join('').includes(SECRET_TEXT), lines.join(''));
+    JSON.parse(lines.join(''));
+  });
+
+  it('hides what opens doors in the fields of a line', () => {
     lines.length = 0;
     log.info({ ticket: 'abc', peer: { ticket: 'def', name: 'Anna' } }, 'joined');
     assert.ok(!/abc|def/.test(lines.join('')) && lines.join('').includes('Anna'));

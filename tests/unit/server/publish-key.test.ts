@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { publishPaths } from '#shared/contract/publish.ts';
 import { checkPublishKey, makePublishKey } from '#server/publish-key.ts';
-import { redactUrl } from '#server/log.ts';
+import { redact } from '#server/redact.ts';
 import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
 
 const SECRET = 'a-secret-that-only-school-and-gateway-know';
@@ -66,6 +66,6 @@ describe('a stream key', () => {
     const { rtmpStreamKey, webcodecs } = publishPaths(CHANNEL, key);
     const query = new URLSearchParams(rtmpStreamKey.split('?')[1]);
     assert.equal(query.get('key'), key);
-    assert.equal(redactUrl(webcodecs), `/publish/${CHANNEL}?key=***`);
+    assert.equal(redact(webcodecs), `/publish/${CHANNEL}?key=***`);
   });
 });
