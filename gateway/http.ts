@@ -8,7 +8,7 @@ import { BroadcastId, ChannelId, RecordingId } from '#shared/contract/ids.ts';
 import type { PlaybackResource } from '#shared/contract/playback.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { sendError } from '#server/http.ts';
-import { redactUrl, type Log } from '#server/log.ts';
+import type { Log } from '#server/log.ts';
 import { serveHealth } from '#server/service.ts';
 import type { AccessRequest, Decide } from './access/decide.ts';
 import type { OpenConnections } from './access/open.ts';
@@ -132,7 +132,7 @@ function accessRequest(
   target: Target,
   query: URLSearchParams,
 ): AccessRequest {
-  const { ip, host } = clientOf(request, trustedProxies);
+  const { ip } = clientOf(request, trustedProxies);
   const { referer, origin } = request.headers;
   return {
     action: 'play',
@@ -142,7 +142,6 @@ function accessRequest(
     ip,
     // A WebSocket's handshake, and a page that is told to say little, name their site in Origin alone.
     referer: referer ?? origin,
-    host,
     nowMs: Date.now(),
   };
 }
@@ -230,7 +229,7 @@ async function upgrade(options: GatewayHttpOptions, request: IncomingMessage, so
   } catch (error) {
     const code: ErrorCode = error instanceof LecternError ? error.code : 'internal-error';
     if (!(error instanceof LecternError)) {
-      options.log.error({ err: error, url: redactUrl(request.url ?? '') }, 'upgrade failed');
+      options.log.error({ err: error, url: request.url }, 'upgrade failed');
     }
     options.metrics.refused(code);
     const body = JSON.stringify(new LecternError(code).toBody());

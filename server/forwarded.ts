@@ -1,6 +1,7 @@
 // Who is really asking. X-Forwarded-* is believed only from proxies that the settings name.
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { isEncrypted } from './tls.ts';
 
 /** Stands for an address that a proxy of ours did not say in a way that can be read (RFC 7239, 6.2). */
@@ -20,9 +21,11 @@ export function trustedProxies(list: string): ReadonlySet<string> {
   return new Set(entries(list).map(plainIp));
 }
 
-/** A v4 address that came over a v6 socket is a v4 address (RFC 4291, 2.5.5.2). */
-export const plainIp = (ip: string): string =>
-  ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
+/**
+ * An address as it is compared: in one way of writing (RFC 5952), and a v4 address that came over a v6 socket as
+ * a v4 address (RFC 4291, 2.5.5.2). What is no address stays as it is.
+ */
+export const plainIp = (ip: string): string => (isIP(ip) === 0 ? ip : ipaddr.process(ip).toString());
 
 /** Finds the client; `trusted` holds the addresses of the proxies whose word counts. */
 export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>): Client {

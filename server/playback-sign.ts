@@ -41,8 +41,8 @@ export function signPlayback(
 }
 
 /** A parameter that is there twice means one thing to one reader and another to the next (a CDN, a proxy). */
-const isRepeated = (query: URLSearchParams) =>
-  Object.keys(PlaybackQuery.shape).some((name) => query.getAll(name).length > 1);
+export const isRepeated = (query: URLSearchParams, names: readonly string[]): boolean =>
+  names.some((name) => query.getAll(name).length > 1);
 
 /** When a signature ends, in seconds since 1970, and its epoch; or why it is refused. */
 export type SignCheck =
@@ -60,7 +60,7 @@ export function readPlayback(
   nowMs: number,
 ): SignCheck {
   if (!query.has('sign') || !query.has('expires')) return 'signature-missing';
-  if (isRepeated(query)) return 'signature-invalid';
+  if (isRepeated(query, Object.keys(PlaybackQuery.shape))) return 'signature-invalid';
   const parsed = PlaybackQuery.safeParse(Object.fromEntries(query));
   if (!parsed.success) return 'signature-invalid';
   const { expires, viewer, epoch = 0 } = parsed.data;

@@ -27,6 +27,7 @@ export interface AccessOptions {
     | 'LECTERN_CDN_KEY'
     | 'LECTERN_CALLBACK_HOSTS'
     | 'LECTERN_PUBLIC_URL'
+    | 'LECTERN_PLAY_ORIGINS'
     | 'LECTERN_PORT'
   >;
   readonly secrets: Pick<Secrets, 'playback'>;
@@ -68,7 +69,7 @@ export class Access {
       signedAddress(secrets.playback, settings.LECTERN_CDN_KEY),
       addressLists(),
       regions(countries),
-      sites(new URL(publicUrl(settings)).host),
+      sites([publicUrl(settings), ...settings.LECTERN_PLAY_ORIGINS].map((url) => new URL(url).host)),
       callback(leave.ask),
       streamKey(secrets.playback),
     ];
@@ -95,7 +96,6 @@ export class Access {
       query,
       ip: asked.ip,
       referer: asked.referer ?? undefined,
-      ...(asked.host === undefined ? {} : { host: asked.host }),
       nowMs: Date.now(),
     };
     const channel = this.#channel(resource);

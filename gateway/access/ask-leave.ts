@@ -1,44 +1,17 @@
 // Asks the school's own server for leave, over HTTP. Who can write a rule must not get the gateway to speak
 // with what only machines of the inner network can reach (CWE-918): private addresses are refused unless
 // the operator names their host, after the name was resolved, so that no name can lead to one either.
-import { lookup } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import { z } from 'zod';
-import { plainIp } from '#server/forwarded.ts';
-import { networks } from './rules/ip.ts';
+import { isPublic, PrivateAddressError, publicLookup } from '#server/outgoing.ts';
 
 const MAX_ANSWER_BYTES = 16 * 1024;
 /** Beyond these, questions wait for their turn, and that counts as theirs. */
 const MOST_AT_ONCE = 64;
 
-/** RFC 6890 and its IPv6 kin: what is not out in the world. */
-const PRIVATE = networks([
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
-  '::/127',
-  '64:ff9b::/96',
-  '64:ff9b:1::/48',
-  '2002::/16',
-  'fc00::/7',
-  'fe80::/10',
-  'ff00::/8',
-]);
-
 const Answer = z.object({ allow: z.boolean() });
-
-/** The address is on a private network, and the operator has not named its host. */
-export class PrivateHostError extends Error {}
 
 /**
  * Resolves with whether `url` answered `{"allow": true}` to the POST of `body`. Rejects if it gave no
@@ -65,7 +38,7 @@ export function createLeaveClient({ hosts }: LeaveOptions): LeaveClient {
       const url = new URL(address);
       const isTrusted = hosts.has(url.hostname) || hosts.has(url.host);
       const literal = url.hostname.replace(/^\[|\]$/g, '');
-      if (!isTrusted && isIP(literal) !== 0 && isPrivate(literal)) throw new PrivateHostError();
+      if (!isTrusted && isIP(literal) !== 0 && !isPublic(literal)) throw new PrivateAddressError();
       const text = JSON.stringify(body);
       const isTls = url.protocol === 'https:';
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -108,33 +81,6 @@ export const callbackHosts = (list: string): ReadonlySet<string> =>
       .map((host) => host.trim().toLowerCase())
       .filter((host) => host !== ''),
   );
-
-/** True for what cannot be read, too. */
-export function isPrivate(address: string): boolean {
-  const plain = plainIp(URL.parse(`http://[${address}]`)?.hostname.replace(/^\[|\]$/g, '') ?? address);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(plain);
-  if (mapped !== null) {
-    const [high, low] = [parseInt(mapped[1] ?? '', 16), parseInt(mapped[2] ?? '', 16)];
-    return isPrivate([high >> 8, high & 255, low >> 8, low & 255].join('.'));
-  }
-  const family = isIP(plain);
-  return family === 0 || PRIVATE?.check(plain, family === 4 ? 'ipv4' : 'ipv6') !== false;
-}
-
-/** As the system's, but without private addresses: the one that is checked is the one that is used. */
-const publicLookup: LookupFunction = (hostname, options, done) => {
-  lookup(hostname, { ...options, all: true }, (error, found) => {
-    if (error !== null) {
-      done(error, [], undefined);
-      return;
-    }
-    const good = found.filter(({ address }) => !isPrivate(address));
-    const [first] = good;
-    if (first === undefined) done(new PrivateHostError(), [], undefined);
-    else if (options.all === true) done(null, good);
-    else done(null, first.address, first.family);
-  });
-};
 
 async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

@@ -6,9 +6,10 @@
 // MD5 is what CDNs speak; it stands on the key being secret and long, not on MD5 having no collisions.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { livePaths, MAX_EPOCH, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
-import type { SignCheck } from '#server/playback-sign.ts';
+import { isRepeated, type SignCheck } from '#server/playback-sign.ts';
 import type { AccessRequest } from './decide.ts';
 
+const PARAMETERS = ['md5', 'auth_key', 'expires', 'epoch', 'viewer'];
 const EXPIRES = /^[1-9]\d{0,9}$/;
 const EPOCH = /^[1-9]\d{0,5}$/;
 const NGINX_SIGN = /^[A-Za-z0-9_-]{22}$/;
@@ -17,6 +18,7 @@ const TYPE_A = /^([1-9]\d{0,9})-([A-Za-z0-9]{1,64})-(\d{1,6})-([0-9a-f]{32})$/;
 /** Checks a query that has `md5` or `auth_key`. */
 export function checkCdnSign(key: string, request: AccessRequest): SignCheck {
   const { query, nowMs } = request;
+  if (isRepeated(query, PARAMETERS)) return 'signature-invalid';
   const found = query.has('md5') ? nginx(key, request) : typeA(key, request);
   if (typeof found === 'string') return found;
   return found.expires * 1_000 < nowMs ? 'signature-expired' : found;

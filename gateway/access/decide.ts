@@ -15,8 +15,6 @@ export interface AccessRequest {
   /** Of the viewer, not of a proxy between. */
   readonly ip: string;
   readonly referer: string | undefined;
-  /** The host that was asked, where it is known. */
-  readonly host?: string;
   /** Since 1970. */
   readonly nowMs: number;
 }

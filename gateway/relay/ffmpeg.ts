@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { plainEnv } from '#server/process-env.ts';
 import { redactRelay } from '#shared/contract/relay.ts';
 
 /** What follows from a failure, and says nothing of it. */
@@ -45,7 +46,7 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
   const child = spawn(ffmpeg, ['-hide_banner', '-nostdin', '-nostats', ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // Nothing of ours: neither keys in the environment nor another way around the proxy.
-    env: { PATH: process.env.PATH, LD_LIBRARY_PATH: process.env.LD_LIBRARY_PATH, http_proxy: proxy },
+    env: { ...plainEnv(), http_proxy: proxy },
   });
   // The pipe breaks when ffmpeg ends; 'close' says so.
   child.stdin.on('error', () => undefined);

@@ -5,7 +5,7 @@ import { createServer, request as ask, type IncomingMessage, type ServerResponse
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeServer, listen } from '#server/service.ts';
-import type { Resolve } from './addresses.ts';
+import type { Resolve } from '#server/outgoing.ts';
 
 /** Meant for one connection, not to be passed on (RFC 9110 §7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([

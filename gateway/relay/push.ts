@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Reader } from '../egress/programme/fanout.ts';
 import { relayWire } from '../egress/programme/tag.ts';
-import { PrivateAddressError } from './addresses.ts';
+import { PrivateAddressError } from '#server/outgoing.ts';
 import { startFfmpeg } from './ffmpeg.ts';
 import type { OnAir } from './ports.ts';
 import type { Run, RunEnd } from './relay.ts';

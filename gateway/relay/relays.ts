@@ -10,7 +10,7 @@ import { ChannelId, LessonId, LessonTitle, makeId } from '#shared/contract/ids.t
 import { PullUrl, PushUrl, RelayId, RelayState } from '#shared/contract/relay.ts';
 import type { RelaysInfo, RelaysPut } from '#shared/contract/relay.ts';
 import type { Log } from '#server/log.ts';
-import { createResolve, PrivateAddressError } from './addresses.ts';
+import { createResolve, PrivateAddressError } from '#server/outgoing.ts';
 import type { OnAir, OpenInlet } from './ports.ts';
 import { openProxy, type Proxy } from './proxy.ts';
 import { createPull } from './pull.ts';

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { connect, createServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
-import type { Resolve } from './addresses.ts';
+import type { Resolve } from '#server/outgoing.ts';
 
 /** Whom certificates are believed from: for ffmpeg a file in PEM, for us the same. */
 export interface Trust {

@@ -201,8 +201,6 @@ export const ExplainRequest = z.object({
   /** Of the viewer, not of a proxy. */
   ip: z.string().max(64),
   referer: z.string().max(4_096).nullable(),
-  /** The host that was asked, where it is known: its own pages may always show the player. */
-  host: z.string().max(300).optional(),
   /** Rules to decide by instead of those in force. */
   trial: AccessRules.optional(),
 });

@@ -17,7 +17,10 @@ export const MAX_EPOCH = 999_999;
 /** The query parameters of a signed address. Unknown ones are ignored. */
 export const PlaybackQuery = z.object({
   /** When it stops being valid, in seconds since 1970. */
-  expires: z.coerce.number().int().positive().max(9_999_999_999),
+  expires: z
+    .string()
+    .regex(/^[1-9]\d{0,9}$/)
+    .transform(Number),
   sign: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   /** Who it was made for; may be left out. */
   viewer: z

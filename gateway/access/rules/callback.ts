@@ -1,7 +1,8 @@
 // The school's own server is asked. Its answer holds for the same viewer for a short while, so that a
 // player that asks for a segment every other second does not become a flood; no answer lets nobody in.
+import { PrivateAddressError } from '#server/outgoing.ts';
+import type { AskLeave } from '../ask-leave.ts';
 import type { AccessRequest, AccessRule, ChannelAccess, Outcome } from '../decide.ts';
-import { PrivateHostError, type AskLeave } from '../ask-leave.ts';
 
 /** Beyond this the oldest answers are forgotten. */
 const MOST_ANSWERS = 20_000;
@@ -31,7 +32,7 @@ export function callback(ask: AskLeave): AccessRule {
           (error: unknown): Outcome => ({
             allow: false,
             code: 'service-unavailable',
-            reason: error instanceof PrivateHostError ? 'callback-private' : 'callback-failed',
+            reason: error instanceof PrivateAddressError ? 'callback-private' : 'callback-failed',
           }),
         ),
         // Those who ask while the question is under way share it, whatever the cache.
@@ -53,14 +54,19 @@ export function callback(ask: AskLeave): AccessRule {
 }
 
 /** What the school is told: enough to know who wants to see what, and no signature. */
-function questionOf(request: AccessRequest, { lesson }: ChannelAccess): Record<string, string | null> {
+function questionOf(
+  request: AccessRequest,
+  { lesson, access }: ChannelAccess,
+): Record<string, string | null> {
   const [, area, id = ''] = request.resource.split('/');
+  // The rule before this one has checked the signature: the HMAC covers the viewer, the MD5 forms do not.
+  const isSigned = access.tokens.required && request.query.has('sign');
   return {
     action: request.action,
     lesson: lesson === '' ? null : lesson,
     channel: area === 'live' ? id : null,
     recording: area === 'replay' ? id : null,
-    viewer: request.query.get('viewer')?.slice(0, 40) ?? null,
+    viewer: isSigned ? request.query.get('viewer') : null,
     ip: request.ip,
     referer: request.referer?.slice(0, 2_000) ?? null,
   };

@@ -1,8 +1,11 @@
 // The site whose page shows the player, as the browser says. Our own pages may always.
-import type { AccessRequest, AccessRule } from '../decide.ts';
+import type { AccessRule } from '../decide.ts';
 
-/** `ownHost` is the host of LECTERN_PUBLIC_URL. */
-export function sites(ownHost: string): AccessRule {
+/**
+ * `ownHosts` are those of LECTERN_PUBLIC_URL and LECTERN_PLAY_ORIGINS. The host that was asked is none of them
+ * by itself: anybody can have a name of theirs lead here.
+ */
+export function sites(ownHosts: readonly string[]): AccessRule {
   return {
     name: 'referer',
     action: 'play',
@@ -16,7 +19,7 @@ export function sites(ownHost: string): AccessRule {
       }
       const site = URL.parse(request.referer ?? '');
       const isKnown = site?.protocol === 'http:' || site?.protocol === 'https:';
-      if (site !== null && isKnown && isOurs(site, request, ownHost)) return { allow: true };
+      if (site !== null && isKnown && ownHosts.includes(site.host)) return { allow: true };
       const isListed = site !== null && isKnown && rule.hosts.some((host) => matches(host, site.hostname));
       if (rule.mode === 'allow') {
         return isListed
@@ -29,10 +32,6 @@ export function sites(ownHost: string): AccessRule {
     },
   };
 }
-
-/** A page of this site, under its public name or under the one that was asked. */
-const isOurs = (site: URL, { host }: AccessRequest, ownHost: string): boolean =>
-  site.host === ownHost || (host !== undefined && host !== '' && site.host === host.toLowerCase());
 
 function matches(pattern: string, hostname: string): boolean {
   return pattern.startsWith('*.') ? hostname.endsWith(pattern.slice(1)) : hostname === pattern;

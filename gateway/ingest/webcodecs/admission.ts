@@ -31,14 +31,13 @@ export interface AdmissionOptions {
 
 export function createAdmit({ open, titleOf, trustedProxies }: AdmissionOptions): Admit {
   return async (channel, query, request, revoked) => {
-    const { ip, host } = clientOf(request, trustedProxies);
+    const { ip } = clientOf(request, trustedProxies);
     const held = open.hold(
       {
         action: 'publish',
         resource: `/live/${channel}`,
         query,
         ip,
-        host,
         referer: request.headers.origin,
         nowMs: Date.now(),
       },

@@ -79,6 +79,24 @@ describe('an address signed by MD5, for CDNs', () => {
     assert.equal(await ask(both), 'wrong-signature');
   });
 
+  it('says everything once, and its end in decimal digits', async () => {
+    for (const name of ['md5', 'expires', 'viewer']) {
+      const twice = nginx(path, { viewer: 'anna' });
+      twice.append(name, twice.get(name) ?? '');
+      assert.equal(await ask(twice), 'wrong-signature', name);
+    }
+    const twice = typeA(path);
+    twice.append('auth_key', twice.get('auth_key') ?? '');
+    assert.equal(await ask(twice), 'wrong-signature');
+    for (const expires of [`0${EXPIRES}`, `+${EXPIRES}`, ` ${EXPIRES}`, `${EXPIRES}.0`, '17e8', '0x6554']) {
+      const text = `${expires}${path} ${CDN_KEY}`;
+      assert.equal(
+        await ask(nginx(path, { expires, md5: md5(text).toString('base64url') })),
+        'wrong-signature',
+      );
+    }
+  });
+
   it('is made in a shell as docs/access.md shows', async () => {
     const shell = (script: string) => execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim();
     const made = shell(`

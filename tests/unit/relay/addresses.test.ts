@@ -6,19 +6,47 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { PullUrl, PushUrl, redactRelay, RelaysWanted } from '#shared/contract/relay.ts';
 import { createServer, closeServer, listen } from '#server/service.ts';
-import { createResolve, isPublic, PrivateAddressError } from '../../../gateway/relay/addresses.ts';
+import { createResolve, isPublic, PrivateAddressError } from '#server/outgoing.ts';
 import { redactor } from '../../../gateway/relay/ffmpeg.ts';
 import { openProxy } from '../../../gateway/relay/proxy.ts';
 import { applicationOf } from '../../../gateway/relay/way.ts';
 
 test('only addresses that the world can reach are public', () => {
-  for (const ip of ['8.8.8.8', '142.250.1.1', '2a00:1450:4001:80b::200e', '2606:4700::1111']) {
+  for (const ip of [
+    '8.8.8.8',
+    '142.250.1.1',
+    '2a00:1450:4001:80b::200e',
+    '2606:4700::1111',
+    '::ffff:8.8.8.8',
+    '64:ff9b::808:808',
+  ]) {
     assert.ok(isPublic(ip), ip);
   }
   const inside = [
     ...['127.0.0.1', '127.9.9.9', '0.0.0.0', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1'],
     ...['169.254.169.254', '100.64.0.1', '198.18.0.1', '224.0.0.1', '255.255.255.255', '192.0.2.1'],
-    ...['::', '::1', 'fe80::1', 'fc00::1', 'fd12::1', 'ff02::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8'],
+    ...['::', '::1', 'fe80::1', 'fc00::1', 'fd12::1', 'ff02::1', '::ffff:127.0.0.1', '::ffff:a01:203'],
+    // Those on which the two guards of before did not agree.
+    ...[
+      '192.0.0.8',
+      '192.88.99.1',
+      '198.51.100.1',
+      '203.0.113.1',
+      '240.0.0.1',
+      '100::1',
+      '2001:2::1',
+      '3fff::1',
+    ],
+    ...[
+      '5f00::1',
+      '4000::1',
+      'fec0::1',
+      '64:ff9b:1::1',
+      '64:ff9b::a9fe:a9fe',
+      '2620:4f:8000::1',
+      '127.1',
+      '0x7f.1',
+    ],
     ...['64:ff9b::7f00:1', '2002:7f00:1::', '2001::1', '2001:db8::1', '::127.0.0.1', 'example.com', ''],
   ];
   for (const ip of inside) assert.ok(!isPublic(ip), ip);

@@ -40,6 +40,22 @@ describe('a signed address', () => {
     assert.equal(check(query, { nowMs: EXPIRES * 1_000 + 1 }), 'signature-expired');
   });
 
+  it('says its end in decimal digits alone', () => {
+    const sign = new URLSearchParams(query).get('sign');
+    const hex = `0x${EXPIRES.toString(16)}`;
+    for (const expires of [
+      hex,
+      `+${EXPIRES}`,
+      ` ${EXPIRES}`,
+      `${EXPIRES}.0`,
+      `0${EXPIRES}`,
+      `${EXPIRES / 1_000}e3`,
+    ]) {
+      const changed = new URLSearchParams({ expires, sign: sign ?? '' }).toString();
+      assert.equal(check(changed), 'signature-invalid', expires);
+    }
+  });
+
   it('opens nothing else', () => {
     assert.equal(check(query, { resource: '/live/abcdefgh2346' as typeof LIVE }), 'signature-invalid');
     assert.equal(check(query, { resource: '/replay/abcdefgh2345' as typeof LIVE }), 'signature-invalid');
