@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { followCertificate } from '#server/certificate.ts';
 import { trustedProxies } from '#server/forwarded.ts';
 import { createLog } from '#server/log.ts';
+import { makePrivate, writePrivately } from '#server/private-files.ts';
+import { takeSettings } from '#server/process-env.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
-import { publicUrl, readSettings, type Settings } from '#server/settings.ts';
+import { publicUrl, type Settings } from '#server/settings.ts';
 import { readIdentity } from '#server/tls.ts';
 import { VERSION } from '#server/version.ts';
 import { createDoor } from './door.ts';
@@ -75,7 +77,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 function settingsOrExit(): Settings {
   try {
-    return readSettings();
+    return takeSettings();
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
@@ -102,7 +104,7 @@ function identityOf(settings: Settings) {
 }
 
 /** What the services read: the settings as they were settled, the same for all. */
-function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
+function servicesEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
   const given: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(settings)) {
     if (value !== undefined) given[name] = String(value);
@@ -123,6 +125,7 @@ function serviceEnv(settings: Settings, worker: string, ffmpeg: string | undefin
 }
 
 async function start(): Promise<void> {
+  const environment = { ...process.env };
   const given = settingsOrExit();
   process.stderr.write(`Lectern ${VERSION}\n`);
   const { signal } = stopping;
@@ -132,7 +135,8 @@ async function start(): Promise<void> {
   const worker = await ensureWorker(signal);
   const ffmpeg = await ensureFfmpeg(given.LECTERN_FFMPEG, signal);
   const pagesDir = await ensurePage(signal);
-  const settings = { ...(await settlePorts(given, workers, process.env)), LECTERN_WORKERS: workers };
+  const settings = { ...(await settlePorts(given, workers, environment)), LECTERN_WORKERS: workers };
+  writePrivately();
   const secrets = secretsOf(settings);
 
   const pretty = settings.LECTERN_LOG_FORMAT === 'pretty';
@@ -141,6 +145,11 @@ async function start(): Promise<void> {
   const sink = { write: (line: string) => lines.write(line) };
   // The supervisor's few lines are always there: scripts and people wait for `ready`.
   const log = createLog({ LECTERN_LOG: 'info' }, 'lectern', sink);
+
+  const open = makePrivate(settings.LECTERN_DATA).catch((error: unknown) => {
+    log.warn({ err: error }, 'the data folder cannot be made private: it should belong to this user');
+  });
+  owned.push({ close: () => open });
 
   const origins = localOrigins(settings);
   const identity = identityOf(settings);
@@ -167,7 +176,7 @@ async function start(): Promise<void> {
       file: join(ROOT, name, 'main.ts'),
       readyUrl: `${origin}/readyz`,
     })),
-    env: serviceEnv(settings, worker.path, ffmpeg),
+    env: servicesEnv(settings, worker.path, ffmpeg),
     log,
     lines,
   });
@@ -185,10 +194,10 @@ async function start(): Promise<void> {
   if (pretty) {
     process.stdout.write(`\nLectern is ready. Open this link to sign in: ${ownerLink}\n\n`);
   } else {
-    log.info(
-      { url, gatewayUrl: settings.LECTERN_GATEWAY_URL, ownerLink, version: VERSION, pid: process.pid },
-      'ready',
-    );
+    // Past the log, which takes keys out of its lines: this one is for who starts it.
+    const about = { level: 'info', service: 'lectern', atMs: Date.now(), url, ownerLink, pid: process.pid };
+    const line = { ...about, gatewayUrl: settings.LECTERN_GATEWAY_URL, version: VERSION, msg: 'ready' };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
   }
 }
 

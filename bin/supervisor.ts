@@ -1,11 +1,12 @@
-// Runs the services as child processes: starts them anew with back-off, passes their lines to one log,
-// and ends them all. A child holds an IPC channel to this process, and ends by itself when it closes
+// Runs the services as child processes: restarts those that end or hang, with back-off, passes their lines
+// to one log, and ends them all. A child holds an IPC channel to this process, and ends by itself when it closes
 // (server/service.ts): however the supervisor goes, no orphan keeps a port.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '#server/log.ts';
+import { serviceEnv } from '#server/process-env.ts';
 import type { LogLines } from './log-lines.ts';
 import { SetupError } from './setup/run.ts';
 
@@ -14,6 +15,9 @@ const READY_POLL_MS = 100;
 const READY_LIMIT_MS = 2_000;
 /** Longer than a service's own limit for closing (server/service.ts). */
 const CLOSE_LIMIT_MS = 10_000;
+/** Many times what a service needs to say that it is alive, on a slow disk or beside other work. */
+const HANG_MS = 15_000;
+const TICK_MS = 500;
 
 export interface ServiceSpec {
   name: string;
@@ -42,6 +46,8 @@ export interface SupervisorOptions {
   /** Where the children's lines go. */
   lines: LogLines;
   backoff?: Backoff;
+  /** How long a service may be silent before it is taken for one that hangs, in ms. */
+  hangMs?: number;
 }
 
 /** Owns the services' processes. */
@@ -93,6 +99,7 @@ class Service {
   readonly #spec: ServiceSpec;
   readonly #options: SupervisorOptions;
   readonly #backoff: Backoff;
+  readonly #hangMs: number;
   #state: State = { is: 'idle' };
   #delayMs: number;
   #ends = 0;
@@ -101,13 +108,14 @@ class Service {
     this.#spec = spec;
     this.#options = options;
     this.#backoff = options.backoff ?? BACKOFF;
+    this.#hangMs = options.hangMs ?? HANG_MS;
     this.#delayMs = this.#backoff.minMs;
   }
 
   start(): void {
     const { name, file } = this.#spec;
     const child = spawn(process.execPath, [...NODE_FLAGS, file], {
-      env: this.#options.env,
+      env: serviceEnv(name, this.#options.env),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends things in
       // order, and what a service started can be ended with it.
@@ -123,7 +131,28 @@ class Service {
       if (child.pid === undefined) this.#handleEnd(child, error.message);
     });
     child.once('exit', (code, signal) => this.#handleEnd(child, signal ?? `status ${code ?? '?'}`));
-    if (child.pid !== undefined) this.#options.log.info({ name, pid: child.pid }, 'service started');
+    if (child.pid === undefined) return;
+    this.#watch(child);
+    this.#options.log.info({ name, pid: child.pid }, 'service started');
+  }
+
+  /**
+   * Ends a child that hangs: one that said it is alive, and does not any more (server/service.ts). It is counted
+   * in ticks of a timer here: where the whole machine slept or is overloaded, they are late as well.
+   */
+  #watch(child: ChildProcess): void {
+    const { name } = this.#spec;
+    let silentTicks: number | undefined;
+    child.on('message', () => (silentTicks = 0));
+    const timer = setInterval(() => {
+      if (silentTicks === undefined) return;
+      silentTicks += 1;
+      if (silentTicks * TICK_MS < this.#hangMs) return;
+      this.#options.log.error({ name, pid: child.pid, silentMs: silentTicks * TICK_MS }, 'service hangs');
+      clearInterval(timer);
+      endGroup(child);
+    }, TICK_MS);
+    child.once('exit', () => clearInterval(timer));
   }
 
   #handleEnd(child: ChildProcess, how: string): void {

@@ -1,10 +1,12 @@
 // The broadcast plane as a process.
 import { createLog } from '#server/log.ts';
+import { writePrivately } from '#server/private-files.ts';
+import { takeSettings } from '#server/process-env.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { runService } from '#server/service.ts';
-import { readSettings } from '#server/settings.ts';
 import { startGateway } from './app.ts';
 
-const settings = readSettings();
+writePrivately();
+const settings = takeSettings();
 const log = createLog(settings, 'gateway');
 await runService(log, () => startGateway(settings, loadSecrets(settings.LECTERN_DATA), log));

@@ -11,7 +11,7 @@ import { publicUrl, type Settings } from '#server/settings.ts';
 import { createPushes } from './access/pushes.ts';
 import { addAccessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
-import { openDatabase, type Database } from './database.ts';
+import { forgetErased, openDatabase, type Database } from './database.ts';
 import { Errands } from './errands/errands.ts';
 import { internalApi } from './events/routes.ts';
 import { applyEvents } from './events/service.ts';
@@ -62,6 +62,7 @@ export async function startSchool(settings: Settings, secrets: Secrets, log: Log
       // A gateway that is back is told at once what it missed; so it is of the end of a class.
       const tells = batch.events.some(({ event }) => TELLING.includes(event.type));
       if (tells) void errands.run();
+      if (batch.events.some(({ event }) => event.type === 'chat:deleted')) await forgetErased(db);
     },
     log,
   });

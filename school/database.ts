@@ -5,6 +5,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import {
   CamelCasePlugin,
   Kysely,
+  sql,
   SqliteAdapter,
   SqliteDialect,
   type Generated,
@@ -12,6 +13,7 @@ import {
 } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { LecternError } from '#shared/contract/errors.ts';
+import { eraseSecurely } from '#server/erasing.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { LessonState, RecordingState } from '#shared/domain/lifecycle.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -88,6 +90,7 @@ export async function openDatabase(path: string): Promise<Database> {
     // FULL: what was acknowledged also survives a loss of power; the senders have forgotten it by then.
     sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     sqlite.function('folded', { deterministic: true }, (text) => folded(String(text)));
+    eraseSecurely(sqlite);
     const db = new Kysely<Tables>({
       dialect: new NodeSqliteDialect({ database: glue(sqlite) }),
       plugins: [new CamelCasePlugin()],
@@ -105,6 +108,11 @@ export async function openDatabase(path: string): Promise<Database> {
 
 /** What is the same to a reader is the same text: SQLite itself folds the case of A to Z alone. */
 export const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
+
+/** To be called after something was erased: it is not in the write-ahead log any more either. */
+export async function forgetErased(db: Database): Promise<void> {
+  await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
+}
 
 /** Shows node:sqlite to Kysely as the driver that its SQLite dialect was written for. */
 function glue(sqlite: DatabaseSync): SqliteDatabase {

@@ -1,10 +1,12 @@
 // The control plane as a process.
 import { createLog } from '#server/log.ts';
+import { writePrivately } from '#server/private-files.ts';
+import { takeSettings } from '#server/process-env.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { runService } from '#server/service.ts';
-import { readSettings } from '#server/settings.ts';
 import { startSchool } from './app.ts';
 
-const settings = readSettings();
+writePrivately();
+const settings = takeSettings();
 const log = createLog(settings, 'school');
 await runService(log, () => startSchool(settings, loadSecrets(settings.LECTERN_DATA), log));

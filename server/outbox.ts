@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { LecternError } from '#shared/contract/errors.ts';
 import { ServiceEvent, type EventBatch } from '#shared/contract/internal.ts';
+import { emptyLog, eraseSecurely } from './erasing.ts';
 import { callInternal } from './internal-client.ts';
 import type { Log } from './log.ts';
 import { createPatientWriter } from './patient-writer.ts';
@@ -14,6 +15,8 @@ import { createPatientWriter } from './patient-writer.ts';
 const BATCH = 100;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 10_000;
+/** What was delivered is out of the write-ahead log, too, so long after the last delivery. */
+const FORGET_AFTER_MS = 2_000;
 
 export interface Outbox {
   /** Stores the event, on a full disk as soon as there is room; delivery follows. */
@@ -47,6 +50,7 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+  eraseSecurely(db);
   db.exec('CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)');
   db.exec('CREATE TABLE IF NOT EXISTS name (value TEXT NOT NULL)');
   // A loss of power may take back events that `school` has already: their ids must not come again, or
@@ -67,6 +71,7 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   let busy = false;
   let delayMs = RETRY_MIN_MS;
   let timer: NodeJS.Timeout | undefined;
+  let forgetting: NodeJS.Timeout | undefined;
 
   const schedule = (inMs: number) => {
     if (closed || timer !== undefined) return;
@@ -91,6 +96,10 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
         }
         if (closed) return;
         done.run(last.id);
+        forgetting ??= setTimeout(() => {
+          forgetting = undefined;
+          emptyLog(db);
+        }, FORGET_AFTER_MS);
         delayMs = RETRY_MIN_MS;
       }
     } catch (error) {
@@ -121,6 +130,7 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
       writer.close();
       closed = true;
       clearTimeout(timer);
+      clearTimeout(forgetting);
       db.close();
     },
   };

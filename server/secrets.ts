@@ -25,7 +25,7 @@ export type Secrets = z.infer<typeof Secrets>;
  */
 export function loadSecrets(dataDir: string): Secrets {
   const path = join(dataDir, 'secrets.json');
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   try {
     return parse(path);
   } catch (error) {

@@ -75,6 +75,8 @@ export interface RunningService {
 
 /** How long a service may take to close before its process ends anyway, in ms. */
 const CLOSE_LIMIT_MS = 8_000;
+/** How often a service says that it is alive, in ms. */
+const BEAT_MS = 1_000;
 
 /**
  * Runs a service until SIGTERM, SIGINT or the end of its supervisor, then closes it and exits 0.
@@ -88,6 +90,13 @@ export async function runService(log: Log, start: () => Promise<RunningService>)
   };
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
+  // The supervisor ends a process that is silent: its event loop stands still (bin/supervisor.ts).
+  const beat = () => {
+    // Where the supervisor is gone, 'disconnect' says so.
+    if (process.connected) process.send?.('alive', undefined, undefined, () => undefined);
+  };
+  setInterval(beat, BEAT_MS).unref();
+  beat();
   let running: RunningService | undefined;
   let closing = false;
   const stop = () => {

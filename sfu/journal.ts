@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { emptyLog, eraseSecurely } from '#server/erasing.ts';
 import type { Log } from '#server/log.ts';
 import { createPatientWriter } from '#server/patient-writer.ts';
 import type { Journal } from './room/ports.ts';
@@ -22,6 +23,7 @@ export function openJournal(path: string, log: Log): OpenJournal {
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+  eraseSecurely(db);
   db.exec(
     'CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, room TEXT NOT NULL, body TEXT NOT NULL);' +
       'CREATE INDEX IF NOT EXISTS entry_room ON entry (room, id)',
@@ -32,7 +34,17 @@ export function openJournal(path: string, log: Log): OpenJournal {
   const rooms = db.prepare('SELECT DISTINCT room FROM entry');
   let open = true;
 
+  const forget = db.prepare(
+    "DELETE FROM entry WHERE room = ? AND body ->> '$.type' = 'chat:posted' AND body ->> '$.message.id' = ?",
+  );
+
   const store = ({ room, entry }: Line): void => {
+    if (entry.type === 'chat:deleted') {
+      // Its text is nowhere any more, so there is nothing to remember of it.
+      forget.run(room, entry.messageId);
+      emptyLog(db);
+      return;
+    }
     if (entry.type !== 'room:closed') {
       insert.run(room, JSON.stringify(entry));
       return;
@@ -42,6 +54,7 @@ export function openJournal(path: string, log: Log): OpenJournal {
       erase.run(room);
       insert.run(room, JSON.stringify(entry));
       db.exec('COMMIT');
+      emptyLog(db);
     } catch (error) {
       // A full disk has SQLite roll back by itself.
       if (db.isTransaction) db.exec('ROLLBACK');

@@ -1,10 +1,12 @@
 // The interactive plane as a process.
 import { createLog } from '#server/log.ts';
+import { writePrivately } from '#server/private-files.ts';
+import { takeSettings } from '#server/process-env.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { runService } from '#server/service.ts';
-import { readSettings } from '#server/settings.ts';
 import { startSfu } from './app.ts';
 
-const settings = readSettings();
+writePrivately();
+const settings = takeSettings();
 const log = createLog(settings, 'sfu');
 await runService(log, () => startSfu(settings, loadSecrets(settings.LECTERN_DATA), log));

@@ -3,6 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import { plainEnv } from '#server/process-env.ts';
 import { Unwrapper } from '#shared/media/clock.ts';
 import { FlvDemuxer, parseVideoBody, videoFrameFromBody, type FlvTag } from '#shared/media/flv.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
@@ -106,6 +107,7 @@ export class Transcoder<Config> {
   #start(first: CodedPicture<Config>): Run<Config> {
     const { ffmpeg, container, outputs, priority } = this.#options;
     const child = spawn(ffmpeg, this.#args(), {
+      env: plainEnv(),
       stdio: ['pipe', 'pipe', 'pipe', ...outputs.slice(1).map(() => 'pipe' as const)],
     });
     const [stdin, stdout, stderr, ...more] = child.stdio;

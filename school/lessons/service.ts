@@ -6,7 +6,7 @@ import { inviteId, type Invite } from '#shared/contract/tickets.ts';
 import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
 import type { Log } from '#server/log.ts';
 import { changeSettings } from '../access/store.ts';
-import type { Database } from '../database.ts';
+import { forgetErased, type Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import { newPeerId, type Tokens } from '../people/tokens.ts';
 import { listReplays } from '../recordings/store.ts';
@@ -108,6 +108,7 @@ export class Lessons {
       await deleteLesson(transaction, id);
       await errands.add(transaction, { type: 'erase-lesson', lesson: id, channel });
     });
+    await forgetErased(db);
     log.info({ lesson: id }, 'lesson deleted');
     await errands.run();
   }

@@ -2,6 +2,7 @@
 // kept here and found again by counting samples.
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { plainEnv } from '#server/process-env.ts';
 import { AAC_FRAME_SAMPLES, parseAudioSpecificConfig } from '#shared/media/aac.ts';
 import type { AudioConfig } from '#shared/media/frame.ts';
 import { OPUS_SAMPLE_RATE, opusPacketInfo } from '#shared/media/opus.ts';
@@ -61,7 +62,7 @@ export class OpusChild {
         ...['-application', 'audio', '-frame_duration', '20'],
         ...['-f', 'ogg', '-page_duration', '1', '-flush_packets', '1', 'pipe:1'],
       ],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
+      { env: plainEnv(), stdio: ['pipe', 'pipe', 'pipe'] },
     );
     this.#child.stdout.on('data', (bytes: Buffer) => this.#read(bytes));
     this.#child.stderr.setEncoding('utf8');

@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog } from '#server/log.ts';
 import { createLogLines } from '../../../bin/log-lines.ts';
-import { Supervisor, type ServiceSpec } from '../../../bin/supervisor.ts';
+import { Supervisor, type ServiceSpec, type SupervisorOptions } from '../../../bin/supervisor.ts';
 import { eventually } from '../../support/lectern.ts';
 import { freePort } from '../../support/free-port.ts';
 
@@ -25,15 +25,16 @@ const steady = (port: number): ServiceSpec => ({
   readyUrl: `http://127.0.0.1:${port}/readyz`,
 });
 
-function supervise(services: ServiceSpec[], port: number) {
+function supervise(services: ServiceSpec[], port: number, more: Partial<SupervisorOptions> = {}) {
   const log: Line[] = [];
   const lines = createLogLines('json', { write: (text: string) => log.push(JSON.parse(text) as Line) });
   const supervisor = new Supervisor({
     services,
-    env: { ...process.env, STEADY_PORT: String(port) },
+    env: { ...process.env, LECTERN_STEADY_PORT: String(port) },
     log: createLog({ LECTERN_LOG: 'info' }, 'lectern', { write: (line: string) => lines.write(line) }),
     lines,
     backoff: QUICK,
+    ...more,
   });
   const starts = () => log.filter(({ msg }) => msg === 'service started');
   return { supervisor, log, starts, pid: () => Number(starts().at(-1)?.pid) };
@@ -64,6 +65,33 @@ test('a service that is killed in mid-class is back soon, on the same port', asy
     await supervisor.close();
   }
 });
+
+for (const [how, hang] of [
+  ['is stopped', (pid: number) => process.kill(pid, 'SIGSTOP')],
+  [
+    'loops without an end',
+    (_pid: number, port: number) => void fetch(`http://127.0.0.1:${port}/loop`).catch(() => 0),
+  ],
+] as const) {
+  test(`a service that ${how} is ended and back on the same port, and one that is well is left alone`, async () => {
+    const port = await freePort();
+    const { supervisor, log, starts, pid } = supervise([steady(port)], port, { hangMs: 3_000 });
+    try {
+      await supervisor.start();
+      const first = pid();
+      // Longer than a hang is: it says that it is alive.
+      await sleep(4_000);
+      assert.equal(starts().length, 1);
+      hang(first, port);
+      await eventually('a second start', () => starts().length === 2);
+      await eventually('it answers again', async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
+      assert.equal(isAlive(first), false);
+      assert.equal(log.find(({ msg }) => msg === 'service hangs')?.pid, first);
+    } finally {
+      await supervisor.close();
+    }
+  });
+}
 
 test('at the end each service closes in its own time, and none is started anew', async () => {
   const port = await freePort();
@@ -142,7 +170,7 @@ test('a person who will not wait ends even what will not end, with all that it s
 test('when the supervisor is killed, its services end and free their ports', async () => {
   const port = await freePort();
   const supervisor = spawn(process.execPath, [join(SERVICES, 'supervised.ts')], {
-    env: { ...process.env, STEADY_PORT: String(port) },
+    env: { ...process.env, LECTERN_STEADY_PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const log: Line[] = [];

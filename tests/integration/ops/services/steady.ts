@@ -14,9 +14,10 @@ const log = createLog({ LECTERN_LOG: 'info' }, 'steady');
 await runService(log, async () => {
   const metrics = createMetrics('steady');
   const server = createServer((request, response) => {
+    while (request.url === '/loop');
     if (!serveHealth(request, response, metrics, () => true)) response.end();
   });
-  await listen(server, Number(process.env.STEADY_PORT), '127.0.0.1');
+  await listen(server, Number(process.env.LECTERN_STEADY_PORT), '127.0.0.1');
   log.info('steady opened');
   return {
     async close() {

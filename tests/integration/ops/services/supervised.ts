@@ -9,7 +9,7 @@ const supervisor = new Supervisor({
     {
       name: 'steady',
       file: new URL('steady.ts', import.meta.url).pathname,
-      readyUrl: `http://127.0.0.1:${process.env.STEADY_PORT}/readyz`,
+      readyUrl: `http://127.0.0.1:${process.env.LECTERN_STEADY_PORT}/readyz`,
     },
   ],
   env: process.env,

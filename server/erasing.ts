@@ -1,0 +1,26 @@
+// SQLite that forgets: what was deleted is overwritten in the file and does not stay in the write-ahead log.
+import type { DatabaseSync } from 'node:sqlite';
+
+/**
+ * Sets up `db`: deleted rows are overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete). A file
+ * of an earlier version, which did not, is written anew once; SQLite's `user_version` notes that.
+ */
+export function eraseSecurely(db: DatabaseSync): void {
+  db.exec('PRAGMA secure_delete = ON');
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version > 0) return;
+  db.exec('VACUUM; PRAGMA user_version = 1');
+  emptyLog(db);
+}
+
+/**
+ * Moves the write-ahead log into the file and cuts it to nothing (sqlite.org/pragma.html#pragma_wal_checkpoint).
+ * On a full disk it stays as it is until the next time.
+ */
+export function emptyLog(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // There is no room, or somebody else reads.
+  }
+}
