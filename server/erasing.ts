@@ -9,7 +9,11 @@ export function eraseSecurely(db: DatabaseSync): void {
   db.exec('PRAGMA secure_delete = ON');
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version > 0) return;
-  db.exec('VACUUM; PRAGMA user_version = 1');
+  try {
+    db.exec('VACUUM; PRAGMA user_version = 1');
+  } catch {
+    // On a full disk the next start does it: a class must not wait for that.
+  }
   emptyLog(db);
 }
 
