@@ -7,13 +7,11 @@ import {
   type PeerView,
 } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
-import { GRANTABLE, mayManage, type Permission } from '#shared/domain/permissions.ts';
+import { GRANTABLE, mayManage, teaches, type Permission } from '#shared/domain/permissions.ts';
 import { Peer } from './peer.ts';
 import type { Link, RoomDeps } from './ports.ts';
 import type { RoomRecord } from './record.ts';
-
-/** The most peers that one room holds: all its media runs on one core. */
-export const MAX_PEERS = 300;
+import { seatFor } from './seats.ts';
 
 export class Members {
   readonly #room: string;
@@ -35,6 +33,7 @@ export class Members {
     this.#onGone = onGone;
     for (const one of record.present.values()) {
       const peer = new Peer(one, this.#grants.get(one.id));
+      peer.active = record.chat.writtenBy(peer.id) > 0;
       this.#peers.set(peer.id, peer);
       this.#away(peer);
     }
@@ -71,20 +70,31 @@ export class Members {
     }
   }
 
-  /** Throws LecternError `peer-removed`, or `room-full` for one more than fit. */
-  admit(peerId: string): void {
-    if (this.#removed.has(peerId)) throw new LecternError('peer-removed');
-    if (this.#peers.size >= MAX_PEERS && !this.#peers.has(peerId)) throw new LecternError('room-full');
+  /** Tells those who teach. */
+  tellTeachers<N extends FactName>(name: N, data: FactData<N>): void {
+    for (const peer of this.#peers.values()) if (teaches(peer.role)) peer.tell(name, data);
+  }
+
+  /** Throws LecternError `peer-removed`, or `room-full` for a student more than fit. */
+  admit(ticket: Ticket): void {
+    if (this.#removed.has(ticket.sub)) throw new LecternError('peer-removed');
+    if (this.#peers.has(ticket.sub)) return;
+    if (seatFor(ticket, this.#peers.values()) === null) throw new LecternError('room-full');
   }
 
   /** Lets a person in by this link, as the peer it already is or as a new one. */
   enter(ticket: Ticket, name: string, link: Link): Peer {
-    const { sub: id, role, permissions } = ticket;
+    const { sub: id, role, permissions, invite } = ticket;
     const granted = this.#grants.get(id);
     const known = this.#peers.get(id);
     const joinedAtMs = known?.joinedAtMs ?? this.#deps.now();
+    if (known === undefined) {
+      const leaving = seatFor(ticket, this.#peers.values());
+      if (leaving) this.dismiss(leaving);
+    }
     const peer = known ?? new Peer({ id, name, role, permissions, joinedAtMs }, granted);
     peer.name = name;
+    peer.invite = invite;
     peer.renew(permissions, granted);
     peer.comeBack(link);
     if (known === undefined) {
@@ -169,6 +179,6 @@ export class Members {
   }
 
   #away(peer: Peer): void {
-    peer.goAway(RESUME_WINDOW_MS, () => this.dismiss(peer));
+    peer.goAway(this.#deps.now(), RESUME_WINDOW_MS, () => this.dismiss(peer));
   }
 }

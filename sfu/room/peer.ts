@@ -24,24 +24,29 @@ export interface Session {
 
 type Presence =
   | { readonly state: 'present'; readonly link: Link }
-  | { readonly state: 'away'; readonly timer: NodeJS.Timeout | undefined };
+  | { readonly state: 'away'; readonly timer: NodeJS.Timeout | undefined; readonly sinceMs: number };
 
 export class Peer {
   readonly id: string;
   readonly role: Role;
   readonly joinedAtMs: number;
   name: string;
+  /** The invitation it came by, as its ticket names it. */
+  invite: string | undefined;
+  /** True once it published or wrote something. */
+  active = false;
   /** Null before the first join after a restart of the service or of its worker. */
   session: Session | null = null;
   #ticketPermissions: readonly Permission[];
   #permissions: ReadonlySet<Permission>;
-  #presence: Presence = { state: 'away', timer: undefined };
+  #presence: Presence = { state: 'away', timer: undefined, sinceMs: 0 };
 
   /** `granted` takes the place of the grantable permissions of its ticket. */
   constructor(record: PeerRecord, granted: readonly Permission[] | undefined) {
     this.id = record.id;
     this.role = record.role;
     this.name = record.name;
+    this.invite = record.invite;
     this.joinedAtMs = record.joinedAtMs;
     this.#ticketPermissions = record.permissions;
     this.#permissions = new Set(record.permissions);
@@ -57,10 +62,15 @@ export class Peer {
     this.#presence = { state: 'present', link };
   }
 
-  /** Its link is gone; `onGone` is called if it does not come back within `awayMs`. */
-  goAway(awayMs: number, onGone: () => void): void {
+  /** Since when it is away, in ms; null while it is present. */
+  get awaySinceMs(): number | null {
+    return this.#presence.state === 'away' ? this.#presence.sinceMs : null;
+  }
+
+  /** Its link is gone at `nowMs`; `onGone` is called if it does not come back within `awayMs`. */
+  goAway(nowMs: number, awayMs: number, onGone: () => void): void {
     if (this.#presence.state === 'away') clearTimeout(this.#presence.timer);
-    this.#presence = { state: 'away', timer: setTimeout(onGone, awayMs) };
+    this.#presence = { state: 'away', timer: setTimeout(onGone, awayMs), sinceMs: nowMs };
   }
 
   /** Lets go of the timer and of the media. The link stays open. */
@@ -120,8 +130,8 @@ export class Peer {
   }
 
   record(): PeerRecord {
-    const { id, name, role, joinedAtMs } = this;
-    return { id, name, role, joinedAtMs, permissions: this.#ticketPermissions };
+    const { id, name, role, joinedAtMs, invite } = this;
+    return { id, name, role, joinedAtMs, invite, permissions: this.#ticketPermissions };
   }
 }
 

@@ -1,5 +1,6 @@
 // What of a room outlives the process: a log of entries, folded into a record when the room is opened.
 import type { ChatMessage } from '#shared/contract/signalling.ts';
+import { ChatLog } from './chat-log.ts';
 import type { Permission, Role } from '#shared/domain/permissions.ts';
 
 /** One run of the room's channel. */
@@ -25,6 +26,8 @@ export interface PeerRecord {
   readonly role: Role;
   readonly permissions: readonly Permission[];
   readonly joinedAtMs: number;
+  /** The invitation it came by; left out by earlier versions of this service. */
+  readonly invite?: string | undefined;
 }
 
 export type JournalEntry =
@@ -48,8 +51,7 @@ export interface RoomRecord {
   readonly removed: Set<string>;
   /** The grantable permissions that a person was given or left with, by peer id. */
   readonly grants: Map<string, readonly Permission[]>;
-  /** In the order in which they were posted, by id. */
-  readonly chat: Map<string, ChatMessage>;
+  readonly chat: ChatLog;
   /** The broadcast that should be on air. */
   onAir: BroadcastRun | null;
   /** How the last broadcast ended, if nobody wanted that. */
@@ -65,7 +67,7 @@ export function emptyRecord(): RoomRecord {
     present: new Map(),
     removed: new Set(),
     grants: new Map(),
-    chat: new Map(),
+    chat: new ChatLog(),
     onAir: null,
     absentEnd: null,
     aired: null,
@@ -97,7 +99,7 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       record.grants.set(entry.peerId, entry.permissions);
       break;
     case 'chat:posted':
-      record.chat.set(entry.message.id, entry.message);
+      record.chat.add(entry.message);
       break;
     case 'chat:deleted':
       record.chat.delete(entry.messageId);

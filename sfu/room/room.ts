@@ -71,7 +71,7 @@ export class Room {
       this.#watchEmptiness();
     });
     this.#stage = new Stage(this.#members, () => this.onAir.showProgramme());
-    this.#chat = new Chat(record.chat.values());
+    this.#chat = new Chat({ lesson: id, log: record.chat, members: this.#members, deps });
     this.#media = new MediaSlot(
       (onLost) => deps.media.openRoom(id, onLost),
       () => this.#restart(),
@@ -122,7 +122,7 @@ export class Room {
   admit(ticket: Ticket): void {
     this.#requireOpen();
     if (ticket.sub === ENCODER_ID) throw new LecternError('ticket-invalid');
-    this.#members.admit(ticket.sub);
+    this.#members.admit(ticket);
   }
 
   /**
@@ -195,30 +195,12 @@ export class Room {
     this.#stage.closeOwn(peer, producerId);
   }
 
-  /** Posts once per id; the same id sent again gives the message that is there. */
-  post(peer: Peer, { id, text }: RequestData<'chat:send'>): ChatMessage {
-    const posted = this.#chat.posted(peer.id, id);
-    if (posted !== undefined) return posted;
-    const atMs = this.#deps.now();
-    const { name, role } = peer;
-    const message = { id, peerId: peer.id, name, role, text, sentAtMs: atMs };
-    // First the outbox, then the journal: after a crash between them the sender's repeat is posted
-    // again under the same id, which `school` recognises. The other way round it would never hear.
-    const lesson = this.id;
-    this.#deps.publish({ type: 'chat:posted', atMs, lesson, message: id, peer: peer.id, name, role, text });
-    this.#deps.journal.append(lesson, { type: 'chat:posted', message });
-    this.#chat.add(message);
-    this.#members.tell('chat:posted', message);
-    return message;
+  post(peer: Peer, data: RequestData<'chat:send'>): ChatMessage {
+    return this.#chat.post(peer, data);
   }
 
-  /** Throws LecternError `not-found` if there is no such message. */
   deleteMessage(messageId: string): void {
     this.#chat.delete(messageId);
-    const atMs = this.#deps.now();
-    this.#deps.publish({ type: 'chat:deleted', atMs, lesson: this.id, message: messageId });
-    this.#deps.journal.append(this.id, { type: 'chat:deleted', messageId });
-    this.#members.tell('chat:deleted', { messageId });
   }
 
   /** Grants and revokes; what is published without its permission ends at once. */

@@ -55,6 +55,7 @@ export class Stage {
       media.closeProducer(id);
       throw new LecternError(peer.session === session ? 'forbidden' : 'conflict');
     }
+    peer.active = true;
     this.place({ id, peerId: peer.id, source: data.source, paused: data.paused }, peer, media, peer);
     return id;
   }

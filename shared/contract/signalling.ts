@@ -84,8 +84,9 @@ export const ChatText = z
   .string()
   .transform((text) => text.replace(/[^\P{Cc}\n\t]|\p{Cs}/gu, '').trim())
   .pipe(visibleText(MAX_CHAT_LENGTH));
-/** How many messages a newcomer is given. */
+/** How many messages a newcomer is given, and how many bytes of text they have at most. */
 export const CHAT_HISTORY = 200;
+export const CHAT_HISTORY_BYTES = 128 * 1024;
 
 export const BroadcastView = z.object({
   id: BroadcastId.nullable(),
@@ -227,6 +228,8 @@ export const FACTS = {
   'consumer:layer': z.object({ consumerId: MediaId, spatialLayer: z.number().int().nullable() }),
   'chat:posted': ChatMessage,
   'chat:deleted': z.object({ messageId: MessageId }),
+  /** To those who teach: the lesson's share of chat is used up, and students can write no more. */
+  'chat:filled': Nothing,
   'broadcast:changed': BroadcastView,
 } as const;
 

@@ -32,6 +32,9 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   auditor: [],
 };
 
+/** True for those whom a class cannot go without. */
+export const teaches = (role: Role): boolean => role === 'teacher' || role === 'assistant';
+
 /** True if a member of role `actor` may remove, mute or permit a member of role `target`. */
 export function mayManage(actor: Role, target: Role): boolean {
   if (actor === 'teacher') return target !== 'teacher';

@@ -18,7 +18,7 @@ import { Emitter } from './emitter.ts';
 import type { EncodedOptions } from './encoded/encoded-publications.ts';
 import { MediaSession } from './media-session.ts';
 import { Outgoing } from './outgoing.ts';
-import { JOIN_RETRYABLE, type Notice, type Phase } from './phases.ts';
+import { JOIN_RETRY_MS, JOIN_RETRYABLE, type Notice, type Phase } from './phases.ts';
 import type { NetworkPort } from './ports.ts';
 import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
@@ -28,8 +28,6 @@ import { UplinkMeter, type Uplink } from './uplink.ts';
 
 /** After so many media connections that failed in a row the network is said to block them. */
 const BLOCKED_AFTER = 2;
-/** A join that got no answer on a connection that stands is asked again after this many ms. */
-const JOIN_RETRY_MS = 2_000;
 
 export interface ClassroomEvents {
   /** Anything changed; told once for all that changed together. */
@@ -237,6 +235,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     on('consumer:layer', ({ consumerId, spatialLayer }) => this.media.layerChanged(consumerId, spatialLayer));
     on('chat:posted', (message) => this.chat.posted(message, message.peerId === this.room.you?.id));
     on('chat:deleted', ({ messageId }) => this.chat.deleted(messageId));
+    on('chat:filled', () => this.emit('notice', { type: 'chat-filled' }));
     on('broadcast:changed', (broadcast) => this.room.broadcast(broadcast));
   }
 

@@ -20,6 +20,8 @@ export type Phase =
 export type Notice =
   | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
+  /** Students can write no more in this lesson. */
+  | { readonly type: 'chat-filled' }
   /** The server's advice about what is encoded here, in its own words. */
   | { readonly type: 'advice'; readonly text: string }
   /** Sending over HTTPS ended for this reason; WebRTC is tried again. */
@@ -32,6 +34,8 @@ export type Notice =
     }
   | { readonly type: 'refused'; readonly source: TabSource; readonly code: ErrorCode };
 
+/** A join that got no answer on a connection that stands is asked again after this many ms. */
+export const JOIN_RETRY_MS = 2_000;
 /** Refusals of a join that pass: it is asked again, after `conflict` on another socket. */
 export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'service-unavailable',

@@ -26,6 +26,8 @@ export const t = defineMessages({
     endedText: 'If it was recorded, the watch link leads to the replay.',
     fullTitle: 'This room is full',
     fullText: 'You can still watch: ask the teacher for the watch link.',
+    chatFilled:
+      'The chat of this class is full: students can send nothing more. You can still write a little.',
     chatFullTitle: 'The chat is full',
     chatFullText: 'Your share of this class’s chat, or all of it, is used up: nothing more can be sent.',
     removedTitle: 'You were removed from this class',
@@ -71,6 +73,7 @@ export const t = defineMessages({
     endedText: '如果这节课有录制，可以通过观看链接打开回放。',
     fullTitle: '课堂已满',
     fullText: '你仍可观看直播：请向老师索取观看链接。',
+    chatFilled: '本节课的聊天内容已达上限，学生无法继续发送；你还可以补充少量内容。',
     chatFullTitle: '聊天已满',
     chatFullText: '你的发言或本节课的聊天内容已达上限，无法继续发送。',
     removedTitle: '你已被移出课堂',

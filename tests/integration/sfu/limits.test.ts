@@ -26,7 +26,8 @@ class RawSocket {
     this.ws.on('message', (data) => {
       const text = (data as Buffer).toString();
       if (text === '2') this.ws.send('3');
-      else this.heard.push(text);
+      // Who comes and goes is of no interest here, and much in a full room.
+      else if (!text.startsWith('42["peer:')) this.heard.push(text);
     });
     this.ws.on('error', () => undefined);
   }
@@ -167,6 +168,29 @@ describe('what one socket may cost', () => {
       })(),
     );
     for (const person of [first, second, ...opened]) person.leave();
+  });
+
+  test('a full room has a place for the teacher, and none is kept for who is not there', async () => {
+    const there = { ...elsewhere(), invite: 'student.0' };
+    const crowd: RawSocket[] = [];
+    const join = async (index: number) => {
+      const raw = await RawSocket.connect(world, `crowd${index}`, 'student', there);
+      crowd.push(raw);
+      return raw.answer(raw.ask('room:join', { name: `${index}`, rtpCapabilities: {} }));
+    };
+    for (let from = 0; from < 300; from += 50) {
+      const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => join(from + index)));
+      assert.ok(answers.every(({ ok }) => ok));
+    }
+    await refuses('room-full', Person.join(world, 'student', 'student', there));
+    const teacher = await Person.join(world, 'teacher', 'teacher', { ...there, invite: 'teacher.0' });
+    assert.equal(teacher.joined?.peers.length, 300);
+    crowd[7]?.end();
+    await teacher.fact('peer:updated', ({ state }) => state === 'away');
+    const student = await Person.join(world, 'student', 'student', there);
+    for (const raw of crowd) raw.end();
+    student.leave();
+    teacher.leave();
   });
 
   test('a ticket has three sockets: the oldest in the green room gives way and is told', async () => {

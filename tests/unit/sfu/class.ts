@@ -285,11 +285,15 @@ export class TestClass {
   }
 
   room(): Room {
-    return this.rooms.enter(ticketFor('somebody', 'student'));
+    return this.rooms.enter(ticketFor('somebody', 'teacher'));
   }
 
-  async join(id: string, role: Role, options: { session?: string; link?: TestLink } = {}): Promise<Attendee> {
-    const ticket = ticketFor(id, role);
+  async join(
+    id: string,
+    role: Role,
+    options: { session?: string; link?: TestLink; invite?: string } = {},
+  ): Promise<Attendee> {
+    const ticket = { ...ticketFor(id, role), invite: options.invite };
     const link = options.link ?? new TestLink();
     const room = this.rooms.enter(ticket);
     const joined = await room.join(

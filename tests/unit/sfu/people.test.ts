@@ -1,7 +1,8 @@
 // What people in a room say to each other, and who may manage whom.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
-import { CHAT_HISTORY } from '#shared/contract/signalling.ts';
+import { CHAT_HISTORY, CHAT_HISTORY_BYTES } from '#shared/contract/signalling.ts';
+import { MAX_BYTES_PER_LESSON, MAX_BYTES_PER_PERSON } from '../../../sfu/room/chat.ts';
 import { refuses, TestClass, TestLink } from './class.ts';
 
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
@@ -42,6 +43,75 @@ describe('chat', () => {
     const { joined } = await day.join('student1', 'student');
     assert.equal(joined.chat.length, CHAT_HISTORY);
     assert.equal(joined.chat.at(-1)?.id, `m${6 * CHAT_HISTORY - 1}`);
+  });
+
+  const LONG = '长'.repeat(2_000);
+  const LONG_BYTES = 6_200;
+
+  test('keeps a history that is bounded in bytes, over a restart too', async () => {
+    const before = new TestClass();
+    const teacher = await before.join('teacher1', 'teacher');
+    for (let index = 0; index < CHAT_HISTORY; index += 1) {
+      before.room().post(teacher.peer, { id: `m${index}`, text: LONG });
+    }
+    const { chat } = before.journal.load('algebra1');
+    assert.ok(chat.size < 100, `${chat.size} are remembered`);
+    for (const day of [before, new TestClass(before.journal)]) {
+      const { joined } = await day.join('student1', 'student');
+      assert.equal(joined.chat.length, Math.floor(CHAT_HISTORY_BYTES / LONG_BYTES));
+      assert.equal(joined.chat.at(-1)?.id, `m${CHAT_HISTORY - 1}`);
+    }
+  });
+
+  test('has a rate for all students together, which the teacher is not held to', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const students = await Promise.all([1, 2, 3].map((id) => day.join(`student${id}`, 'student')));
+    const write = (who: (typeof students)[number], id: string) =>
+      day.room().post(who.peer, { id, text: 'flood' });
+    let posted = 0;
+    await refuses('rate-limited', () => {
+      for (; posted < 1_000; posted += 1) write(students[posted % 3]!, `f${posted}`);
+    });
+    assert.ok(posted >= 150 && posted < 200, `${posted} posted`);
+    write(teacher, 'calm');
+    day.nowMs += 1_000;
+    write(students[0]!, 'later');
+  });
+
+  test('has a cap for each person and for the lesson, and says so to the teacher', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const fill = async (id: string) => {
+      const { peer, link } = await day.join(id, 'student');
+      let written = 0;
+      const more = () => {
+        for (; ; written += 1) {
+          day.nowMs += 1_000;
+          day.room().post(peer, { id: `${id}-${written}`, text: LONG });
+        }
+      };
+      await refuses('chat-full', more);
+      return { written, link };
+    };
+    const { written, link } = await fill('student0');
+    assert.equal(written, Math.floor(MAX_BYTES_PER_PERSON / LONG_BYTES));
+    assert.equal(teacher.link.last('chat:filled'), undefined);
+    const most = Math.ceil(MAX_BYTES_PER_LESSON / LONG_BYTES);
+    let all = written;
+    for (let id = 1; all < most; id += 1) all += (await fill(`student${id}`)).written;
+    assert.equal(all, most);
+    assert.ok(teacher.link.names().includes('chat:filled'));
+    assert.ok(!link.names().includes('chat:filled'));
+    day.room().post(teacher.peer, { id: 'beyond', text: 'Go on in the course.' });
+    const after = new TestClass(day.journal);
+    const late = await after.join('late', 'student');
+    await refuses('chat-full', () => after.room().post(late.peer, { id: 'late', text: 'x' }));
+    const back = await after.join('teacher1', 'teacher');
+    await refuses('chat-full', () => {
+      for (let index = 0; index < 50; index += 1)
+        after.room().post(back.peer, { id: `t${index}`, text: LONG });
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { RESUME_WINDOW_MS } from '#shared/contract/signalling.ts';
 import { EMPTY_ROOM_MS } from '../../../sfu/room/room.ts';
-import { refuses, ROOM, settle, TestClass, TestLink, ticketFor } from './class.ts';
+import { refuses, ROOM, settle, TestClass, type Attendee, TestLink, ticketFor } from './class.ts';
 
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
 afterEach(() => mock.timers.reset());
@@ -235,11 +235,44 @@ describe('a room', () => {
     assert.deepEqual(back.link.last('peer:left'), { peerId: 'student1' });
   });
 
-  test('has a limit', async () => {
+  test('has so many seats for each student link, and always one for those who teach', async () => {
     const day = new TestClass();
-    for (let index = 0; index < 300; index += 1) await day.join(`student${index}`, 'student');
-    await refuses('room-full', () => day.join('student300', 'student'));
-    await day.join('student7', 'student');
+    const old = { invite: 'student.0' };
+    for (let index = 0; index < 300; index += 1) await day.join(`student${index}`, 'student', old);
+    await refuses('room-full', () => day.join('student300', 'student', old));
+    await day.join('student7', 'student', old);
+    for (let index = 0; index < 20; index += 1) {
+      await day.join(`teacher${index}`, 'teacher', { invite: 'teacher.0' });
+      await day.join(`assistant${index}`, 'assistant', { invite: 'assistant.0' });
+    }
+    const fresh = { invite: 'student.1' };
+    for (let index = 0; index < 150; index += 1) await day.join(`fresh${index}`, 'student', fresh);
+    await refuses('room-full', () => day.join('fresh150', 'student', fresh));
+  });
+
+  test('gives the seat of one who is away, first of those who never sent anything, and of nobody present', async () => {
+    const day = new TestClass();
+    const people = new Map<string, Attendee>();
+    for (let index = 0; index < 300; index += 1) {
+      people.set(`student${index}`, await day.join(`student${index}`, 'student'));
+    }
+    const leave = (id: string) => {
+      const { link } = people.get(id) ?? assert.fail();
+      link.close();
+      day.room().lost(id, link);
+    };
+    day.room().post(people.get('student0')!.peer, { id: 'm', text: 'hello' });
+    for (const id of ['student0', 'student1', 'student2']) leave(id);
+    const order: string[] = [];
+    const gone = () =>
+      day.events.filter(({ type }) => type === 'peer:left').map((event) => (event as { peer: string }).peer);
+    for (let index = 0; index < 3; index += 1) {
+      await day.join(`late${index}`, 'student');
+      order.push(gone().at(-1) ?? '');
+    }
+    assert.deepEqual(order, ['student1', 'student2', 'student0']);
+    await refuses('room-full', () => day.join('late3', 'student'));
+    assert.equal(day.room().size, 300);
   });
 });
 

@@ -2,7 +2,7 @@
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
 import { devices } from '../../i18n/devices.ts';
-import { explain } from '../../i18n/errors.ts';
+import { explain, t as refusal } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
 import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
 import type { PeerView } from '../../state/room.svelte.ts';
@@ -63,6 +63,8 @@ export function noticeToast(notice: Notice): Words | null {
         text: notice.kind === 'screen' ? classroom('screenFailed') : problemText(notice.kind, notice.problem),
         tone: 'danger',
       };
+    case 'chat-filled':
+      return { text: refusal('chatFilled'), tone: 'danger' };
     case 'advice':
       return { text: notice.text, tone: 'info' };
     case 'fell-back':
