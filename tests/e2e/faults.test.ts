@@ -113,15 +113,15 @@ describe('a class in which things break', () => {
     try {
       lengthMs = Date.now() - liveSinceMs;
       await endClass(teacher);
-      const people = [teacher, student, viewer];
-      for (const { page } of people) {
+      const waits = async ({ page }: Person) => {
         await page.getByText('being made ready').waitFor();
         // It is asked on, and still nobody knows.
         for (let times = 0; times < 3; times += 1) {
           await page.waitForResponse((response) => response.url().endsWith('/playback'));
           assert.equal(await page.getByText('Nothing was recorded').count(), 0);
         }
-      }
+      };
+      await Promise.all([teacher, student, viewer].map(waits));
     } finally {
       process.kill(gateway, 'SIGCONT');
     }
