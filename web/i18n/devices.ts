@@ -4,27 +4,26 @@ import { defineMessages } from '../state/i18n.svelte.ts';
 export const devices = defineMessages({
   en: {
     deniedCamera:
-      'The browser does not let us use the camera. Click the camera or lock sign beside the address, allow it, then try again.',
+      'The browser blocks the camera. Click the camera or lock icon next to the address, allow the camera, then try again.',
     deniedMicrophone:
-      'The browser does not let us use the microphone. Click the microphone or lock sign beside the address, allow it, then try again.',
+      'The browser blocks the microphone. Click the microphone or lock icon next to the address, allow the microphone, then try again.',
     missingCamera: 'No camera was found. Plug one in, then try again.',
     missingMicrophone: 'No microphone was found. Plug one in, then try again.',
     busyCamera: 'Another program is using the camera. Close it, then try again.',
     busyMicrophone: 'Another program is using the microphone. Close it, then try again.',
-    insecureCamera:
-      'Browsers give cameras only to pages opened over https. Ask the operator for the https address.',
+    insecureCamera: 'Browsers allow the camera only on https pages. Ask the operator for the https address.',
     insecureMicrophone:
-      'Browsers give microphones only to pages opened over https. Ask the operator for the https address.',
-    failedCamera: 'The camera could not be opened. Unplug it and plug it in again, then try again.',
-    failedMicrophone: 'The microphone could not be opened. Unplug it and plug it in again, then try again.',
+      'Browsers allow the microphone only on https pages. Ask the operator for the https address.',
+    failedCamera: 'The camera could not be opened. Unplug it, plug it in again, then try again.',
+    failedMicrophone: 'The microphone could not be opened. Unplug it, plug it in again, then try again.',
     unpluggedCamera:
       'The camera was unplugged, or the browser closed it. Plug it in again, or choose another one.',
     unpluggedMicrophone:
       'The microphone was unplugged, or the browser closed it. Plug it in again, or choose another one.',
-    readyCamera: 'A camera can be used now.',
-    readyMicrophone: 'A microphone can be used now.',
-    lostCamera: 'Your camera stopped, and nobody sees you.',
-    lostMicrophone: 'Your microphone stopped, and nobody hears you.',
+    readyCamera: 'A camera is ready to use.',
+    readyMicrophone: 'A microphone is ready to use.',
+    lostCamera: 'Your camera stopped: nobody sees you.',
+    lostMicrophone: 'Your microphone stopped: nobody hears you.',
   },
   zh: {
     deniedCamera: '浏览器不允许使用摄像头。请点击地址栏旁的摄像头或锁形图标，选择允许，然后重试。',
@@ -39,9 +38,9 @@ export const devices = defineMessages({
     failedMicrophone: '无法打开麦克风。请重新插拔后重试。',
     unpluggedCamera: '摄像头已被拔出，或被浏览器关闭。请重新接上，或选用其他摄像头。',
     unpluggedMicrophone: '麦克风已被拔出，或被浏览器关闭。请重新接上，或选用其他麦克风。',
-    readyCamera: '现在可以使用摄像头了。',
-    readyMicrophone: '现在可以使用麦克风了。',
-    lostCamera: '你的摄像头已停止，没有人能看到你。',
-    lostMicrophone: '你的麦克风已停止，没有人能听到你。',
+    readyCamera: '摄像头可以使用了。',
+    readyMicrophone: '麦克风可以使用了。',
+    lostCamera: '摄像头已停止，没有人能看到你。',
+    lostMicrophone: '麦克风已停止，没有人能听到你。',
   },
 });
