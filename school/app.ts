@@ -28,6 +28,7 @@ import { Admission } from './people/admission.ts';
 import { Owner } from './people/owner.ts';
 import { addSessionRoutes } from './people/routes.ts';
 import { playbackLimits } from './people/playback-limits.ts';
+import { TicketLimits } from './people/ticket-limits.ts';
 import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
@@ -40,8 +41,6 @@ const HOST = '127.0.0.1';
 const TELLING: readonly ServiceEvent['type'][] = ['gateway:started', 'room:closed'];
 /** Signing in: a person mistypes a few times. */
 const SESSION_RATE = { capacity: 20, perSecond: 0.5 };
-/** Tickets: a whole school sits behind one address, and all come at the same minute. */
-const TICKET_RATE = { capacity: 500, perSecond: 50 };
 
 export interface RunningSchool extends RunningService {
   /** Where it listens. */
@@ -134,7 +133,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
     links,
     admission,
     ownerOnly,
-    limit: limit(TICKET_RATE),
+    tickets: new TicketLimits(ipOf, now),
     limits,
     markOf: (context, lesson, ip = ipOf(context)) => viewerMark(secrets.playback, lesson, ip),
   });

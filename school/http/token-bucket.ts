@@ -19,10 +19,10 @@ export class TokenBuckets {
     this.#options = options;
   }
 
-  /** Takes a token. Returns 0, or how many seconds to wait where there is none. */
-  take(ip: string): number {
+  /** Takes a token of this address, within `group` where it is counted apart. Returns 0, or how many seconds to wait where there is none. */
+  take(ip: string, group = ''): number {
     const { capacity, perSecond, now } = this.#options;
-    const address = networkOf(ip);
+    const address = `${group}${networkOf(ip)}`;
     const atMs = now();
     const bucket = this.#buckets.get(address) ?? { tokens: capacity, atMs };
     bucket.tokens = Math.min(capacity, bucket.tokens + (Math.max(0, atMs - bucket.atMs) / 1_000) * perSecond);

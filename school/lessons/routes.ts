@@ -19,6 +19,7 @@ import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type Api
 import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { PlaybackLimits } from '../people/playback-limits.ts';
+import type { TicketLimits } from '../people/ticket-limits.ts';
 import type { Recordings } from '../recordings/service.ts';
 import type { Links } from './links.ts';
 import type { Lessons } from './service.ts';
@@ -30,7 +31,7 @@ export interface LessonRoutes {
   admission: Admission;
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
-  limit: MiddlewareHandler<ApiEnv>;
+  tickets: TicketLimits;
   limits: PlaybackLimits;
   /** What stands for the viewer at `ip`, or at the asking address, in the mark over a lesson's picture. */
   markOf: (context: ApiContext, lesson: string, ip?: string) => string;
@@ -226,14 +227,13 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
 
 /** What an invitation is traded for. */
 function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
-  const { lessons, recordings, links, admission, limit, limits, markOf } = deps;
+  const { lessons, recordings, links, admission, tickets, limits, markOf } = deps;
   api.openapi(
     createRoute({
       method: 'post',
       path: '/lessons/{lesson}/tickets',
       tags,
       security: ANYONE,
-      middleware: limit,
       summary: 'Trade an invitation for a ticket to the room.',
       request: { params, body: jsonBody(TicketCreate) },
       responses: {
@@ -244,7 +244,12 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
     async (context) => {
       const { lesson } = context.req.valid('param');
       const { invite, ticket } = context.req.valid('json');
-      const role = await admission.roleIn(context, lesson, invite);
+      const role = await admission.roleIn(context, lesson, invite).catch((error: unknown) => {
+        tickets.stranger(context);
+        throw error;
+      });
+      const isKnown = await lessons.isHolder(lesson, ticket);
+      tickets.take(context, { lesson, role, isKnown });
       return context.json(await lessons.admit(lesson, role, ticket), 200);
     },
   );

@@ -168,6 +168,11 @@ export class Lessons {
     };
   }
 
+  /** True if `earlier` is a good ticket of this lesson's room: its holder is no new person. */
+  async isHolder(id: string, earlier: string | undefined): Promise<boolean> {
+    return (await this.#samePerson(id, earlier)) !== undefined;
+  }
+
   async find(id: string): Promise<LessonRow> {
     const row = await findLesson(this.#deps.db, id);
     if (row === undefined) throw new LecternError('not-found');

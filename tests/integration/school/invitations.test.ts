@@ -195,4 +195,26 @@ describe('invitations', () => {
     });
     assert.equal(status, 200);
   });
+
+  it('are limited for new people by one link at one address; other addresses, reloads and the teacher go on', async () => {
+    const { id, links } = await school.createLesson('Crowded');
+    const ask = (link: string, ip: string, ticket?: string) =>
+      school.call(
+        'POST',
+        `/lessons/${id}/tickets`,
+        { invite: inviteIn(link), ...(ticket === undefined ? {} : { ticket }) },
+        { 'x-forwarded-for': ip },
+      );
+    const answers = await Promise.all(Array.from({ length: 300 }, () => ask(links.student, '203.0.113.9')));
+    const good = answers.filter(({ status }) => status === 200);
+    assert.ok(good.length >= 200 && good.length < 260, `${good.length} tickets`);
+    const { ticket } = TicketIssued.parse(good[0]?.body);
+    assert.equal((await ask(links.student, '203.0.113.9', ticket)).status, 200);
+    assert.equal((await ask(links.student, '203.0.113.10')).status, 200);
+    assert.equal((await ask(links.teacher, '203.0.113.9')).status, 200);
+    for (let round = 0; round < 5; round += 1) {
+      await Promise.all(Array.from({ length: 150 }, () => ask(links.student, '203.0.113.9')));
+    }
+    assert.equal((await ask(links.teacher, '203.0.113.9')).status, 200);
+  });
 });

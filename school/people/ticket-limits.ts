@@ -1,0 +1,66 @@
+// How often tickets may be asked for. A school is one address and a class has one link, so neither alone says
+// who asks too often; those who teach are counted apart, so that no student keeps them out.
+import { LecternError } from '#shared/contract/errors.ts';
+import type { Invite } from '#shared/contract/tickets.ts';
+import { teaches } from '#shared/domain/permissions.ts';
+import type { ApiContext } from '../http/api.ts';
+import { TokenBuckets } from '../http/token-bucket.ts';
+
+/** All that one address asks for with links that are no good, or for somebody who has a ticket already. */
+const ADDRESS_RATE = { capacity: 500, perSecond: 50 };
+/** New people by one link and address: a class of 300 behind one address is in within a minute. */
+const NEWCOMER_RATE = { capacity: 200, perSecond: 2 };
+/** New people by one link, from everywhere. */
+const INVITATION_RATE = { capacity: 400, perSecond: 5 };
+/** Those who teach, by lesson and address. */
+const TEACHING_RATE = { capacity: 50, perSecond: 1 };
+
+/** Who asks for a ticket. */
+export interface Asking {
+  readonly lesson: string;
+  readonly role: Invite['role'];
+  /** True for somebody who has a ticket of this room, and gets another for the same person. */
+  readonly isKnown: boolean;
+}
+
+export class TicketLimits {
+  readonly #ipOf: (context: ApiContext) => string;
+  readonly #addresses: TokenBuckets;
+  readonly #newcomers: TokenBuckets;
+  readonly #invitations: TokenBuckets;
+  readonly #teaching: TokenBuckets;
+
+  /** `now` is the time in ms. */
+  constructor(ipOf: (context: ApiContext) => string, now: () => number) {
+    this.#ipOf = ipOf;
+    this.#addresses = new TokenBuckets({ ...ADDRESS_RATE, now });
+    this.#newcomers = new TokenBuckets({ ...NEWCOMER_RATE, now });
+    this.#invitations = new TokenBuckets({ ...INVITATION_RATE, now });
+    this.#teaching = new TokenBuckets({ ...TEACHING_RATE, now });
+  }
+
+  /** Counts a request that showed no good invitation. Throws LecternError `rate-limited`. */
+  stranger(context: ApiContext): void {
+    refuseFor(context, this.#addresses.take(this.#ipOf(context)));
+  }
+
+  /** Counts a request by a good invitation. Throws LecternError `rate-limited`. */
+  take(context: ApiContext, { lesson, role, isKnown }: Asking): void {
+    const ip = this.#ipOf(context);
+    if (role !== 'audience' && teaches(role)) {
+      refuseFor(context, this.#teaching.take(ip, `${lesson} `));
+      return;
+    }
+    refuseFor(context, this.#addresses.take(ip));
+    if (isKnown) return;
+    const invitation = `${lesson} ${role} `;
+    refuseFor(context, this.#newcomers.take(ip, invitation));
+    refuseFor(context, this.#invitations.take(invitation));
+  }
+}
+
+function refuseFor(context: ApiContext, waitS: number): void {
+  if (waitS === 0) return;
+  context.header('retry-after', String(waitS));
+  throw new LecternError('rate-limited');
+}
