@@ -6,6 +6,7 @@ import {
   type RecordingInfo,
   type Teaching,
 } from '#shared/contract/internal.ts';
+import type { DiskTrouble } from '#shared/contract/errors.ts';
 import { broadcastLifecycle, type BroadcastEvent, type BroadcastState } from '#shared/domain/lifecycle.ts';
 import type { AudioFrame } from '#shared/media/frame.ts';
 import { Intake } from './intake.ts';
@@ -35,7 +36,7 @@ const START_LIMIT_MS = 10_000;
 const LEAD_IN_US = (1_024 * 1_000_000) / 48_000;
 
 /** What a person reads where an error of ours ended the broadcast. */
-const BROKEN = 'Something went wrong with this broadcast; it was logged. Go live again.';
+export const BROKEN = 'Something went wrong with this broadcast; it was logged. Go live again.';
 
 export type LiveState = Exclude<BroadcastState, 'idle'>;
 
@@ -47,6 +48,8 @@ export interface BroadcastFigures {
   readonly durationMs: number;
   /** What a person should know although it goes on. */
   readonly note: string | null;
+  /** Why it is not recorded now. */
+  readonly diskTrouble: DiskTrouble | null;
   readonly source: SourceCounts;
   readonly flow: Flow;
 }
@@ -92,7 +95,7 @@ export class Broadcast {
   #startedAtMs: number | null = null;
   #endUs = 0;
   /** What a person should know although the broadcast goes on: of the recording, of the source. */
-  #recordingNote: string | null = null;
+  #diskTrouble: DiskTrouble | null = null;
   #sourceNote: string | null = null;
   #fedAtMs: number;
   #frameAtMs = -Infinity;
@@ -127,6 +130,7 @@ export class Broadcast {
       broadcast: this.info.broadcast,
       state: this.#run.state,
       reason: this.#reason()?.slice(0, 300) ?? null,
+      diskTrouble: this.#diskTrouble,
       startedAtMs: this.#startedAtMs,
       durationMs: Math.round(this.#endUs / 1_000),
       viewers: this.#deps.outputs.viewers(this.info.channel),
@@ -146,13 +150,14 @@ export class Broadcast {
       startedAtMs: this.#startedAtMs,
       durationMs: Math.round(this.#endUs / 1_000),
       note: this.#reason(),
+      diskTrouble: this.#diskTrouble,
       source: { ...air.group.counts },
       flow: air.programme.flow,
     };
   }
 
   #reason(): string | null {
-    return this.#run.state === 'failed' ? this.#run.reason : (this.#recordingNote ?? this.#sourceNote);
+    return this.#run.state === 'failed' ? this.#run.reason : this.#sourceNote;
   }
 
   /** Takes what should be on air now. Says nothing new if it is what there is. */
@@ -299,10 +304,7 @@ export class Broadcast {
         info: this.info,
         requestKeyframes,
         onRecording: this.#deps.onRecording,
-        onFailure: (error) => {
-          this.#recordingNote = `The class is live, but it is no longer recorded: ${error.message}`;
-          this.#deps.onError(error, 'recording failed');
-        },
+        onTrouble: (trouble) => (this.#diskTrouble = trouble),
       });
     } catch (error) {
       programme.end();

@@ -1,7 +1,7 @@
 // Every channel of this gateway, and what is on air on it.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
-import { Broadcast, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
+import { Broadcast, BROKEN, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
 
 const TICK_MS = 100;
 /** Broadcasts that ended are remembered, so that a late feed does not start them again. */
@@ -141,8 +141,8 @@ export class Channels {
     } catch (error) {
       // Not remembered: the next feed tries again, and the disk may have room by then.
       log.error({ err: error, channel, broadcast }, 'a broadcast could not start');
-      const reason = error instanceof Error ? error.message : String(error);
-      return this.#absent(channel, broadcast, 'failed', reason.slice(0, 300));
+      // The cause is for the log: it may name a path of this machine.
+      return this.#absent(channel, broadcast, 'failed', BROKEN);
     }
   }
 
@@ -157,6 +157,7 @@ export class Channels {
       broadcast,
       state,
       reason,
+      diskTrouble: null,
       startedAtMs: null,
       durationMs: 0,
       viewers: outputs.viewers(channel),

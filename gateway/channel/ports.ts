@@ -1,6 +1,7 @@
 // What a channel needs from the outputs and the disk, and what they may ask of it. `channel/` knows
 // nothing of sockets, HTTP or files; `egress/` and `store/` implement these, `app.ts` joins them.
 import type { AudioFrame, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
+import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 
 /** A video source of the programme that flows now: one simulcast layer, or the screen. */
@@ -67,8 +68,8 @@ export interface LadderOptions {
   readonly requestKeyframes: () => void;
   /** The recording changed its state (`recording:changed` to `school`). */
   readonly onRecording: (recording: RecordingInfo) => void;
-  /** Writing failed (disk full …): the broadcast goes on live where it can. */
-  readonly onFailure: (error: Error) => void;
+  /** The disk takes nothing now, or all again if null: the broadcast goes on, and recording by itself. */
+  readonly onTrouble: (trouble: DiskTrouble | null) => void;
 }
 
 /** How many watch, by protocol. */

@@ -1,6 +1,8 @@
 // All outputs of the gateway: what is on air on each channel, and what was a moment ago.
+import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { SoundCodec } from '#shared/media/frame.ts';
 import type { Log } from '#server/log.ts';
+import { isErrno } from '#server/secrets.ts';
 import type {
   BroadcastInfo,
   LadderOptions,
@@ -72,9 +74,15 @@ export class Egress implements Outputs {
     const { store, hlsSound, log } = this.#options;
     const recording = store.take(info, {
       changed: options.onRecording,
-      failed: (error) => {
-        log.error({ err: error, broadcast: info.broadcast }, 'recording failed, the broadcast goes on');
-        options.onFailure(error);
+      troubled: (error) => {
+        const { broadcast } = info;
+        if (error === undefined) log.info({ broadcast }, 'recording goes on');
+        else log.error({ err: error, broadcast }, 'recording waits for the disk, the broadcast goes on');
+        options.onTrouble(error === undefined ? null : diskTroubleOf(error));
+      },
+      lost: (rows) => {
+        log.error({ broadcast: info.broadcast, rows }, 'the recording has a gap');
+        this.#options.metrics.lost(rows);
       },
       completed: () => this.#options.metrics.row(),
     });
@@ -132,3 +140,7 @@ export class Egress implements Outputs {
     return totals;
   }
 }
+
+/** What a class is told of an error of the disk: its path stays in the log. */
+const diskTroubleOf = (error: Error): DiskTrouble =>
+  isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') ? 'disk-full' : 'disk-unavailable';

@@ -19,6 +19,7 @@ export class EgressMetrics {
   readonly #bytes: Counter<'protocol'>;
   readonly #slow: Counter<'protocol' | 'outcome'>;
   readonly #rows: Counter;
+  readonly #lost: Counter;
   readonly #firstFrame: Histogram<'protocol'>;
   readonly #refused: Counter<'code'>;
   readonly #registry: Registry;
@@ -42,6 +43,11 @@ export class EgressMetrics {
     this.#rows = new Counter({
       name: 'lectern_hls_rows_total',
       help: 'Rows of segments completed.',
+      registers,
+    });
+    this.#lost = new Counter({
+      name: 'lectern_recording_rows_lost_total',
+      help: 'Rows of segments, two seconds each, that a recording lacks: the disk did not take them, or lost them.',
       registers,
     });
     this.#firstFrame = new Histogram({
@@ -94,6 +100,10 @@ export class EgressMetrics {
 
   row(): void {
     this.#rows.inc();
+  }
+
+  lost(rows: number): void {
+    this.#lost.inc(rows);
   }
 
   firstFrame(protocol: string, seconds: number, channel?: string): void {

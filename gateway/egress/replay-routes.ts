@@ -8,7 +8,7 @@ import { flvFile } from '../store/flv-file.ts';
 import type { MovieSegment, MovieTrack } from '../store/movie-source.ts';
 import { openMovie, type VirtualFile } from '../store/movie.ts';
 import type { RecordingStore, Replay } from '../store/recording-store.ts';
-import { AUDIO, segmentFile, STILL, type Timeline } from '../store/timeline.ts';
+import { AUDIO, segmentFile, STILL, type Row, type Timeline } from '../store/timeline.ts';
 import { KEY_NAME, type SegmentEncryption } from './hls/encryption.ts';
 import { parsePlaylistName } from './hls/live-routes.ts';
 import { multivariantOf } from './hls/multivariant.ts';
@@ -58,7 +58,9 @@ export class ReplayFiles {
         return sendKey(response, encryption.keyOf(recording));
       const inMemory = (file: string) => open?.inMemory(file);
       const cipherFor = encryption && ((n: number) => encryption.cipher(recording, n));
-      return sendMediaFile(request, response, { dir: replay.dir, timeline, inMemory, cipherFor }, name);
+      const missing = () => this.#store.missing(recording);
+      const source = { dir: replay.dir, timeline, inMemory, cipherFor, missing };
+      return sendMediaFile(request, response, source, name);
     }
     const { rendition, isDvr } = playlist;
     if (isDvr || (rendition !== 'audio' && rendition >= timeline.slotCount))
@@ -100,7 +102,7 @@ export class ReplayFiles {
       await pipeline(Readable.from(counted()), response);
       return sentBytes;
     }
-    const movie = await this.#movie(recording, replay.timeline.rows.length, tracks);
+    const movie = await this.#movie(recording, replay.timeline, tracks);
     const body = {
       size: movie.size,
       etag: movie.etag,
@@ -112,12 +114,12 @@ export class ReplayFiles {
 
   async #find(recording: string): Promise<Replay> {
     const replay = await this.#store.replay(recording);
-    if (replay === undefined || replay.timeline.rows.length === 0) throw new LecternError('not-found');
+    if (replay === undefined || replay.timeline.playable.length === 0) throw new LecternError('not-found');
     return replay;
   }
 
-  #movie(recording: string, rows: number, tracks: readonly MovieTrack[]): Promise<VirtualFile> {
-    const key = `${recording}-${rows}`;
+  #movie(recording: string, timeline: Timeline, tracks: readonly MovieTrack[]): Promise<VirtualFile> {
+    const key = `${recording}-${timeline.rows.length}-${timeline.losses}`;
     const movie = this.#movies.get(key) ?? openMovie(tracks);
     this.#movies.delete(key);
     this.#movies.set(key, movie);
@@ -128,21 +130,40 @@ export class ReplayFiles {
   }
 }
 
-/** The best picture and the sound. A class without any moving picture has sound alone. */
+/** The best picture and the sound of what is there. A class without any moving picture has sound alone. */
 function movieTracks(dir: string, timeline: Timeline): MovieTrack[] {
+  const rows = timeline.playable;
+  const shifts = shiftsOf(rows);
   const segments = (labelOf: (slots: readonly string[]) => string | undefined): MovieSegment[] =>
-    timeline.rows.flatMap((row) => {
+    rows.flatMap((row, index) => {
       const label = labelOf(row.slots);
       const config = timeline.inits.get(row.segments[label ?? '']?.init ?? -1);
       return label === undefined || config === undefined
         ? []
-        : [{ path: join(dir, segmentFile(row.n, label)), config }];
+        : [{ path: join(dir, segmentFile(row.n, label)), config, earlierUs: shifts[index] ?? 0 }];
     });
-  const moves = timeline.rows.some((row) => row.slots.at(-1) !== STILL);
+  const moves = rows.some((row) => row.slots.at(-1) !== STILL);
   return [
     ...(moves ? [{ kind: 'video' as const, segments: segments((slots) => slots.at(-1)) }] : []),
     { kind: 'audio' as const, segments: segments(() => AUDIO) },
   ];
+}
+
+/** By how much each row is played earlier than it was on air, in µs: what was lost before it takes no time. */
+function shiftsOf(rows: readonly Row[]): number[] {
+  let earlierUs = 0;
+  return rows.map((row, index) => {
+    const before = rows[index - 1];
+    if (before === undefined || before.n === row.n - 1) return earlierUs;
+    const gaps = [AUDIO, row.slots.at(-1)].flatMap((label, kind) => {
+      const from = before.segments[kind === 0 ? AUDIO : (before.slots.at(-1) ?? '')];
+      const to = row.segments[label ?? ''];
+      return from === undefined || to === undefined ? [] : [to.startUs - from.startUs - from.durationUs];
+    });
+    // Neither the sound nor the picture begins before the one before it ended.
+    earlierUs += gaps.length === 0 ? 0 : Math.max(0, Math.min(...gaps));
+    return earlierUs;
+  });
 }
 
 /** A file name that people recognise (RFC 6266), with a plain one for old browsers. */

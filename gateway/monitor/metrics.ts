@@ -27,6 +27,12 @@ const METRICS: readonly Metric[] = [
     read: ({ state }) => [[state, 1]],
   },
   {
+    name: 'recorded',
+    help: '1 if it is recorded, 0 while the disk takes nothing.',
+    kind: 'gauge',
+    read: ({ diskTrouble }) => (diskTrouble === null ? 1 : 0),
+  },
+  {
     name: 'in_bytes_total',
     help: 'Bytes of RTP received.',
     kind: 'counter',

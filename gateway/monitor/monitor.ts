@@ -108,7 +108,10 @@ export class Monitor {
   }
 
   async #disk(): Promise<Disk> {
-    const { bavail, blocks, bsize } = await statfs(this.#options.folder);
+    const known = await statfs(this.#options.folder).catch(() => undefined);
+    // All the rest is told also while the disk is away.
+    if (known === undefined) return { freeBytes: 0, sizeBytes: 0 };
+    const { bavail, blocks, bsize } = known;
     return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
   }
 }
@@ -117,6 +120,7 @@ function told({
   info,
   state,
   note,
+  diskTrouble,
   flow,
   delivery,
   viewers,
@@ -134,6 +138,7 @@ function told({
     startedAtMs: times.startedAtMs,
     durationMs: times.durationMs,
     note: note?.slice(0, 300) ?? null,
+    diskTrouble,
     inBps: rates.inBps,
     outBps: rates.outBps,
     fps: rates.fps,

@@ -1,52 +1,87 @@
-// Writes of one recording, in their order and off the path of the live viewers.
+// Writes of one recording, in their order and off the path of the live viewers. A disk that takes nothing
+// now (full, read-only, unplugged, moved away) is asked again until it does.
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Above this the disk is taken for too slow to record on. */
-const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+/** How long a write that failed waits for its next try: recording goes on this soon after the cause ends. */
+const RETRY_MS = 1_000;
 
 export class DiskQueue {
-  readonly #onFailure: (error: Error) => void;
+  readonly #onTrouble: (error: Error | undefined) => void;
+  readonly #closing = new AbortController();
+  #state: 'open' | 'closing' | 'abandoned' = 'open';
   #tail: Promise<void> = Promise.resolve();
-  #queuedBytes = 0;
-  #failure: Error | undefined;
+  #insisted = 0;
+  #trouble: Error | undefined;
 
-  /** `onFailure` is called once, for the first write that fails; the later ones are left out. */
-  constructor(onFailure: (error: Error) => void) {
-    this.#onFailure = onFailure;
+  /** `onTrouble` is called when a write that has to succeed fails, and with undefined once all are written. */
+  constructor(onTrouble: (error: Error | undefined) => void) {
+    this.#onTrouble = onTrouble;
   }
 
-  /** Why nothing is written any more, if so. */
-  get failure(): Error | undefined {
-    return this.#failure;
+  /** Why nothing is written now, if so. */
+  get trouble(): Error | undefined {
+    return this.#trouble;
   }
 
-  /** Runs `write` after all that was added before. `bytes` is what it keeps in memory until then. */
-  add(write: () => Promise<unknown>, bytes = 0): void {
-    if (this.#failure !== undefined) return;
-    if (this.#queuedBytes + bytes > MAX_QUEUED_BYTES) {
-      this.fail(new Error('The disk is too slow to record on.'));
-      return;
-    }
-    this.#queuedBytes += bytes;
-    this.#tail = this.#tail.then(async () => {
-      try {
-        if (this.#failure === undefined) await write();
-      } catch (error) {
-        this.fail(error instanceof Error ? error : new Error(String(error)));
-      } finally {
-        this.#queuedBytes -= bytes;
-      }
+  /** Runs `write` once after all that was added before; if it fails, something that is insisted on makes up for it. */
+  attempt(write: () => Promise<unknown>): void {
+    this.#then(async () => {
+      await write().catch(() => undefined);
     });
   }
 
-  /** Stops writing. */
-  fail(error: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#onFailure(error);
+  /** Runs `write` after all that was added before, and again until it succeeds: it may be cut short at any point. */
+  insist(write: () => Promise<unknown>): void {
+    this.#insisted += 1;
+    this.#then(async () => {
+      const isDone = await this.#persist(write);
+      this.#insisted -= 1;
+      if (isDone && this.#insisted === 0) this.tell(undefined);
+    });
+  }
+
+  /** Says why nothing can be written now, or that it can again. */
+  tell(trouble: Error | undefined): void {
+    const isNews = (trouble === undefined) !== (this.#trouble === undefined);
+    this.#trouble = trouble;
+    if (isNews && this.#state === 'open') this.#onTrouble(trouble);
+  }
+
+  /** What waits is tried once more, and then given up. */
+  close(): void {
+    if (this.#state === 'open') this.#state = 'closing';
+    this.#closing.abort();
+  }
+
+  /** Nothing more is written. */
+  abandon(): void {
+    this.#state = 'abandoned';
+    this.#closing.abort();
   }
 
   /** Resolves when everything added so far is written or given up. Never rejects. */
   drained(): Promise<void> {
     return this.#tail;
+  }
+
+  #then(work: () => Promise<void>): void {
+    this.#tail = this.#tail.then(async () => {
+      if (this.#state !== 'abandoned') await work();
+    });
+  }
+
+  /** True once it is written; false if it is given up. */
+  async #persist(write: () => Promise<unknown>): Promise<boolean> {
+    for (;;) {
+      const isLast = this.#state !== 'open';
+      try {
+        await write();
+        return true;
+      } catch (error) {
+        this.tell(error instanceof Error ? error : new Error(String(error)));
+      }
+      if (isLast) return false;
+      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    }
   }
 }

@@ -106,10 +106,11 @@ async function* readFrames(track: MovieTrack): AsyncGenerator<Frame, void, undef
     if (!result) continue;
     const config = pool.intern(item.config);
     const timescale = timescaleOf(config);
+    const { earlierUs = 0 } = item;
     for (const { samples } of readFragments(result).fragments) {
       for (const sample of samples) {
-        const dtsUs = ticksToUs(sample.dtsTicks, timescale);
-        const ptsUs = ticksToUs(sample.dtsTicks + sample.ctsTicks, timescale);
+        const dtsUs = ticksToUs(sample.dtsTicks, timescale) - earlierUs;
+        const ptsUs = ticksToUs(sample.dtsTicks + sample.ctsTicks, timescale) - earlierUs;
         const data = result.subarray(sample.offset, sample.offset + sample.sizeBytes);
         if (config.codec === 'h264') {
           yield { kind: 'video', ptsUs, dtsUs, key: sample.key, data, config };
@@ -124,9 +125,9 @@ async function* readFrames(track: MovieTrack): AsyncGenerator<Frame, void, undef
 
 /** Where a track ends, from its last segment that is there; 0 for an empty one. */
 async function trackEndUs(track: MovieTrack): Promise<number> {
-  for (const { path, config } of track.segments.toReversed()) {
+  for (const { path, config, earlierUs = 0 } of track.segments.toReversed()) {
     const last = (await scanSegment(path)).at(-1)?.samples.at(-1);
-    if (last) return ticksToUs(last.dtsTicks + last.durationTicks, timescaleOf(config));
+    if (last) return ticksToUs(last.dtsTicks + last.durationTicks, timescaleOf(config)) - earlierUs;
   }
   return 0;
 }

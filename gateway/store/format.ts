@@ -1,17 +1,17 @@
 // How a recording lies on disk, in a folder named by its broadcast:
 //   recording.json   what it is and its state; replaced as a whole
 //   index.ndjson     one line per fact, only ever appended to: a segment was opened, a row was announced,
-//                    a row is complete
+//                    a row is complete, the media of a row are lost
 //   init-<k>.mp4     init segments, one for each configuration
 //   <n>-<label>.m4s  segments, which grow by a fragment every few hundred milliseconds
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RecordingInfo } from '#shared/contract/internal.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { readInit } from '#shared/media/fmp4.ts';
 import { isErrno } from '#server/secrets.ts';
-import { initFile, Label, Row, Timeline } from './timeline.ts';
+import { initFile, Label, Row, segmentFile, Timeline } from './timeline.ts';
 
 export const RECORDING = 'recording.json';
 export const INDEX = 'index.ndjson';
@@ -40,11 +40,16 @@ export const PlanLine = Row.pick({ n: true, epochMs: true, discontinuity: true, 
 });
 export type PlanLine = z.infer<typeof PlanLine>;
 const RowLine = Row.extend({ type: z.literal('row') });
-const IndexLine = z.discriminatedUnion('type', [OpenLine, PlanLine, RowLine]);
+/** The media of a row could not be written, or are gone: players are told of a gap. It may come before its row. */
+const LostLine = z.object({ type: z.literal('lost'), n: z.number().int().min(1) });
+const IndexLine = z.discriminatedUnion('type', [OpenLine, PlanLine, RowLine, LostLine]);
 
 export const openLine = (line: Omit<OpenLine, 'type'>) => JSON.stringify({ type: 'open', ...line }) + '\n';
 export const planLine = (line: Omit<PlanLine, 'type'>) => JSON.stringify({ type: 'plan', ...line }) + '\n';
-export const rowLine = (row: Row) => JSON.stringify({ type: 'row', ...row }) + '\n';
+/** What the index says of a row that is complete, or whose media are lost. */
+export const rowLine = (row: Row, isLost = false) =>
+  (isLost ? lostLine(row.n) : '') + JSON.stringify({ type: 'row', ...row }) + '\n';
+export const lostLine = (n: number) => JSON.stringify({ type: 'lost', n }) + '\n';
 
 export async function readRecordingFile(dir: string): Promise<RecordingFile> {
   return RecordingFile.parse(JSON.parse(await readFile(join(dir, RECORDING), 'utf8')));
@@ -88,6 +93,7 @@ export async function readIndex(dir: string): Promise<Index> {
   const timeline = new Timeline();
   let open: OpenLine[] = [];
   let plan: PlanLine | undefined;
+  const lost = new Set<number>();
   let completeBytes = 0;
   let end = bytes.indexOf(0x0a);
   for (; end >= 0; end = bytes.indexOf(0x0a, completeBytes)) {
@@ -97,11 +103,15 @@ export async function readIndex(dir: string): Promise<Index> {
       open.push(line);
     } else if (line.type === 'plan') {
       plan = line;
+    } else if (line.type === 'lost') {
+      lost.add(line.n);
+      timeline.settle(line.n, 'lost');
     } else {
       const { type: _, ...row } = line;
       const inits = Object.values(row.segments).map((segment) => segment.init);
-      if (row.n < timeline.nextRow || !(await loadInits(dir, timeline, inits))) break;
-      timeline.add(row);
+      const isLost = lost.has(row.n);
+      if (row.n < timeline.nextRow || !(isLost || (await loadInits(dir, timeline, inits)))) break;
+      timeline.add(row, isLost ? 'lost' : 'kept');
       open = open.filter((opened) => opened.n > row.n);
     }
     completeBytes = end + 1;
@@ -109,6 +119,19 @@ export async function readIndex(dir: string): Promise<Index> {
   for (const { init } of open) await loadInits(dir, timeline, [init]);
   const isOpen = plan?.n === timeline.nextRow;
   return { timeline, open, plan: isOpen ? plan : undefined, completeBytes, damaged: end >= 0 };
+}
+
+/** Takes rows whose segments are not in the folder for lost; returns their numbers. Rejects with what the disk says. */
+export async function findLost(dir: string, timeline: Timeline): Promise<number[]> {
+  const there = new Set(await readdir(dir));
+  const lost = timeline.rows
+    .filter(({ n, segments }) => {
+      if (timeline.fateOf(n) !== 'kept') return false;
+      return Object.keys(segments).some((label) => !there.has(segmentFile(n, label)));
+    })
+    .map(({ n }) => n);
+  for (const n of lost) timeline.settle(n, 'lost');
+  return lost;
 }
 
 function parseLine(text: string): z.infer<typeof IndexLine> | undefined {

@@ -3,32 +3,38 @@
 import { appendFile, copyFile, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFragments, ticksToUs, timescaleOf } from '#shared/media/fmp4.ts';
-import { INDEX, readIndex, rowLine, type OpenLine, type PlanLine } from './format.ts';
+import { findLost, INDEX, readIndex, rowLine, type OpenLine, type PlanLine } from './format.ts';
 import { countSlots, pickSlots, type Candidate } from './slots.ts';
 import { AUDIO, segmentFile, STILL, type Row, type Segment, type Timeline } from './timeline.ts';
 
 /** A source whose segment begins later than this after the first of its row is not whole, in µs. */
 const LATE_US = 450_000;
 
-/** Mends the recording in `dir` and returns what it holds now. Safe to repeat after another crash. */
+/**
+ * Mends the recording in `dir` and returns what it holds now. Safe to repeat after another crash. What the
+ * disk does not take now is left: a recording that goes on writes its index anew.
+ */
 export async function mendRecording(dir: string): Promise<Timeline> {
   const { timeline, open, plan, completeBytes, damaged } = await readIndex(dir);
   // For a person to look at; nothing reads it.
-  if (damaged) await copyFile(join(dir, INDEX), join(dir, `${INDEX}.damaged`));
-  if (damaged || completeBytes > 0) await truncate(join(dir, INDEX), completeBytes);
+  if (damaged) await tried(copyFile(join(dir, INDEX), join(dir, `${INDEX}.damaged`)));
+  if (damaged || completeBytes > 0) await tried(truncate(join(dir, INDEX), completeBytes));
   const numbers = [...new Set(open.map((line) => line.n))].sort((a, b) => a - b);
   for (const n of numbers) {
     const lines = open.filter((line) => line.n === n);
     const row = n === timeline.nextRow ? await mendRow(dir, timeline, lines, plan) : undefined;
     if (row === undefined) {
-      for (const line of lines) await rm(join(dir, segmentFile(line.n, line.label)), { force: true });
+      for (const line of lines) await tried(rm(join(dir, segmentFile(line.n, line.label)), { force: true }));
     } else {
-      await appendFile(join(dir, INDEX), rowLine(row));
+      await tried(appendFile(join(dir, INDEX), rowLine(row)));
       timeline.add(row);
     }
   }
+  await findLost(dir, timeline);
   return timeline;
 }
+
+const tried = (write: Promise<unknown>) => write.catch(() => undefined);
 
 /** Makes a row of segments that were left open. Undefined if picture or sound is missing. */
 async function mendRow(
@@ -84,7 +90,7 @@ async function mendSegment(path: string, timeline: Timeline, line: OpenLine): Pr
   const [first] = samples;
   const last = samples.at(-1);
   if (config === undefined || first === undefined || last === undefined) return undefined;
-  if (completeBytes < bytes.length) await truncate(path, completeBytes);
+  if (completeBytes < bytes.length) await tried(truncate(path, completeBytes));
   const timescale = timescaleOf(config);
   const startUs = ticksToUs(first.dtsTicks, timescale);
   return {

@@ -9,6 +9,8 @@ import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 export interface MovieSegment {
   readonly path: string;
   readonly config: AvcConfig | AudioConfig;
+  /** By how much it is played earlier than its decoding times say, in µs; absent for not at all. */
+  readonly earlierUs?: number;
 }
 
 /** Segments in the order of time. Decoding times are on one timeline for all tracks. */

@@ -109,9 +109,9 @@ export async function openMovie(tracks: readonly MovieTrack[]): Promise<VirtualF
 
 async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
   const pool = new ConfigPool();
-  const segments: MovieSegment[] = track.segments.map(({ path, config }) => ({
-    path,
-    config: pool.intern(config),
+  const segments: MovieSegment[] = track.segments.map((segment) => ({
+    ...segment,
+    config: pool.intern(segment.config),
   }));
   const [first] = segments;
   if (!first) return null;
@@ -121,9 +121,10 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
   const size = { width: 0, height: 0 };
   let startUs: number | null = null;
   for await (const { item, result } of readAhead(segments, ({ path }) => scanSegment(path))) {
-    const { path, config } = item;
+    const { path, config, earlierUs = 0 } = item;
     const own = timescaleOf(config);
     const scale = (value: number) => (own === timescale ? value : ticks(ticksToUs(value, own), timescale));
+    const earlierTicks = ticks(earlierUs, timescale);
     let prefix = config.codec === 'h264' && pool.size > 1 ? writeAvcc([config.sps, config.pps]) : null;
     if (config.codec === 'h264') {
       size.width = Math.max(size.width, config.width);
@@ -133,12 +134,12 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
       const [head] = run;
       const last = run.at(-1);
       if (!head || !last) continue;
-      startUs ??= ticksToUs(head.dtsTicks + head.ctsTicks, own);
+      startUs ??= ticksToUs(head.dtsTicks + head.ctsTicks, own) - earlierUs;
       if (!head.key) prefix = null;
       table.startChunk(config);
       for (const sample of run) {
         table.add({
-          dtsTicks: scale(sample.dtsTicks),
+          dtsTicks: scale(sample.dtsTicks) - earlierTicks,
           durationTicks: scale(sample.durationTicks),
           ctsTicks: scale(sample.ctsTicks),
           key: sample.key,
@@ -147,7 +148,7 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
       }
       extents.push({
         // Never back, or the chunks of a track would lie in another order than its table has them.
-        startUs: Math.max(ticksToUs(head.dtsTicks, own), extents.at(-1)?.startUs ?? -Infinity),
+        startUs: Math.max(ticksToUs(head.dtsTicks, own) - earlierUs, extents.at(-1)?.startUs ?? -Infinity),
         prefix,
         path,
         offset: head.offset,

@@ -1,12 +1,15 @@
 // All recordings of this gateway. After a restart, what was being written is mended and can be taken up
 // by the same broadcast for a while; then it is finalized.
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LecternError } from '#shared/contract/errors.ts';
 import { BroadcastId } from '#shared/contract/ids.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import type { Log } from '#server/log.ts';
 import type { BroadcastInfo } from '../channel/ports.ts';
-import { readIndex, readRecordingFile, type RecordingFile } from './format.ts';
+import { Backlog } from './backlog.ts';
+import { findLost, readIndex, readRecordingFile, type RecordingFile } from './format.ts';
 import { mendRecording } from './mend.ts';
 import { Recording, type RecordingHooks } from './recording.ts';
 import { Timeline } from './timeline.ts';
@@ -21,6 +24,8 @@ export interface RecordingStoreOptions {
   readonly log: Log;
   /** A recording that no broadcast holds has changed. */
   readonly onChanged: (info: RecordingInfo) => void;
+  /** How much may wait in memory for a disk that takes nothing. */
+  readonly backlog?: Backlog;
 }
 
 /** What there is to watch of a recording. */
@@ -34,6 +39,7 @@ export interface Replay {
 
 export class RecordingStore {
   readonly #options: RecordingStoreOptions;
+  readonly #backlog: Backlog;
   /** Those that are not over, or ended in this run. */
   readonly #open = new Map<string, Recording>();
   readonly #finished = new Map<string, RecordingFile>();
@@ -43,6 +49,7 @@ export class RecordingStore {
 
   private constructor(options: RecordingStoreOptions) {
     this.#options = options;
+    this.#backlog = options.backlog ?? new Backlog();
   }
 
   /** Reads what is on disk and mends what a crash left. Damaged folders are logged and left alone. */
@@ -81,7 +88,7 @@ export class RecordingStore {
       bytes: 0,
       reason: null,
     };
-    const recording = new Recording(this.#dir(info.broadcast), file, new Timeline());
+    const recording = new Recording(this.#dir(info.broadcast), file, new Timeline(), this.#backlog);
     this.#open.set(info.broadcast, recording);
     recording.attach(hooks);
     recording.create();
@@ -110,17 +117,24 @@ export class RecordingStore {
       const { info, file, dir, timeline, isOver } = open;
       return { info, title: file.title, dir, timeline, isOver };
     }
-    const file = this.#finished.get(id);
-    if (file === undefined) return undefined;
+    if (!this.#finished.has(id)) return undefined;
     const dir = this.#dir(id);
     let timeline = this.#timelines.get(id);
     this.#timelines.delete(id);
-    timeline ??= readIndex(dir).then((index) => index.timeline);
+    timeline ??= this.#read(id, dir);
     // The map keeps the order of use; the first is the one that was not asked for the longest.
     this.#timelines.set(id, timeline);
     const [oldest] = this.#timelines.keys();
     if (this.#timelines.size > TIMELINES_KEPT && oldest !== undefined) this.#timelines.delete(oldest);
-    return { info: infoOf(file), title: file.title, dir, timeline: await timeline, isOver: true };
+    const there = await timeline;
+    const file = this.#finished.get(id);
+    return file && { info: infoOf(file), title: file.title, dir, timeline: there, isOver: true };
+  }
+
+  /** A file of a recording that should be on disk is not: what is gone is marked as lost. */
+  missing(id: string): void {
+    this.#timelines.delete(id);
+    this.#open.get(id)?.missing();
   }
 
   /** The channel that a recording was made of; undefined if there is no such recording. */
@@ -139,10 +153,14 @@ export class RecordingStore {
       .sort((a, b) => a.startedAtMs - b.startedAtMs);
   }
 
-  /** Removes a recording and its media; nothing happens if there is none. */
+  /**
+   * Removes a recording and its media; nothing happens if there is none. Throws LecternError
+   * `disk-unavailable` while the disk is away: it would come back with it.
+   */
   async erase(id: string): Promise<void> {
     const open = this.#open.get(id);
     if (open === undefined && !this.#finished.has(id)) return;
+    if (!existsSync(this.#options.dir)) throw new LecternError('disk-unavailable');
     clearTimeout(this.#deadlines.get(id));
     this.#deadlines.delete(id);
     this.#open.delete(id);
@@ -174,10 +192,24 @@ export class RecordingStore {
   async retire(id: string): Promise<void> {
     const recording = this.#open.get(id);
     if (recording === undefined || !recording.isOver) return;
-    await recording.end();
-    if (this.#open.get(id) !== recording) return;
+    await recording.finalized();
+    // One that could not be finalized before the gateway closes is, when it is back.
+    if (this.#open.get(id) !== recording || recording.info.state === 'finalizing') return;
     this.#open.delete(id);
     this.#finished.set(id, recording.file);
+  }
+
+  /** What a finished recording holds. Its figures follow what somebody deleted from its folder. */
+  async #read(id: string, dir: string): Promise<Timeline> {
+    const { timeline } = await readIndex(dir);
+    const lost = await findLost(dir, timeline);
+    const file = this.#finished.get(id);
+    if (lost.length > 0 && file !== undefined) {
+      this.#options.log.warn({ recording: id, rows: lost.length }, 'a part of a recording is gone');
+      const { durationMs, bytes } = timeline;
+      this.#finished.set(id, { ...file, durationMs, bytes });
+    }
+    return timeline;
   }
 
   #dir(id: string): string {
@@ -191,15 +223,24 @@ export class RecordingStore {
       this.#finished.set(id, file);
       return;
     }
-    const recording = new Recording(dir, file, await mendRecording(dir));
+    // What paused it, or an older Lectern gave up for, may be over.
+    const state = file.state === 'paused' || file.state === 'failed' ? 'writing' : file.state;
+    const recording = new Recording(dir, { ...file, state }, await mendRecording(dir), this.#backlog);
     this.#open.set(id, recording);
-    recording.attach({ changed: this.#options.onChanged, failed: () => undefined });
+    recording.attach({
+      changed: this.#options.onChanged,
+      troubled: (error) => {
+        if (error === undefined) this.#options.log.info({ recording: id }, 'recording is written again');
+        else
+          this.#options.log.error({ err: error, recording: id }, 'recording cannot be written, trying again');
+      },
+    });
     if (recording.isOver) return this.retire(id);
     this.#deadlines.set(
       id,
       setTimeout(() => {
         this.#deadlines.delete(id);
-        void recording.end().then(() => this.retire(id));
+        void recording.finalized().then(() => this.retire(id));
       }, this.#options.resumeMs),
     );
   }

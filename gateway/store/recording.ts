@@ -1,31 +1,27 @@
 // One recording that is being written, and at the same time the segments of the broadcast on air: the
-// newest are kept in memory, so that live viewers never wait for the disk, and go on if it fails.
-import { appendFile, mkdir, open, rm, writeFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+// newest are kept in memory, so that live viewers never wait for the disk, and go on while it takes nothing.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import { recordingLifecycle, type RecordingEvent, type RecordingState } from '#shared/domain/lifecycle.ts';
 import { equalBytes } from '#shared/media/bytes.ts';
 import { initSegment } from '#shared/media/fmp4.ts';
-import { DiskQueue } from './disk-queue.ts';
-import {
-  INDEX,
-  openLine,
-  planLine,
-  rowLine,
-  setAside,
-  writeRecordingFile,
-  type RecordingFile,
-} from './format.ts';
+import { Backlog } from './backlog.ts';
+import { RecordingFolder } from './folder.ts';
+import type { RecordingFile } from './format.ts';
 import { LiveEdge, type Part, type RowPlan } from './live-edge.ts';
-import { initFile, PART_FILE, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
+import { PART_FILE, segmentFile, type InitConfig, type Row, type Timeline } from './timeline.ts';
 
 /** The live window, and one row more for viewers that are about to ask for the oldest. */
 const ROWS_IN_MEMORY = 8;
+/** For so long the end of a broadcast waits for a disk that takes nothing now, in ms. */
+const END_PATIENCE_MS = 5_000;
 
 export interface RecordingHooks {
   changed(info: RecordingInfo): void;
-  /** Writing failed; called once. */
-  failed(error: Error): void;
+  /** Nothing can be written now, or again if undefined: the broadcast goes on, and recording by itself. */
+  troubled(error: Error | undefined): void;
+  /** The media of so many rows are lost. */
+  lost?(rows: number): void;
   /** A row is complete. */
   completed?(): void;
 }
@@ -37,20 +33,32 @@ export class Recording {
   readonly edge: LiveEdge;
   #file: RecordingFile;
   #hooks: RecordingHooks | undefined;
-  #disk: DiskQueue;
-  readonly #handles = new Map<string, FileHandle>();
+  readonly #folder: RecordingFolder;
   readonly #initBytes = new Map<number, Uint8Array>();
-  /** Files of the newest rows, in fragments. */
+  /** Files of the newest rows and of those that are not written yet, in fragments. */
   readonly #memory = new Map<string, { n: number; parts: Uint8Array[] }>();
-  #ending: Promise<void> | undefined;
+  #final: Promise<void> | undefined;
 
-  constructor(dir: string, file: RecordingFile, timeline: Timeline) {
+  /** `backlog` is what all recordings of a gateway may keep in memory that the disk did not take yet. */
+  constructor(dir: string, file: RecordingFile, timeline: Timeline, backlog = new Backlog()) {
     this.dir = dir;
     this.#file = file;
     this.timeline = timeline;
     this.edge = new LiveEdge(timeline);
-    this.#disk = new DiskQueue((error) => this.#failed(error));
     for (const [init, config] of timeline.inits) this.#initBytes.set(init, initSegment(config));
+    this.#folder = new RecordingFolder(
+      {
+        dir,
+        timeline,
+        file: () => this.file,
+        partsOf: (name) => this.#memory.get(name)?.parts,
+        inits: this.#initBytes,
+        troubled: (error) => this.#troubled(error),
+        settled: () => this.#forget(),
+        lost: (rows) => this.#hooks?.lost?.(rows.length),
+      },
+      backlog,
+    );
   }
 
   get info(): RecordingInfo {
@@ -69,13 +77,9 @@ export class Recording {
     return this.#file.endedAtMs !== null;
   }
 
-  /** Makes the folder, for a recording that is new. Failures reach the hooks. */
+  /** Makes the folder, for a recording that is new. */
   create(): void {
-    this.#disk.add(async () => {
-      await mkdir(this.dir, { recursive: true });
-      await setAside(this.dir);
-    });
-    this.#save();
+    this.#folder.create();
   }
 
   /** Who is told of changes from now on. */
@@ -90,35 +94,35 @@ export class Recording {
     const init = Math.max(-1, ...this.#initBytes.keys()) + 1;
     this.#initBytes.set(init, bytes);
     this.timeline.inits.set(init, config);
-    this.#disk.add(() => writeFile(join(this.dir, initFile(init)), bytes));
+    this.#folder.writeInit(init, bytes);
     return init;
   }
 
   /** Begins a segment. */
   open(n: number, label: string, init: number, epochMs: number): void {
-    if (this.#file.state === 'armed') this.#move('media');
+    if (this.#file.state === 'armed') {
+      this.#move('media');
+      if (this.#folder.trouble !== undefined) this.#move('pause');
+    }
     const name = segmentFile(n, label);
     this.#memory.set(name, { n, parts: [] });
     this.edge.begin(n, label, init);
-    this.#disk.add(async () => {
-      // Never added to: a row that a damaged index no longer knows may have left a file of this name.
-      this.#handles.set(name, await open(join(this.dir, name), 'w'));
-      await appendFile(join(this.dir, INDEX), openLine({ n, label, init, epochMs }));
-    });
+    this.#folder.openSegment(name, { n, label, init, epochMs });
   }
 
   /** Adds a fragment to a segment that was opened: its next part. */
   append(n: number, label: string, fragment: Uint8Array, part: Part): void {
     const name = segmentFile(n, label);
-    this.#memory.get(name)?.parts.push(fragment);
+    const parts = this.#memory.get(name)?.parts ?? [];
+    parts.push(fragment);
     this.edge.add(n, label, part);
-    this.#disk.add(async () => this.#handles.get(name)?.appendFile(fragment), fragment.length);
+    this.#folder.appendPart(name, parts.length - 1);
   }
 
   /** Says what the present row will be: from now on its parts are public. */
   decide(plan: RowPlan): void {
     this.edge.decide(plan);
-    this.#disk.add(() => appendFile(join(this.dir, INDEX), planLine({ ...plan, slots: [...plan.slots] })));
+    this.#folder.announce(plan);
   }
 
   /** Nothing is added to a segment any more. */
@@ -131,22 +135,21 @@ export class Recording {
     const name = segmentFile(n, label);
     this.edge.drop(n, label);
     this.#memory.delete(name);
-    this.#disk.add(async () => {
-      await this.#closeFile(name);
-      await rm(join(this.dir, name), { force: true });
-    });
+    this.#folder.dropSegment(name);
   }
 
   /** Completes a row: from now on it is in the playlists. */
   commit(row: Row): void {
-    this.timeline.add(row);
+    this.timeline.add(row, 'waiting');
     this.edge.committed(row);
     this.#hooks?.completed?.();
-    for (const [name, { n }] of this.#memory) if (n <= row.n - ROWS_IN_MEMORY) this.#memory.delete(name);
-    this.#disk.add(async () => {
-      for (const label of Object.keys(row.segments)) await this.#closeFile(segmentFile(row.n, label));
-      await appendFile(join(this.dir, INDEX), rowLine(row));
-    });
+    this.#folder.commit(row);
+    this.#forget();
+  }
+
+  /** A file that should be on disk is not: what is gone is marked. */
+  missing(): void {
+    if (this.#final === undefined) this.#folder.lookOver();
   }
 
   /** The bytes of a file that is in memory, in pieces. */
@@ -163,27 +166,38 @@ export class Recording {
     return bytes && [bytes];
   }
 
-  /** Ends the recording and resolves when it can be replayed. Twice is once. Never rejects. */
-  end(): Promise<void> {
-    this.#ending ??= this.#end();
-    return this.#ending;
+  /**
+   * Ends the recording and resolves when it can be replayed, or after {@link END_PATIENCE_MS} if the disk
+   * does not take it: it is finalized as soon as it does. Twice is once. Never rejects.
+   */
+  async end(): Promise<void> {
+    const patience = new AbortController();
+    const limit = sleep(END_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+    await Promise.race([this.finalized(), limit]);
+    patience.abort();
+  }
+
+  /** Ends the recording and resolves when it is final. Never rejects. */
+  finalized(): Promise<void> {
+    this.#final ??= this.#end();
+    return this.#final;
   }
 
   /** Stops writing and closes the files; the recording can be taken up again after a restart. */
   async suspend(): Promise<void> {
     this.edge.end();
-    await this.#disk.drained();
-    await this.#closeFiles();
+    await this.#folder.close();
   }
 
   /** Stops writing for good, because the recording is being erased. */
   async abandon(): Promise<void> {
     this.#hooks = undefined;
-    this.#disk.fail(new Error('The recording was erased.'));
-    await this.suspend();
+    this.edge.end();
+    await this.#folder.abandon();
   }
 
   async #end(): Promise<void> {
+    this.#folder.lookOver();
     this.#file = { ...this.#file, endedAtMs: Date.now() };
     this.edge.end();
     if (this.#file.state === 'armed') {
@@ -191,50 +205,30 @@ export class Recording {
       this.#move('fail');
     }
     if (recordingLifecycle.peek(this.#file.state, 'end') !== undefined) this.#move('end');
-    await this.#disk.drained();
-    await this.#closeFiles();
-    if (this.#file.state === 'finalizing') {
-      // Said only once it is on disk: what is ready after this survives everything.
-      const ready: RecordingFile = { ...this.#file, ...this.info, state: 'ready' };
-      this.#disk.add(() => writeRecordingFile(this.dir, ready));
-      await this.#disk.drained();
-      if (this.#disk.failure === undefined) this.#move('finalized');
-    } else {
-      // It failed before: all that is left to note is that it is over, if the disk takes even that.
-      await writeRecordingFile(this.dir, { ...this.#file, ...this.info }).catch(() => undefined);
-    }
+    await this.#folder.drained();
+    if (this.#file.state !== 'finalizing') return;
+    // Said only once it is on disk: what is ready after this survives everything.
+    if (await this.#folder.saveLast({ ...this.file, state: 'ready' })) this.#move('finalized');
   }
 
   #move(event: RecordingEvent): void {
     const state: RecordingState = recordingLifecycle.next(this.#file.state, event);
-    this.#file = { ...this.#file, ...this.info, state };
-    if (state !== 'ready') this.#save();
+    this.#file = { ...this.#file, state };
+    if (state !== 'ready') this.#folder.save();
     this.#hooks?.changed(this.info);
   }
 
-  #save(): void {
-    const file = this.#file;
-    this.#disk.add(() => writeRecordingFile(this.dir, file));
+  #troubled(error: Error | undefined): void {
+    if (error !== undefined && this.#file.state === 'writing') this.#move('pause');
+    if (error === undefined && this.#file.state === 'paused') this.#move('resume');
+    this.#hooks?.troubled(error);
   }
 
-  #failed(error: Error): void {
-    if (recordingLifecycle.peek(this.#file.state, 'fail') !== undefined) {
-      this.#file = { ...this.#file, ...this.info, state: 'failed', reason: error.message.slice(0, 500) };
-      // The disk may still take so little, or may not.
-      void writeRecordingFile(this.dir, this.#file).catch(() => undefined);
-      this.#hooks?.changed(this.info);
+  /** What viewers do not need any more stays in memory until it is written. */
+  #forget(): void {
+    const newest = this.timeline.nextRow - 1;
+    for (const [name, { n }] of this.#memory) {
+      if (n <= newest - ROWS_IN_MEMORY && this.timeline.fateOf(n) !== 'waiting') this.#memory.delete(name);
     }
-    this.#hooks?.failed(error);
-    void this.#closeFiles();
-  }
-
-  async #closeFile(name: string): Promise<void> {
-    const handle = this.#handles.get(name);
-    this.#handles.delete(name);
-    await handle?.close();
-  }
-
-  async #closeFiles(): Promise<void> {
-    for (const name of [...this.#handles.keys()]) await this.#closeFile(name).catch(() => undefined);
   }
 }

@@ -53,22 +53,40 @@ function endOf(row: Row): number {
   return Math.max(...Object.values(row.segments).map((segment) => segment.startUs + segment.durationUs));
 }
 
+/** What became of a row's media: they are still to be written, lie on disk, or are gone. */
+export type Fate = 'waiting' | 'kept' | 'lost';
+
 export class Timeline {
   readonly inits = new Map<number, InitConfig>();
   readonly #rows: Row[] = [];
+  readonly #fates = new Map<number, Fate>();
   /** For each row, how many discontinuities there are before it. */
   readonly #discontinuities: number[] = [];
   #bytes = 0;
   #durationUs = 0;
+  #losses = 0;
 
+  /** All rows that viewers were told of. */
   get rows(): readonly Row[] {
     return this.#rows;
   }
 
+  /** Those whose media are there. */
+  get playable(): readonly Row[] {
+    return this.#losses === 0 ? this.#rows : this.#rows.filter(({ n }) => !this.isLost(n));
+  }
+
+  /** How many rows are lost. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** What lies on disk, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** How long what lies on disk plays. */
   get durationMs(): number {
     return Math.round(this.#durationUs / 1_000);
   }
@@ -88,13 +106,36 @@ export class Timeline {
     return this.#rows[0]?.slots.length ?? 0;
   }
 
-  add(row: Row): void {
+  add(row: Row, fate: Fate = 'kept'): void {
     const previous = this.#rows.length - 1;
     const before = (this.#discontinuities[previous] ?? 0) + (this.#rows[previous]?.discontinuity ? 1 : 0);
     this.#rows.push(row);
     this.#discontinuities.push(before);
-    for (const segment of Object.values(row.segments)) this.#bytes += segment.bytes;
-    this.#durationUs += row.segments[AUDIO]?.durationUs ?? 0;
+    this.#note(row, fate);
+  }
+
+  /** Row `n` was written, or is lost. */
+  settle(n: number, fate: 'kept' | 'lost'): void {
+    const row = this.#rows.findLast((one) => one.n === n);
+    if (row !== undefined && this.#fates.get(n) !== fate) this.#note(row, fate);
+  }
+
+  /** What became of row `n`; undefined if there is none. */
+  fateOf(n: number): Fate | undefined {
+    return this.#fates.get(n);
+  }
+
+  isLost(n: number): boolean {
+    return this.#fates.get(n) === 'lost';
+  }
+
+  #note(row: Row, fate: Fate): void {
+    const before = this.#fates.get(row.n);
+    const change = (fate === 'kept' ? 1 : 0) - (before === 'kept' ? 1 : 0);
+    for (const segment of Object.values(row.segments)) this.#bytes += change * segment.bytes;
+    this.#durationUs += change * (row.segments[AUDIO]?.durationUs ?? 0);
+    if (fate === 'lost') this.#losses += 1;
+    this.#fates.set(row.n, fate);
   }
 
   /** How many discontinuities come before the row at `index`. */

@@ -48,16 +48,19 @@ const down = (service: ServiceName, told: object | undefined): Warning[] =>
 
 function diskOf({ disk }: GatewayStatus): Warning[] {
   const { freeBytes, sizeBytes } = disk;
+  if (sizeBytes === 0) return [{ code: 'disk-unavailable' }];
   if (freeBytes < DISK_FULL_BYTES) return [{ code: 'disk-full', value: freeBytes }];
   const low = freeBytes < DISK_LOW_BYTES && freeBytes < sizeBytes * DISK_LOW_PART;
   return low ? [{ code: 'disk-low', value: freeBytes }] : [];
 }
 
 function classOf(channel: ChannelStatus): Warning[] {
-  const { lesson, title, state, note, lossRatio, keyframeIntervalMs, skewMs, slowReaders } = channel;
+  const { lesson, title, state, note, diskTrouble, lossRatio, keyframeIntervalMs, skewMs, slowReaders } =
+    channel;
   const warnings: Warning[] = [];
   const warn = (warning: Warning) => warnings.push({ ...warning, lesson, title });
   if (state === 'interrupted') warn({ code: 'source-gone' });
+  if (diskTrouble !== null) warn({ code: 'not-recorded' });
   if (note !== null) warn({ code: 'class-note', note });
   if (state !== 'live') return warnings;
   if (lossRatio >= LOSS_RATIO) warn({ code: 'packet-loss', value: lossRatio });

@@ -19,10 +19,11 @@ const IDLE: BroadcastView = {
   waitEndsAtMs: null,
   end: null,
   durationMs: null,
+  diskTrouble: null,
 };
 
 /** What is so of no broadcast that is over. */
-const OFF_AIR = { audience: 0, recording: false, onBreak: false, waitEndsAtMs: null };
+const OFF_AIR = { audience: 0, recording: false, diskTrouble: null, onBreak: false, waitEndsAtMs: null };
 
 /** What each word of the gateway means to our own lifecycle. */
 const MEANING: Readonly<Record<BroadcastStatus['state'], BroadcastEvent | null>> = {
@@ -130,7 +131,8 @@ export class Broadcast {
       startedAtMs: status.startedAtMs,
       reason: status.reason,
       audience: flv + hls + rtmp + this.#options.whepViewers(),
-      recording: status.state === 'live',
+      recording: status.state === 'live' && status.diskTrouble === null,
+      diskTrouble: status.diskTrouble,
       onBreak: status.state === 'live' && this.#options.teaching() === 'break',
       waitMs: status.waitMs ?? null,
       waitEndsAtMs: status.waitEndsAtMs,

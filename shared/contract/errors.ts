@@ -40,12 +40,20 @@ export const ERRORS = {
   'unsupported-codec': { status: 415, message: 'This browser offers no codec that the class can use.' },
   'range-not-satisfiable': { status: 416, message: 'The requested range lies outside the file.' },
   'disk-full': { status: 507, message: 'The disk is full; free some space to record.' },
+  'disk-unavailable': {
+    status: 507,
+    message: 'The server cannot write to its disk now; its operator has to look at it.',
+  },
   'service-unavailable': { status: 503, message: 'A part of Lectern is restarting; try again in a moment.' },
   'internal-error': { status: 500, message: 'Something went wrong here; it was logged.' },
 } as const satisfies Record<string, { status: number; message: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 export const ErrorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+
+/** Why a class is not recorded now: the disk is full, or cannot be written for another reason. */
+export const DiskTrouble = z.enum(['disk-full', 'disk-unavailable']) satisfies z.ZodType<ErrorCode>;
+export type DiskTrouble = z.infer<typeof DiskTrouble>;
 
 /** The body of every refusal, over REST and in signalling acknowledgements. */
 export const ErrorBody = z.object({ error: z.object({ code: ErrorCode, message: z.string().max(1000) }) });

@@ -19,7 +19,7 @@ import { z } from 'zod';
 import { Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
 import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
-import { ErrorCode } from './errors.ts';
+import { DiskTrouble, ErrorCode } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
 import { MAX_EPOCH } from './playback.ts';
 
@@ -79,6 +79,8 @@ export const BroadcastStatus = z.object({
   broadcast: BroadcastId,
   state: z.enum(['starting', 'live', 'interrupted', 'ended', 'failed']),
   reason: z.string().max(300).nullable(),
+  /** Why it is not recorded now; it will be again by itself. Null if it is. */
+  diskTrouble: DiskTrouble.nullable(),
   startedAtMs: z.number().nullable(),
   durationMs: z.number(),
   viewers: z.object({ flv: z.number().int(), hls: z.number().int(), rtmp: z.number().int() }),

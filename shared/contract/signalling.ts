@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { Permission, Role } from '../domain/permissions.ts';
 import { Source, TabSource } from '../domain/sources.ts';
-import type { ErrorCode } from './errors.ts';
+import { DiskTrouble, type ErrorCode } from './errors.ts';
 import { BroadcastId, DisplayName, MediaId, MessageId, PeerId, visibleText } from './ids.ts';
 
 /** The largest message a client may send, in bytes; socket.io's `maxHttpBufferSize`. */
@@ -107,6 +107,8 @@ export const BroadcastView = z.object({
   end: z.enum(['stopped', 'absent']).nullable().default(null),
   /** How much of it was broadcast, in ms; null until it is over, and where nobody knows. */
   durationMs: z.number().nullable().default(null),
+  /** Why it is on air but not recorded now; it will be again by itself. Null if nothing is wrong. */
+  diskTrouble: DiskTrouble.nullable(),
 });
 export type BroadcastView = z.infer<typeof BroadcastView>;
 

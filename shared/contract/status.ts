@@ -1,6 +1,7 @@
 // How the services are: what each tells the school at `GET /internal/status`, and what the owner reads of
 // all of them at `GET /api/v1/status`. Figures, not words: the page says what they mean.
 import { z } from 'zod';
+import { DiskTrouble } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId } from './ids.ts';
 
 const Count = z.number().int().min(0);
@@ -20,8 +21,10 @@ export const ChannelStatus = z.object({
   state: z.enum(['starting', 'live', 'interrupted']),
   startedAtMs: z.number().nullable(),
   durationMs: z.number(),
-  /** What the gateway wants a person to know, e.g. that it is no longer recorded. */
+  /** What the gateway wants a person to know. */
   note: z.string().max(300).nullable(),
+  /** Why it is not recorded now; null if it is. */
+  diskTrouble: DiskTrouble.nullable(),
   /** Media that comes in and goes out, in bit/s. */
   inBps: z.number().min(0),
   outBps: z.number().min(0),
@@ -47,7 +50,7 @@ export const MAX_CHANNELS_TOLD = 500;
 export const GatewayStatus = z.object({
   vitals: Vitals,
   channels: z.array(ChannelStatus).max(MAX_CHANNELS_TOLD),
-  /** Of the file system that the recordings are on, and what they take of it. */
+  /** Of the file system that the recordings are on, and what they take of it. It has no size while it is away. */
   disk: z.object({ freeBytes: Bytes, sizeBytes: Bytes, recordingsBytes: Bytes }),
   /** The workers that make AAC: their processor time since the start, and how late they answer. */
   sound: z.object({ workers: Count, cpuS: z.number().min(0), lagMs: z.number() }),
@@ -78,6 +81,8 @@ export const Warning = z.object({
     'service-down',
     'disk-full',
     'disk-low',
+    'disk-unavailable',
+    'not-recorded',
     'source-gone',
     'class-note',
     'packet-loss',

@@ -62,6 +62,8 @@ export interface SegmentHead {
 export interface PlaylistSegment extends SegmentHead {
   readonly uri: string;
   readonly durationUs: number;
+  /** Its media are lost: players are not to ask for it (§4.4.4.7). */
+  readonly isGap?: boolean;
 }
 
 /** How far another rendition has come (§4.4.5.4). */
@@ -246,6 +248,7 @@ function pushSegment(
     );
   }
   if (!('uri' in segment)) return;
+  if (segment.isGap === true) lines.push('#EXT-X-GAP');
   lines.push(`#EXTINF:${seconds(segment.durationUs / 1_000_000)},`, address(segment.uri, options));
 }
 

@@ -59,8 +59,13 @@ export const t = defineMessages({
     diskUsed: 'Disk used',
 
     wServiceDown: '{service} is not answering. It restarts by itself; if this stays, check the log.',
-    wDiskFull: 'The disk is full ({bytes} left), so classes are no longer recorded. Delete some recordings.',
+    wDiskFull:
+      'The disk is full ({bytes} left), so classes cannot be recorded. Delete some recordings; recording then goes on by itself.',
     wDiskLow: 'The disk is nearly full: {bytes} left. An hour of class takes about 1.5 GB.',
+    wDiskUnavailable:
+      'The disk of the recordings cannot be read. Is LECTERN_DATA mounted? Recording goes on by itself when it is back.',
+    wNotRecorded:
+      '“{title}” is live but is not being recorded. Recording goes on by itself once the disk can be written.',
     wSourceGone:
       '“{title}”: nothing arrives from the teacher. The broadcast waits, and ends after two minutes.',
     wClassNote: '“{title}”: {note}',
@@ -132,6 +137,8 @@ export const t = defineMessages({
     wServiceDown: '{service}没有响应。它会自动重启；如果持续如此，请查看日志。',
     wDiskFull: '磁盘已满（剩余 {bytes}），无法继续录制。请删除一些录制。',
     wDiskLow: '磁盘空间不足：剩余 {bytes}。录制一小时约占 1.5 GB。',
+    wDiskUnavailable: '无法读取录制所在的磁盘，请检查 LECTERN_DATA 是否已挂载。恢复后会自动继续录制。',
+    wNotRecorded: '“{title}”正在直播，但没有在录制。磁盘恢复写入后会自动继续录制。',
     wSourceGone: '“{title}”：没有收到老师的画面和声音。直播会等待两分钟，然后停止。',
     wClassNote: '“{title}”：{note}',
     wPacketLoss: '“{title}”：老师一侧丢包 {percent}。建议用网线代替 Wi-Fi。',
@@ -148,6 +155,8 @@ const WORDS = {
   'service-down': 'wServiceDown',
   'disk-full': 'wDiskFull',
   'disk-low': 'wDiskLow',
+  'disk-unavailable': 'wDiskUnavailable',
+  'not-recorded': 'wNotRecorded',
   'source-gone': 'wSourceGone',
   'class-note': 'wClassNote',
   'packet-loss': 'wPacketLoss',

@@ -1,5 +1,5 @@
 // Every refusal in plain words: what it is, and what to do about it.
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { DiskTrouble, ErrorCode } from '#shared/contract/errors.ts';
 import { defineMessages } from '../state/i18n.svelte.ts';
 
 export const t = defineMessages({
@@ -45,6 +45,12 @@ export const t = defineMessages({
     conflictText: 'Reload the page and try again.',
     diskTitle: 'The disk is full',
     diskText: 'Nothing more can be recorded until the operator frees some space.',
+    diskAwayTitle: 'The server cannot save anything now',
+    diskAwayText: 'Its disk cannot be written. Ask the operator to look at it; what you see goes on.',
+    notRecordedFull:
+      'The class is live but is not being recorded: the server’s disk is full. Recording goes on by itself as soon as there is room.',
+    notRecordedAway:
+      'The class is live but is not being recorded: the server cannot write to its disk. Recording goes on by itself as soon as it can.',
     unavailableTitle: 'Lectern cannot be reached',
     unavailableText: 'You are offline, or a part of Lectern is restarting. Try again in a moment.',
     internalTitle: 'Something went wrong',
@@ -90,6 +96,10 @@ export const t = defineMessages({
     conflictText: '请刷新页面后重试。',
     diskTitle: '磁盘已满',
     diskText: '在管理员清理空间之前无法继续录制。',
+    notRecordedFull: '直播正常，但没有在录制：服务器磁盘已满。腾出空间后会自动继续录制。',
+    notRecordedAway: '直播正常，但没有在录制：服务器磁盘暂时无法写入。恢复后会自动继续录制。',
+    diskAwayTitle: '服务器暂时无法保存数据',
+    diskAwayText: '服务器磁盘无法写入，请联系管理员检查；当前画面不受影响。',
     unavailableTitle: '无法连接到 Lectern',
     unavailableText: '可能是网络断开，或者 Lectern 正在重启。请稍后重试。',
     internalTitle: '出了点问题',
@@ -114,6 +124,7 @@ type Family =
   | 'codec'
   | 'conflict'
   | 'disk'
+  | 'diskAway'
   | 'unavailable'
   | 'internal';
 
@@ -150,6 +161,7 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'unsupported-codec': 'codec',
   'range-not-satisfiable': 'internal',
   'disk-full': 'disk',
+  'disk-unavailable': 'diskAway',
   'service-unavailable': 'unavailable',
   'internal-error': 'internal',
 };
@@ -164,3 +176,7 @@ export function explain(code: ErrorCode): { title: string; text: string } {
   const family = FAMILIES[code];
   return { title: t(`${family}Title`), text: t(`${family}Text`) };
 }
+
+/** What a teacher is told while the class is live but not recorded. Reactive. */
+export const notRecorded = (trouble: DiskTrouble): string =>
+  t(trouble === 'disk-full' ? 'notRecordedFull' : 'notRecordedAway');

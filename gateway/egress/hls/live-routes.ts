@@ -121,7 +121,8 @@ export class LiveHls {
     if (encryption === undefined && PART_FILE.test(name)) return sendPart(request, response, recording, name);
     const inMemory = (file: string) => recording.inMemory(file);
     const cipherFor = encryption && ((n: number) => encryption.cipher(info.id, n));
-    return sendMediaFile(request, response, { dir, timeline, inMemory, cipherFor }, name);
+    const missing = () => recording.missing();
+    return sendMediaFile(request, response, { dir, timeline, inMemory, cipherFor, missing }, name);
   }
 
   /** Resolves when what the player waits for is there. */
@@ -153,7 +154,7 @@ export class LiveHls {
     const write = (of: string) => renditionPlaylist(timeline, rendition, view, isOver, of, more);
     if (query === '') return write(query);
     const key = `${info.id} ${rendition} ${view} ${isDelta ? 'delta' : 'whole'}`;
-    const version = `${edge.version} ${isOver ? 'over' : 'on air'}`;
+    const version = `${edge.version} ${timeline.losses} ${isOver ? 'over' : 'on air'}`;
     let kept = this.#kept.get(key);
     if (kept?.version !== version) {
       kept = { version, text: write(QUERY) };

@@ -19,7 +19,7 @@ export function multivariantOf(
   uriOf: (rendition: Rendition) => string,
   query: string,
 ): string {
-  const rows = view === 'vod' ? timeline.rows : timeline.rows.slice(-MEASURED_ROWS);
+  const rows = view === 'vod' ? timeline.playable : timeline.rows.slice(-MEASURED_ROWS);
   const sound = measure(rows, 'audio');
   const soundConfig = timeline.inits.get(sound.best?.init ?? -1);
   const soundCodec = soundConfig === undefined ? [] : [soundConfig.codecString];

@@ -62,15 +62,21 @@ export function renditionPlaylist(
   { edge, keyUri, isDelta = false }: MoreOptions = {},
 ): string {
   const from = view === 'live' ? Math.max(0, timeline.rows.length - LIVE_ROWS) : 0;
-  const rows = timeline.rows.slice(from);
+  // What is complete leaves out what was lost, so that its length is that of its media. Encrypted segments
+  // keep their numbers: these are their initialization vectors.
+  const isShort = view === 'vod' && keyUri === undefined;
+  const rows = isShort ? timeline.playable : timeline.rows.slice(from);
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
   const skipped = isOnAir && isDelta ? skippable(rows, rendition) : 0;
-  const segments = rows
-    .slice(skipped)
-    .flatMap((row, index, all) =>
-      entryOf(row, rendition, index >= all.length - ROWS_WITH_PARTS ? parted : undefined),
-    );
+  const segments = rows.slice(skipped).flatMap((row, index, all) =>
+    entryOf(row, rendition, {
+      edge: index >= all.length - ROWS_WITH_PARTS ? parted : undefined,
+      // The newest come out of memory.
+      isGap: timeline.isLost(row.n) && !(isOnAir && index >= all.length - LIVE_ROWS),
+      isAfterGap: isShort && timeline.isLost(row.n - 1),
+    }),
+  );
   return mediaPlaylist(
     {
       targetDurationS: TARGET_DURATION_S,
@@ -103,7 +109,20 @@ export function renditionPlaylist(
 const wholeMs = (ms: number, rendition: Rendition) =>
   rendition === 'audio' ? Math.floor(ms) : Math.ceil(ms);
 
-function entryOf(row: Row, rendition: Rendition, edge: LiveEdge | undefined): PlaylistSegment[] {
+interface EntryOptions {
+  /** Its parts are named. */
+  readonly edge: LiveEdge | undefined;
+  /** Its media are lost. */
+  readonly isGap: boolean;
+  /** Those before it are left out. */
+  readonly isAfterGap: boolean;
+}
+
+function entryOf(
+  row: Row,
+  rendition: Rendition,
+  { edge, isGap, isAfterGap }: EntryOptions,
+): PlaylistSegment[] {
   const label = labelOf(row, rendition);
   const segment = row.segments[label];
   if (segment === undefined) return [];
@@ -111,9 +130,9 @@ function entryOf(row: Row, rendition: Rendition, edge: LiveEdge | undefined): Pl
     {
       uri: segmentFile(row.n, label),
       durationUs: segment.durationUs,
-      mapUri: initFile(segment.init),
+      ...(isGap ? { isGap } : { mapUri: initFile(segment.init) }),
       programDateTimeMs: wholeMs(row.epochMs + segment.startUs / 1_000, rendition),
-      discontinuity: row.discontinuity,
+      discontinuity: row.discontinuity || isAfterGap,
       parts: edge === undefined ? [] : partsOf(edge, edge.segment(row.n, label), label),
     },
   ];

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LecternError } from '#shared/contract/errors.ts';
 import { isErrno } from '#server/secrets.ts';
-import { AUDIO, MEDIA_FILE, type Timeline } from '../../store/timeline.ts';
+import { AUDIO, MEDIA_FILE, segmentFile, type Timeline } from '../../store/timeline.ts';
 import { fileBody, memoryBody, sendRanged, type RangedBody } from '../http-media.ts';
 import { encryptedBytes } from './encryption.ts';
 
@@ -20,6 +20,8 @@ export interface SegmentSource {
   inMemory?(name: string): readonly Uint8Array[] | undefined;
   /** Encrypts segment `n`; absent where segments go out as they are. */
   readonly cipherFor?: ((n: number) => Cipheriv) | undefined;
+  /** A file that should be there is not. */
+  missing(): void;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function sendMediaFile(
 ): Promise<number> {
   if (!MEDIA_FILE.test(name)) throw new LecternError('not-found');
   const [, number, label] = /^(\d+)-(\w+)\.m4s$/.exec(name) ?? [];
-  if (label !== undefined && !isComplete(source.timeline, Number(number), label)) {
+  if (label !== undefined && !isComplete(source, Number(number), label)) {
     throw new LecternError('not-found');
   }
   const headers = {
@@ -69,7 +71,7 @@ async function sendEncrypted(
 ): Promise<number> {
   const parts = source.inMemory?.(name);
   const path = join(source.dir, name);
-  const plainBytes = parts?.reduce((sum, part) => sum + part.length, 0) ?? (await sizeOf(path));
+  const plainBytes = parts?.reduce((sum, part) => sum + part.length, 0) ?? (await sizeOf(source, name));
   const size = encryptedBytes(plainBytes);
   response.writeHead(200, { ...headers, 'content-length': size });
   if (request.method === 'HEAD') {
@@ -80,7 +82,8 @@ async function sendEncrypted(
   return size;
 }
 
-function isComplete(timeline: Timeline, n: number, label: string): boolean {
+function isComplete({ timeline, inMemory }: SegmentSource, n: number, label: string): boolean {
+  if (timeline.isLost(n) && inMemory?.(segmentFile(n, label)) === undefined) return false;
   const first = timeline.rows[0]?.n ?? 1;
   return timeline.rows[n - first]?.segments[label] !== undefined;
 }
@@ -88,15 +91,15 @@ function isComplete(timeline: Timeline, n: number, label: string): boolean {
 async function bodyOf(source: SegmentSource, name: string): Promise<RangedBody> {
   const parts = source.inMemory?.(name);
   if (parts !== undefined) return memoryBody(parts);
-  const path = join(source.dir, name);
-  return fileBody(path, await sizeOf(path));
+  return fileBody(join(source.dir, name), await sizeOf(source, name));
 }
 
-async function sizeOf(path: string): Promise<number> {
+async function sizeOf(source: SegmentSource, name: string): Promise<number> {
   try {
-    return (await stat(path)).size;
+    return (await stat(join(source.dir, name))).size;
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw new LecternError('not-found');
-    throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
+    source.missing();
+    throw new LecternError('not-found');
   }
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import { createLog } from '#server/log.ts';
 import { signPlayback } from '#server/playback-sign.ts';
@@ -19,6 +20,7 @@ import { ReplayFiles } from '../../../gateway/egress/replay-routes.ts';
 import { rtmpWires } from '../../../gateway/egress/rtmp/protocol.ts';
 import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from '../../../gateway/http.ts';
+import type { Backlog } from '../../../gateway/store/backlog.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import type { Film, Shot } from './film.ts';
 import { shots } from './film.ts';
@@ -39,7 +41,8 @@ export interface Rig {
   readonly access: Access;
   readonly egress: Egress;
   readonly recordings: RecordingInfo[];
-  readonly failures: Error[];
+  /** What was told of the disk, and null when it was over. */
+  readonly troubles: (DiskTrouble | null)[];
   readonly keyframeRequests: { count: number };
   /** The address of `path`, signed for `resource`. */
   signed(path: string, resource?: PlaybackResource, expiresInS?: number): string;
@@ -62,15 +65,22 @@ export async function startRig(
   resumeMs = 60_000,
   env: Record<string, string> = {},
   encryption?: SegmentEncryption,
+  backlog?: Backlog,
 ): Promise<Rig> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'lectern-egress-'));
   const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
   const registry = createMetrics('gateway');
   const metrics = new EgressMetrics(registry);
   const recordings: RecordingInfo[] = [];
-  const failures: Error[] = [];
+  const troubles: (DiskTrouble | null)[] = [];
   const onRecording = (recording: RecordingInfo) => recordings.push(recording);
-  const store = await RecordingStore.open({ dir, resumeMs, log, onChanged: onRecording });
+  const store = await RecordingStore.open({
+    dir,
+    resumeMs,
+    log,
+    onChanged: onRecording,
+    ...(backlog && { backlog }),
+  });
   const egress = new Egress({ store, rtmpWires, hlsSound: 'aac', metrics, log });
   const accessDir = mkdtempSync(join(tmpdir(), 'lectern-access-'));
   const access = await Access.open({
@@ -108,7 +118,7 @@ export async function startRig(
     access,
     egress,
     recordings,
-    failures,
+    troubles,
     keyframeRequests,
     signed(path, resource, expiresInS = 600) {
       const [, area, id] = /^\/(live|replay)\/([a-z0-9]+)/.exec(path) ?? [];
@@ -121,7 +131,7 @@ export async function startRig(
         info: which,
         requestKeyframes: () => (keyframeRequests.count += 1),
         onRecording,
-        onFailure: (error) => failures.push(error),
+        onTrouble: (trouble) => troubles.push(trouble),
       });
       return onAir(
         ladder,

@@ -22,7 +22,7 @@ test('what happens to a recording is told once, also after a restart', async (co
     });
   const hooks = {
     changed: ({ state }: { state: string }) => told.push(`broadcast: ${state}`),
-    failed: () => told.push('broadcast: could not write'),
+    troubled: () => told.push('broadcast: could not write'),
   };
 
   const before = await open();

@@ -128,6 +128,7 @@ describe('broadcast', () => {
       waitEndsAtMs: null,
       end: null,
       durationMs: null,
+      diskTrouble: null,
     };
     assert.deepEqual(live, seen);
     const late = await Person.join(world, 'latecomer', 'student', there);

@@ -36,6 +36,7 @@ export class FakeGateway {
     code: 'forbidden',
   });
   accessEpoch = 0;
+  diskTrouble: BroadcastStatus['diskTrouble'] = null;
   /** What the next answers say. */
   status: Pick<BroadcastStatus, 'state' | 'reason' | 'startedAtMs' | 'viewers'> = {
     state: 'starting',
@@ -83,6 +84,7 @@ export class FakeGateway {
           const status: BroadcastStatus = {
             ...gateway.status,
             broadcast: feed.broadcast,
+            diskTrouble: gateway.diskTrouble,
             durationMs: 0,
             waitEndsAtMs: null,
             ingest: gateway.ingest,

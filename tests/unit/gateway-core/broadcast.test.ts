@@ -81,6 +81,7 @@ test('the answer to a feed says what is on air, for how long, and where RTP goes
     broadcast: 'broadcast1',
     state: 'starting',
     reason: null,
+    diskTrouble: null,
     startedAtMs: null,
     durationMs: 0,
     viewers: { flv: 1, hls: 2, rtmp: 3 },
@@ -371,11 +372,20 @@ test('AAC goes to both sinks while the broadcast is live, and not after', () => 
   assert.deepEqual(stage.log, []);
 });
 
-test('a disk that is full at the start fails the broadcast with the reason, and is tried again', () => {
+test('what keeps a class from being recorded is told as a code, and goes away when it is over', () => {
+  const stage = setStage();
+  stage.feed(SIMPLE);
+  stage.diskTrouble('disk-full');
+  assert.partialDeepStrictEqual(stage.feed(SIMPLE), { diskTrouble: 'disk-full', reason: null });
+  stage.diskTrouble(null);
+  assert.equal(stage.feed(SIMPLE).diskTrouble, null);
+});
+
+test('outputs that cannot be opened fail the broadcast, whose room is told no path of the server', () => {
   const stage = setStage({ ladderFails: true });
   const status = stage.feed(SIMPLE);
   assert.equal(status.state, 'failed');
-  assert.match(status.reason ?? '', /no space/);
+  assert.match(status.reason ?? '', /^Something went wrong/);
   assert.ok(stage.log.includes('programme end'), 'the other half is closed');
 });
 

@@ -2,7 +2,8 @@
 import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
 import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
-import type { Outputs, ProgrammeAsks } from '../../../gateway/channel/ports.ts';
+import type { DiskTrouble } from '#shared/contract/errors.ts';
+import type { LadderOptions, Outputs, ProgrammeAsks } from '../../../gateway/channel/ports.ts';
 import type {
   MixerOptions,
   Scaling,
@@ -58,6 +59,7 @@ export function setStage(options: StageOptions = {}) {
   const events: ServiceEvent[] = [];
   const open = new Map<string, { track: FeedTrack; handlers: SourceHandlers }>();
   let mixing: MixerOptions | undefined;
+  let diskTrouble: LadderOptions['onTrouble'] | undefined;
   let requestKeyframe: () => void = () => undefined;
   let wantSounds: ProgrammeAsks['sounds'] = () => undefined;
   let finalize: () => void = () => undefined;
@@ -96,8 +98,9 @@ export function setStage(options: StageOptions = {}) {
         end: () => log.push('programme end'),
       };
     },
-    openLadder() {
-      if (options.ladderFails === true) throw new Error('no space left on device');
+    openLadder({ onTrouble }) {
+      if (options.ladderFails === true) throw new Error("ENOENT: no such file, open '/srv/data/x'");
+      diskTrouble = onTrouble;
       return {
         resumeAtUs: options.resumeAtUs ?? 0,
         renditions: options.renditions,
@@ -148,6 +151,7 @@ export function setStage(options: StageOptions = {}) {
   return {
     channels,
     log,
+    diskTrouble: (trouble: DiskTrouble | null) => diskTrouble?.(trouble),
     events,
     openTracks: () => [...open.keys()],
     states: () => events.flatMap((event) => (event.type === 'broadcast:changed' ? [event.state] : [])),

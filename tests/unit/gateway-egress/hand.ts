@@ -121,7 +121,7 @@ export class Hand {
           this.source?.askKey();
         },
         onRecording: () => undefined,
-        onFailure: (error) => assertNever(error),
+        onTrouble: (trouble) => assertNever(trouble),
       },
       this.recording,
     );
@@ -164,6 +164,6 @@ export class Hand {
   }
 }
 
-function assertNever(error: Error): never {
+function assertNever(error: unknown): never {
   throw error;
 }

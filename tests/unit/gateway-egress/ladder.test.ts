@@ -233,7 +233,7 @@ describe('an interrupted class', () => {
 
 describe('whatever a class does in whatever order', () => {
   for (let seed = 1; seed <= 24; seed += 1) {
-    test(`its rows stay whole (seed ${seed})`, () => {
+    test(`its rows stay whole (seed ${seed})`, async () => {
       const roll = dice(seed);
       let cameras = 0;
       const anySource = () => {
@@ -242,7 +242,7 @@ describe('whatever a class does in whatever order', () => {
           ? camera(1, 'screen', `screen${cameras}`)
           : camera(3, 'camera', `camera${cameras}`);
       };
-      return withHand(new Hand(roll() < 0.8 ? anySource() : undefined), (hand) => {
+      await withHand(new Hand(roll() < 0.8 ? anySource() : undefined), async (hand) => {
         for (let step = 0; step < 25; step += 1) {
           const source = hand.source;
           const layer = Math.floor(roll() * 3);
@@ -271,6 +271,7 @@ describe('whatever a class does in whatever order', () => {
         const count = hand.rows[0]?.slots.length;
         const expected = ['camera0', 'camera1', 'camera2'].slice(0, count).join(' ');
         assert.equal(slots, count === 3 ? expected : slots);
+        await hand.ladder.end();
         const shownUs = hand.recording.timeline.durationMs * 1_000;
         // Pictures without sound are lost until a key frame comes, after each mishap.
         assert.ok(shownUs > hand.flowedUs * 0.75, `${shownUs} of ${hand.flowedUs} µs`);

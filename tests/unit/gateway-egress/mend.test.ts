@@ -73,7 +73,7 @@ test('a broadcast whose recording cannot be read is recorded anew, behind no row
     onChanged: () => undefined,
   });
   const info = { broadcast, lesson: 'lesson1234', channel: 'channel123', title: 'A class' };
-  const recording = store.take(info, { changed: () => undefined, failed: assert.fail });
+  const recording = store.take(info, { changed: () => undefined, troubled: assert.fail });
   const init = recording.initFor(configOf(0));
   recording.open(1, 'camera0', init, 0);
   const segment = { init, startUs: 0, durationUs: 2e6, bytes: 1, frames: 1 };

@@ -31,6 +31,7 @@ const channel: ChannelStatus = {
   startedAtMs: 1,
   durationMs: 60_000,
   note: null,
+  diskTrouble: null,
   inBps: 2e6,
   outBps: 9e6,
   fps: 30,

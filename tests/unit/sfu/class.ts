@@ -226,6 +226,7 @@ export class TestGateway {
   readonly ended: string[] = [];
   state: BroadcastStatus['state'] = 'starting';
   accessEpoch = 0;
+  diskTrouble: BroadcastStatus['diskTrouble'] = null;
   down = false;
   durationMs = 0;
   waitEndsAtMs: number | null = null;
@@ -237,6 +238,7 @@ export class TestGateway {
       broadcast: feed.broadcast,
       state: this.state,
       reason: null,
+      diskTrouble: this.diskTrouble,
       startedAtMs: null,
       durationMs: this.durationMs,
       waitMs: 120_000,
