@@ -8,17 +8,17 @@ import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts
 import { clientOf } from '#server/forwarded.ts';
 import { sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
-import { closeServer, createMetrics, listen } from '#server/service.ts';
+import { closeServer, createMetrics, HEAD_LIMIT_MS, listen, LOOK_MS } from '#server/service.ts';
 import { VERSION } from '#server/version.ts';
-import { TlsFront, type Identity } from '#server/tls.ts';
+import { isEncrypted, TlsFront, type Identity } from '#server/tls.ts';
 import { isLoopback, setForwarded } from './door/forwarded.ts';
 import { allMetrics, readiness } from './door/health.ts';
 import { createPages, type Pages } from './door/pages.ts';
 
-/** A client has this long to send its request's headers: slow ones must not hold connections. */
-const HEADERS_LIMIT_MS = 15_000;
-/** And this long for the whole request, body included. */
+/** A client has this long for the whole request, body included. */
 const REQUEST_LIMIT_MS = 300_000;
+/** How long a browser remembers that this host speaks TLS (RFC 6797 §6.1.1), in s. */
+const HSTS_S = 180 * 86_400;
 const KEEP_ALIVE_MS = 20_000;
 /** An API answer that takes longer is taken for lost. Playback and signalling may be silent for longer. */
 const API_LIMIT_MS = 60_000;
@@ -41,6 +41,8 @@ export interface DoorOptions {
   playOrigins?: readonly string[];
   /** Addresses of proxies whose X-Forwarded-* headers are believed. */
   trustedProxies: ReadonlySet<string>;
+  /** The address that people use, if it is set: with a certificate pages are only shown there. */
+  publicUrl?: string | undefined;
   /** With it the door speaks HTTPS and HTTP/2, and sends plain HTTP there. */
   identity?: Identity | undefined;
   log: Log;
@@ -116,7 +118,8 @@ class FrontDoor implements Door {
     });
     this.#server = createServer(
       {
-        headersTimeout: HEADERS_LIMIT_MS,
+        headersTimeout: HEAD_LIMIT_MS,
+        connectionsCheckingInterval: LOOK_MS,
         requestTimeout: REQUEST_LIMIT_MS,
         keepAliveTimeout: KEEP_ALIVE_MS,
         // Others (h2c) are offers that may be passed over.
@@ -151,8 +154,11 @@ class FrontDoor implements Door {
     try {
       const path = pathOf(request);
       const place = placeOf(path);
-      if (!MONITORED.has(place) && this.#mustEncrypt(request)) {
-        this.#sendToHttps(request, response);
+      if (this.#front !== undefined && isEncrypted(request)) {
+        response.setHeader('strict-transport-security', `max-age=${HSTS_S}`);
+      }
+      if (!MONITORED.has(place) && this.#isElsewhere(request, place)) {
+        this.#sendToPublic(request, response);
       } else if (place === 'school' || place === 'gateway' || place === 'sfu') {
         this.#pass(request, response, place);
       } else if (place === 'page') {
@@ -175,10 +181,26 @@ class FrontDoor implements Door {
     return this.#front !== undefined && clientOf(request, this.#options.trustedProxies).proto === 'http';
   }
 
-  #sendToHttps(request: IncomingMessage, response: ServerResponse): void {
+  /** True for what came without TLS though there is a certificate, and for a page under another name than ours. */
+  #isElsewhere(request: IncomingMessage, place: Place): boolean {
+    if (this.#mustEncrypt(request)) return true;
+    const { trustedProxies } = this.#options;
+    const publicUrl = this.#publicUrl();
+    if (this.#front === undefined || publicUrl === undefined || place !== 'page') return false;
+    return URL.parse(`https://${clientOf(request, trustedProxies).host}`)?.host !== new URL(publicUrl).host;
+  }
+
+  /** Where people are sent to; an address without TLS would send them back and forth. */
+  #publicUrl(): string | undefined {
+    const { publicUrl } = this.#options;
+    return publicUrl?.startsWith('https:') === true ? publicUrl : undefined;
+  }
+
+  #sendToPublic(request: IncomingMessage, response: ServerResponse): void {
     const { host } = clientOf(request, this.#options.trustedProxies);
     if (!/^[\w.:[\]-]+$/.test(host)) throw new LecternError('bad-request');
-    response.writeHead(308, { location: `https://${host}${request.url ?? '/'}`, 'content-length': 0 }).end();
+    const origin = this.#publicUrl() ?? `https://${host}`;
+    response.writeHead(308, { location: `${origin}${request.url ?? '/'}`, 'content-length': 0 }).end();
   }
 
   #pass(request: IncomingMessage, response: ServerResponse, service: Service): void {

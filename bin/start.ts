@@ -159,6 +159,7 @@ async function start(): Promise<void> {
     pagesDir,
     playOrigins: settings.LECTERN_PLAY_ORIGINS,
     trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
+    publicUrl: settings.LECTERN_PUBLIC_URL,
     identity,
     log: doorLog,
   });

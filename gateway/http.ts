@@ -1,6 +1,6 @@
 // The gateway's HTTP face: playback for viewers and CDNs, and the internal API. Nothing of a channel or a
 // recording is looked at before the verdict.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
@@ -9,7 +9,7 @@ import type { PlaybackResource } from '#shared/contract/playback.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { sendError } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
-import { serveHealth } from '#server/service.ts';
+import { createServer, serveHealth } from '#server/service.ts';
 import type { AccessRequest, Decide } from './access/decide.ts';
 import type { OpenConnections } from './access/open.ts';
 import type { FlvServer } from './egress/flv/flv-server.ts';
@@ -20,8 +20,6 @@ import type { ReplayFiles } from './egress/replay-routes.ts';
 import type { WebCodecsServer } from './ingest/webcodecs/publish-socket.ts';
 
 const MAX_URL_LENGTH = 2_048;
-/** From the first byte of a request to the end of its head. */
-const HEAD_LIMIT_MS = 10_000;
 
 export interface GatewayHttpOptions {
   readonly decide: Decide;
@@ -78,7 +76,7 @@ const resourceOf = (target: Target): PlaybackResource =>
 
 /** Makes the server; it does not listen yet. */
 export function createGatewayHttp(options: GatewayHttpOptions): Server {
-  const server = createServer({ headersTimeout: HEAD_LIMIT_MS }, (request, response) => {
+  const server = createServer((request, response) => {
     void answer(options, request, response);
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

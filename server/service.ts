@@ -1,5 +1,11 @@
 // The frame around each service's process: an HTTP server with health and metrics, signals, one way out.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { LecternError } from '#shared/contract/errors.ts';
@@ -66,7 +72,14 @@ export function closeServer(server: Server): Promise<void> {
   });
 }
 
-export { createServer };
+/** A client has this long to send the head of its first request, or it is cut off. */
+export const HEAD_LIMIT_MS = 10_000;
+/** How often Node looks for such clients; by default each half minute. */
+export const LOOK_MS = 2_000;
+
+/** An HTTP server that keeps no connection on which nothing is asked. */
+export const createServer = (listener: RequestListener): Server =>
+  createHttpServer({ headersTimeout: HEAD_LIMIT_MS, connectionsCheckingInterval: LOOK_MS }, listener);
 
 /** A service that is running. `close` is idempotent and resolves when everything it owned is closed. */
 export interface RunningService {

@@ -6,12 +6,14 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
-import { listen } from './service.ts';
+import { listen, LOOK_MS } from './service.ts';
 import type { Settings } from './settings.ts';
 
 const HANDSHAKE = 0x16;
 /** How long a connection may say nothing before its first byte. */
 const SILENCE_LIMIT_MS = 10_000;
+/** And how long its handshake may take; Node's own limit is two minutes. */
+const HANDSHAKE_LIMIT_MS = 10_000;
 /** A connection that says nothing for so long, with nothing going out either, is closed. */
 const IDLE_LIMIT_MS = 120_000;
 /** Requests that one connection may have open: a page's players, and a few files beside them. */
@@ -64,6 +66,7 @@ export class TlsFront {
       cert,
       key,
       allowHTTP1: true,
+      handshakeTimeout: HANDSHAKE_LIMIT_MS,
       minVersion: 'TLSv1.2',
       settings: { maxConcurrentStreams: MAX_STREAMS },
       maxSessionMemory: MAX_SESSION_MB,
@@ -72,10 +75,19 @@ export class TlsFront {
       this.#secure.on(event, (...about: unknown[]) => void plain.emit(event, ...about));
     }
     const { headersTimeout, requestTimeout, keepAliveTimeout } = plain;
-    Object.assign(this.#secure, { headersTimeout, requestTimeout, keepAliveTimeout });
+    const limits = { headersTimeout, requestTimeout, keepAliveTimeout };
+    Object.assign(this.#secure, limits, { connectionsCheckingInterval: LOOK_MS });
     // They only ever get connections from here; those limits are watched from this event on.
     for (const server of [plain, this.#secure]) server.emit('listening');
-    this.#secure.on('session', (session) => session.setTimeout(IDLE_LIMIT_MS, () => session.close()));
+    this.#secure.on('session', (session) => {
+      // One that never asks for anything goes as soon as one without a handshake.
+      const drop = () => session.destroy();
+      session.setTimeout(HANDSHAKE_LIMIT_MS, drop);
+      session.once('stream', () => {
+        session.off('timeout', drop);
+        session.setTimeout(IDLE_LIMIT_MS, () => session.close());
+      });
+    });
     // A session that fails concerns nobody else; its streams end with it.
     this.#secure.on('sessionError', () => undefined);
     this.#secure.on('tlsClientError', (_error, socket) => socket.destroy());

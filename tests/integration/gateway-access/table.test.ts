@@ -157,10 +157,14 @@ describe('who may watch', () => {
     assert.equal(await from({ origin: 'https://school.edu' }), 'allow');
     assert.equal(await from({ referer: 'https://evil.org/?school.edu' }), 'forbidden');
     assert.equal(await from({ origin: 'null' }), 'forbidden');
-    assert.equal(await from({ referer: 'http://localhost:8080/watch/x' }), 'allow', 'our own page may always');
+    assert.equal(
+      await from({ referer: 'http://localhost:8080/watch/x' }),
+      'allow',
+      'our own page may always',
+    );
     // A name of theirs that leads here is not ours, nor is the address itself.
     assert.equal(await from({ referer: `${stage.rig.url}/watch/x` }), 'forbidden');
-    const alias = { referer: 'http://class.evil.org/watch/x', host: 'class.evil.org' };
+    const alias = { referer: 'http://class.evil.org/watch/x', 'x-forwarded-host': 'class.evil.org' };
     assert.equal(await from(alias), 'forbidden');
     const socket = new WebSocket(
       `${stage.rig.url.replace('http', 'ws')}${LIVE}.flv?${signed(LIVE, stage.epoch())}`,

@@ -165,6 +165,43 @@ story(
   },
 );
 
+story(
+  'people are sent to the public name, and browsers stay with TLS; services and monitors are not',
+  async () => {
+    const identity = { cert: readFileSync(cert), key: readFileSync(key) };
+    const origin = `http://127.0.0.1:${gatewayPort}`;
+    const named = createDoor({
+      origins: { school: origin, gateway: origin, sfu: origin },
+      pagesDir: dir,
+      trustedProxies: new Set(),
+      publicUrl: 'https://class.example.org',
+      identity,
+      log: pino({ level: 'silent' }),
+    });
+    const port = await named.listen(0, '127.0.0.1');
+    const at = async (url: string, ...more: string[]) => {
+      const { status, location } = await curl(...more, url);
+      return `${status} ${location}`.trim();
+    };
+    try {
+      const sent = '308 https://class.example.org/watch/x?y=1';
+      assert.equal(await at(`http://localhost:${port}/watch/x?y=1`), sent);
+      assert.equal(await at(`https://localhost:${port}/watch/x?y=1`), sent);
+      assert.equal(await at(`https://localhost:${port}/watch/x`, '-H', 'Host: CLASS.example.org:443'), '200');
+      assert.equal(await at(`https://localhost:${port}/live/x/index.m3u8`), '200');
+      assert.equal(await at(`https://localhost:${port}/healthz`), '200');
+      for (const path of ['/watch/x', '/api/v1/lessons', '/healthz']) {
+        const { stdout } = await run('curl', ['-sI', '--cacert', cert, `https://localhost:${port}${path}`]);
+        assert.match(stdout, /^strict-transport-security: max-age=15552000\r$/im, path);
+      }
+      const { stdout } = await run('curl', ['-sI', `http://localhost:${port}/healthz`]);
+      assert.doesNotMatch(stdout, /strict-transport-security/i);
+    } finally {
+      await named.close();
+    }
+  },
+);
+
 story('a renewed certificate is shown without a restart; a pair that does not fit is not', async (t) => {
   // As certbot does it: a symlink in a folder of symlinks is turned.
   const live = join(dir, 'live');
