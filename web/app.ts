@@ -5,6 +5,7 @@ import { LivePlayer } from './engine/player/live-player.ts';
 import { ReplayPlayer } from './engine/player/replay-player.ts';
 import { browserAttention } from './platform/network.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
+import { tabStore } from './platform/stores.ts';
 import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
@@ -12,6 +13,7 @@ import type { App } from './state/app.ts';
 import { AccessStore } from './state/access.svelte.ts';
 import { ConsoleStore } from './state/console.svelte.ts';
 import { initLocale } from './state/i18n.svelte.ts';
+import { Invitations } from './state/invitations.ts';
 import { LessonsStore } from './state/lessons.svelte.ts';
 import { RelaysStore } from './state/relays.svelte.ts';
 import { ReplayStore } from './state/replay.svelte.ts';
@@ -24,7 +26,7 @@ import { WatchStore } from './state/watch.svelte.ts';
 export function createApp(): App {
   initLocale(storage.read('locale'), navigator.languages, (locale) => storage.write('locale', locale));
   const api = new Api(fetch);
-  const router = new Router(browserHistory);
+  const router = new Router(browserHistory, new Invitations(tabStore));
   const browser = { clock: browserClock, random: Math.random, wallMs: () => api.time.nowMs() };
 
   const deliveryOf = (wish: string | null) => DELIVERIES.find((delivery) => delivery === wish);

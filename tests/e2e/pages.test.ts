@@ -68,6 +68,15 @@ describe('the pages around a class', () => {
     }
   });
 
+  it('shows the invitation of who teaches to nobody, and still has it after a reload', async () => {
+    const page = await open(lesson.links.teacher);
+    await page.getByRole('heading', { name: 'Ready to teach?' }).waitFor();
+    assert.equal(page.url(), `${lectern.url}/room/${lesson.id}`);
+    await page.reload();
+    await page.getByRole('heading', { name: 'Ready to teach?' }).waitFor();
+    await page.context().close();
+  });
+
   it('refuses a name that nobody can read at its field, and lets it be changed', async () => {
     const page = await open(lesson.links.student);
     const name = page.getByLabel(/name/i);

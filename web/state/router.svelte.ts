@@ -1,6 +1,7 @@
 // A tiny router over the history API: an address becomes one of a closed set of routes. What follows
 // `#` never reaches a server, so invitations and keys travel there.
 import { LessonId, RecordingId } from '#shared/contract/ids.ts';
+import type { Invitations } from './invitations.ts';
 import { understandLink } from './pasted-links.ts';
 
 export type Route =
@@ -47,11 +48,13 @@ export interface HistoryPort {
 
 export class Router {
   #history: HistoryPort;
+  #invitations: Invitations;
   #route = $state.raw<Route>({ name: 'not-found' });
   #stop: () => void;
 
-  constructor(history: HistoryPort) {
+  constructor(history: HistoryPort, invitations: Invitations) {
     this.#history = history;
+    this.#invitations = invitations;
     this.#read();
     this.#stop = history.onChange(() => this.#read());
   }
@@ -68,7 +71,7 @@ export class Router {
 
   /** Goes to a path of this site, or to an absolute address on it. */
   go(path: string): void {
-    this.#history.push(path);
+    this.#history.push(this.#discreet(new URL(path, this.#history.current())).href);
     this.#read();
   }
 
@@ -84,8 +87,20 @@ export class Router {
 
   #read(): void {
     const given = this.#history.current();
-    const meant = understandLink(given);
-    if (meant.href !== given.href) this.#history.replace(meant.href);
-    this.#route = parseRoute(meant);
+    const shown = this.#discreet(given);
+    if (shown.href !== given.href) this.#history.replace(shown.href);
+    const route = parseRoute(shown);
+    this.#route =
+      route.name === 'room' && route.invite === ''
+        ? { ...route, invite: this.#invitations.kept(route.lesson) }
+        : route;
+  }
+
+  /** The address as it was meant, without what is kept instead. */
+  #discreet(address: URL): URL {
+    const meant = understandLink(address);
+    const route = parseRoute(meant);
+    if (route.name === 'room' && this.#invitations.keep(route.lesson, route.invite)) meant.hash = '';
+    return meant;
   }
 }

@@ -3,6 +3,19 @@ import { test } from 'node:test';
 import './svelte-modules.ts';
 
 const { pageKey, parseRoute, Router } = await import('../../../web/state/router.svelte.ts');
+const { Invitations } = await import('../../../web/state/invitations.ts');
+
+/** What one tab keeps; nothing where the browser forbids it. */
+function invitations(kept: Map<string, string> | null = new Map()) {
+  return new Invitations({
+    get: (key) => kept?.get(key) ?? null,
+    set(key, value) {
+      if (value === null) kept?.delete(key);
+      else kept?.set(key, value);
+    },
+  });
+}
+
 const at = (path: string) => parseRoute(new URL(path, 'https://class.example.org'));
 
 test('each page has its address', () => {
@@ -58,7 +71,7 @@ function historyOf(start: string) {
 
 test('the owner signs in and the key is gone from the address and from the history', () => {
   const history = historyOf('/owner#key=secret');
-  const router = new Router(history);
+  const router = new Router(history, invitations());
   assert.equal(router.route.name, 'owner');
   router.replace('/');
   assert.equal(router.route.name, 'home');
@@ -67,7 +80,7 @@ test('the owner signs in and the key is gone from the address and from the histo
 
 test('a viewer goes to the replay and back', () => {
   const history = historyOf('/watch/abcdefgh#invite=x');
-  const router = new Router(history);
+  const router = new Router(history, invitations());
   router.go('https://class.example.org/replay/ijklmnop#invite=x');
   assert.equal(router.route.name, 'replay');
   history.back();
@@ -81,7 +94,7 @@ const ROOM = { name: 'room', lesson: 'abcdefgh2345', invite: TOKEN };
 /** The route of an address, and the address that then stands in the bar. */
 function opened(path: string) {
   const history = historyOf(path);
-  const router = new Router(history);
+  const router = new Router(history, invitations());
   return { route: router.route, bar: history.current() };
 }
 
@@ -127,7 +140,7 @@ test('a link to any page is, and what else was asked for stays', () => {
 
 test('another link in the same tab is another page, and the same link is not', () => {
   const history = historyOf('/room/abcdefgh2345#invite=eyJhbGci');
-  const router = new Router(history);
+  const router = new Router(history, invitations());
   const cut = pageKey(router.route);
   history.paste(`#invite=${TOKEN}`);
   assert.deepEqual(router.route, ROOM);
@@ -137,4 +150,49 @@ test('another link in the same tab is another page, and the same link is not', (
   assert.equal(pageKey(router.route), student);
   history.paste('#invite=a.b.teacher');
   assert.notEqual(pageKey(router.route), student);
+});
+
+const inviteOf = (role: string) =>
+  `eyJhbGciOiJIUzI1NiJ9.${Buffer.from(JSON.stringify({ lesson: 'abcdefgh2345', role })).toString('base64url')}.${'s'.repeat(43)}`;
+
+test('an invitation to teach leaves the address bar and the history, and is there after a reload', () => {
+  for (const role of ['teacher', 'assistant']) {
+    const invite = inviteOf(role);
+    const route = { name: 'room', lesson: 'abcdefgh2345', invite };
+    const tab = new Map<string, string>();
+    for (const open of [
+      () => historyOf(`/room/abcdefgh2345#invite=${invite}`),
+      () => historyOf('/'),
+      () => historyOf(`/room/abcdefgh2345invite=${invite}.`),
+    ]) {
+      const history = open();
+      const router = new Router(history, invitations(tab));
+      if (router.route.name === 'home')
+        router.go(`https://class.example.org/room/abcdefgh2345#invite=${invite}`);
+      assert.deepEqual(router.route, route);
+      assert.ok(
+        history.entries.every(({ href }) => !href.includes(invite)),
+        role,
+      );
+    }
+    assert.deepEqual(new Router(historyOf('/room/abcdefgh2345'), invitations(tab)).route, route);
+    assert.deepEqual(new Router(historyOf('/room/ijklmnop2345'), invitations(tab)).route, {
+      ...route,
+      lesson: 'ijklmnop2345',
+      invite: '',
+    });
+  }
+});
+
+test('an invitation of a student or a viewer stays, as does any where the browser keeps nothing', () => {
+  for (const [role, kept] of [
+    ['student', new Map<string, string>()],
+    ['audience', new Map<string, string>()],
+    ['teacher', null],
+  ] as const) {
+    const history = historyOf(`/room/abcdefgh2345#invite=${inviteOf(role)}`);
+    const { route } = new Router(history, invitations(kept));
+    assert.equal(route.name === 'room' && route.invite, inviteOf(role));
+    assert.equal(history.current().hash, `#invite=${inviteOf(role)}`);
+  }
 });
