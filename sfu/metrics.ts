@@ -1,4 +1,5 @@
 // What Prometheus reads of the interactive plane, beside the process's own figures.
+import { readdir } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { createMetrics } from '#server/service.ts';
 import type { Workers } from './media/workers.ts';
@@ -67,6 +68,18 @@ export function sfuMetrics({ rooms, workers, sockets, refusals, outbox }: Measur
       for (const { index, cpuS, memoryBytes } of await workers.usage()) {
         this.set({ worker: index }, cpuS);
         memory.set({ worker: index }, memoryBytes);
+      }
+    },
+  });
+  new Gauge({
+    name: 'lectern_sfu_worker_open_files',
+    help: 'Open files of each media worker (Linux): mostly connections to its TCP port, silent ones too',
+    labelNames: ['worker'],
+    registers: [registry],
+    async collect() {
+      for (const [worker, pid] of workers.pids().entries()) {
+        const files = await readdir(`/proc/${pid}/fd`).catch(() => undefined);
+        if (files !== undefined) this.set({ worker }, files.length);
       }
     },
   });

@@ -357,6 +357,8 @@ describe('signalling', () => {
     for (const path of ['/healthz', '/readyz']) assert.equal((await fetch(world.url + path)).status, 200);
     const metrics = await (await fetch(`${world.url}/metrics`)).text();
     assert.match(metrics, /lectern_sfu_peers\{service="sfu"\} [1-9]/);
+    assert.match(metrics, /lectern_sfu_worker_open_files\{worker="0",service="sfu"\} [1-9]/);
+    assert.match(metrics, /lectern_sfu_chat_refused_total\{reason="chat-full",service="sfu"\} 0/);
     assert.match(metrics, /lectern_sfu_worker_cpu_seconds\{worker="0",service="sfu"\} [0-9.]+/);
     person.leave();
   });
