@@ -3,11 +3,13 @@
 // (server/service.ts): however the supervisor goes, no orphan keeps a port.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '#server/log.ts';
 import { serviceEnv } from '#server/process-env.ts';
 import type { LogLines } from './log-lines.ts';
+import { cacheDir } from './setup/cache.ts';
 import { SetupError } from './setup/run.ts';
 
 const READY_POLL_MS = 100;
@@ -30,7 +32,7 @@ export interface ServiceSpec {
 export interface Backoff {
   minMs: number;
   maxMs: number;
-  /** A service that ran for this long starts again with the shortest wait. */
+  /** A service that ran for this long starts again at once, and then with the shortest wait. */
   steadyMs: number;
 }
 
@@ -95,6 +97,9 @@ type State =
  */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 
+/** Compiled code is kept: to strip and compile it again is most of what a restart takes (server/service.ts). */
+const codeCache = () => ({ NODE_COMPILE_CACHE: join(cacheDir(), 'code') });
+
 class Service {
   readonly #spec: ServiceSpec;
   readonly #options: SupervisorOptions;
@@ -115,7 +120,7 @@ class Service {
   start(): void {
     const { name, file } = this.#spec;
     const child = spawn(process.execPath, [...NODE_FLAGS, file], {
-      env: serviceEnv(name, this.#options.env),
+      env: { ...serviceEnv(name, this.#options.env), ...codeCache() },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends things in
       // order, and what a service started can be ended with it.
@@ -160,9 +165,10 @@ class Service {
     const state = this.#state;
     if (state.is !== 'running' || state.child !== child) return;
     this.#ends += 1;
-    if (Date.now() - state.sinceMs >= this.#backoff.steadyMs) this.#delayMs = this.#backoff.minMs;
-    const restartInMs = this.#delayMs;
-    this.#delayMs = Math.min(this.#delayMs * 2, this.#backoff.maxMs);
+    // The first end after a good run is an accident: a class waits for it.
+    const isSteady = Date.now() - state.sinceMs >= this.#backoff.steadyMs;
+    const restartInMs = isSteady ? 0 : this.#delayMs;
+    this.#delayMs = isSteady ? this.#backoff.minMs : Math.min(this.#delayMs * 2, this.#backoff.maxMs);
     this.#state = { is: 'waiting', timer: setTimeout(() => this.start(), restartInMs) };
     this.#options.log.warn({ name: this.#spec.name, how, restartInMs }, 'service ended');
   }

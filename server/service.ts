@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { LecternError } from '#shared/contract/errors.ts';
@@ -124,6 +125,8 @@ export async function runService(log: Log, start: () => Promise<RunningService>)
   process.on('disconnect', stop);
   try {
     running = await start();
+    // Now, not at the end: what is killed writes nothing, and the next start is to be quick.
+    flushCompileCache();
   } catch (error) {
     fail(error);
   }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -61,6 +63,32 @@ test('a service that is killed in mid-class is back soon, on the same port', asy
     assert.notEqual(pid(), first);
     const ended = log.find(({ msg }) => msg === 'service ended');
     assert.deepEqual({ name: ended?.name, how: ended?.how }, { name: 'steady', how: 'SIGKILL' });
+  } finally {
+    await supervisor.close();
+  }
+});
+
+test('a service that ran well is started again at once, from code that was compiled before', async (context) => {
+  const cache = mkdtempSync(join(tmpdir(), 'lectern-code-'));
+  const { LECTERN_CACHE: before } = process.env;
+  process.env.LECTERN_CACHE = cache;
+  context.after(() => {
+    if (before === undefined) delete process.env.LECTERN_CACHE;
+    else process.env.LECTERN_CACHE = before;
+    rmSync(cache, { recursive: true, force: true });
+  });
+  const port = await freePort();
+  const backoff = { minMs: 5_000, maxMs: 5_000, steadyMs: 0 };
+  const { supervisor, log, starts, pid } = supervise([steady(port)], port, { backoff });
+  try {
+    await supervisor.start();
+    const kept = () =>
+      readdirSync(cache, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+    await eventually('its code is kept', () => kept().length > 3);
+    process.kill(pid(), 'SIGKILL');
+    await eventually('a second start', () => starts().length === 2);
+    assert.equal(log.find(({ msg }) => msg === 'service ended')?.restartInMs, 0);
+    await eventually('it answers again', async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
   } finally {
     await supervisor.close();
   }
