@@ -41,8 +41,9 @@ export async function chatPage(
     .selectFrom('chat')
     .select(['message as id', 'name', 'role', 'text', 'sentAtMs'])
     .where('lesson', '=', lesson)
-    .where('sentAtMs', '>=', fromMs)
-    .where('sentAtMs', '<=', toMs)
+    // The index is entered at the cursor, however much was written on the other side of it.
+    .where('sentAtMs', '>=', after === undefined ? fromMs : Math.max(fromMs, Number.parseInt(after)))
+    .where('sentAtMs', '<=', before === undefined ? toMs : Math.min(toMs, Number.parseInt(before)))
     .$if(cursor !== undefined, (query) => {
       const [atMs = '0', id = ''] = cursor?.split('.') ?? [];
       return query.where(({ eb, refTuple, tuple }) =>
