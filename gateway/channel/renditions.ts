@@ -1,5 +1,6 @@
 // Smaller renditions of a source that comes in one size only, so that a viewer with a weak network has
 // something to fall to. They are further layers below it, as a simulcast has them.
+import { displaySize } from '#shared/media/avc.ts';
 import type { VideoTrack } from './ports.ts';
 import type { PictureSize, Scaler, Scaling, SourcePicture } from './sources.ts';
 
@@ -80,7 +81,7 @@ export class Renditions {
     const [only, ...others] = this.#wanted;
     if (only?.source !== 'camera' || others.length > 0) return;
     const room = (this.#options.told() ?? Infinity) - 1;
-    const sizes = smallerSizes(config).slice(0, room);
+    const sizes = smallerSizes(displaySize(config)).slice(0, room);
     const made = sizes.map((_, layer) => ({ id: `${only.id}/${layer}`, layer, source: only.source }));
     const scaled: Parent = { id: only.id, made, config, scaler: undefined };
     this.#open(scaled, config);
@@ -92,7 +93,7 @@ export class Renditions {
     parent.scaler?.close();
     parent.config = config;
     parent.scaler = undefined;
-    const sizes = smallerSizes(config).slice(0, parent.made.length);
+    const sizes = smallerSizes(displaySize(config)).slice(0, parent.made.length);
     if (sizes.length === 0) return;
     const { channel, scaling } = this.#options;
     parent.scaler = scaling?.open({

@@ -52,8 +52,7 @@ export async function sendPlaylist(
   text: string,
   maxAgeS: number,
 ): Promise<void> {
-  const accepts = /\bgzip\b/.test(request.headers['accept-encoding']?.toString() ?? '');
-  const isZipped = accepts && text.length > COMPRESS_ABOVE;
+  const isZipped = takesGzip(request.headers['accept-encoding']?.toString()) && text.length > COMPRESS_ABOVE;
   const body = isZipped ? await zip(text, { level: 1 }) : Buffer.from(text);
   response.writeHead(200, {
     'content-type': 'application/vnd.apple.mpegurl',
@@ -63,6 +62,19 @@ export async function sendPlaylist(
     'cache-control': maxAgeS > 0 ? `max-age=${maxAgeS}` : 'no-cache',
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** True if an `Accept-Encoding` header lets an answer be gzip (RFC 9110 §12.5.3): a weight of 0 says that it may not. */
+export function takesGzip(header: string | undefined): boolean {
+  let others = false;
+  for (const item of (header ?? '').toLowerCase().split(',')) {
+    const [coding, ...parameters] = item.split(';').map((part) => part.trim());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1';
+    const isTaken = Number(weight) > 0;
+    if (coding === 'gzip' || coding === 'x-gzip') return isTaken;
+    if (coding === '*') others = isTaken;
+  }
+  return others;
 }
 
 /** Ends the connection if its reader takes nothing for so long. */

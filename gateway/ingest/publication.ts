@@ -2,6 +2,7 @@
 // the port that they use. Pictures and sounds go on to the SFU, where they are a peer of the room.
 import type { EncoderState } from '#shared/contract/internal.ts';
 import { LecternError } from '#shared/contract/errors.ts';
+import type { PublisherNotice, PublisherNoticeCode } from '#shared/contract/publisher-notice.ts';
 import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 import type { Log } from '#server/log.ts';
 import type { CodedVideo } from './publication/matroska.ts';
@@ -29,8 +30,8 @@ export interface PublicationEvents {
   keyframeWanted(): void;
   /** It is over: the room closed, another took over, it cannot be shown. What is pushed now is dropped. */
   refused(error: LecternError): void;
-  /** What the publisher should change in the encoder, in a sentence for people. */
-  notice(text: string): void;
+  /** What is not as it should be from now on. */
+  notice(notice: PublisherNotice): void;
 }
 
 /** One access unit. */
@@ -60,8 +61,10 @@ export interface Publication {
   audio(frame: PublishedAudio): void;
   /** How far its clock is ahead of the time that passed, in ms: who sends faster than life should wait. */
   readonly aheadMs: number;
-  /** Tells the publisher, and the teacher, what should be changed in the encoder. */
-  advise(text: string): void;
+  /** Tells the publisher, and the teacher, what is not as it should be. There is one notice of each code. */
+  advise(notice: PublisherNotice): void;
+  /** It is as it should be again. */
+  settle(...codes: readonly PublisherNoticeCode[]): void;
   /** Another name for its tile. */
   rename(name: string): void;
   /**

@@ -1,6 +1,7 @@
 // Anything → H.264 without B-frames, in one size or several: one ffmpeg per track, a container in, FLV out.
 // The only place in the live path where video is encoded again.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { plainEnv } from '#server/process-env.ts';
@@ -67,7 +68,7 @@ interface Run<Config> {
 export class Transcoder<Config> {
   readonly #options: TranscoderOptions<Config>;
   #run: Run<Config> | undefined;
-  #state: 'open' | 'failed' | 'closed' = 'open';
+  #state: 'open' | 'finishing' | 'failed' | 'closed' = 'open';
   #needsKey = true;
   #failures = 0;
 
@@ -93,6 +94,15 @@ export class Transcoder<Config> {
     }
     this.#needsKey = false;
     stdin.write(this.#options.container.frame(picture, Math.round(this.#ms(picture.ticks - firstTicks))));
+  }
+
+  /** Nothing more comes. Resolves when what is in ffmpeg has come out; to be bounded by {@link close}. */
+  async finish(): Promise<void> {
+    const run = this.#run;
+    if (this.#state !== 'open' || run === undefined) return;
+    this.#state = 'finishing';
+    run.stdin.end();
+    await once(run.child, 'close');
   }
 
   close(): void {
@@ -202,6 +212,7 @@ export class Transcoder<Config> {
   #ended(run: Run<Config>, reason: string | undefined): void {
     if (this.#run !== run) return;
     this.#run = undefined;
+    if (this.#state !== 'open') return;
     this.#needsKey = true;
     this.#failures += 1;
     const { maxFailures = MAX_FAILURES } = this.#options;

@@ -3,7 +3,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Log } from '#server/log.ts';
 import type { PictureSize, Scaler, ScalerOptions, Scaling, SourcePicture } from '../channel/sources.ts';
-import { matroska, type CodedVideo } from '../ingest/publication/matroska.ts';
+import { describeAvc, matroska, type CodedVideo } from '../ingest/publication/matroska.ts';
 import { TranscodeSlots } from '../ingest/publication/slots.ts';
 import { Transcoder } from '../ingest/transcode.ts';
 
@@ -147,7 +147,7 @@ class FfmpegScaler implements Scaler {
 
   #output({ width, height }: PictureSize, index: number) {
     return {
-      filters: `scale=${width}:${height}`,
+      filters: `scale=${width}:${height},setsar=1`,
       maxKbps: Math.min(width, height) < LARGE_FROM_PX ? SMALL_KBPS : LARGE_KBPS,
       onPicture: ({
         ticks,
@@ -197,8 +197,7 @@ class FfmpegScaler implements Scaler {
 
   #describe(config: SourcePicture['config']): CodedVideo {
     if (this.#described?.of !== config) {
-      const { record, width, height } = config;
-      this.#described = { of: config, as: { codecId: 'V_MPEG4/ISO/AVC', record, width, height } };
+      this.#described = { of: config, as: describeAvc(config) };
     }
     return this.#described.as;
   }

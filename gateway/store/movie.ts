@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { LecternError } from '#shared/contract/errors.ts';
-import { writeAvcc } from '#shared/media/avc.ts';
+import { displaySize, writeAvcc } from '#shared/media/avc.ts';
 import { box, fileType, fullBox, mediaBox, movieHeader, trackHeader } from '#shared/media/boxes.ts';
 import { ByteWriter, concatBytes } from '#shared/media/bytes.ts';
 import { ticks, ticksToUs, timescaleOf, VIDEO_TIMESCALE, type FragmentInfo } from '#shared/media/fmp4.ts';
@@ -125,10 +125,11 @@ async function scanTrack(track: MovieTrack): Promise<ScannedTrack | null> {
     const own = timescaleOf(config);
     const scale = (value: number) => (own === timescale ? value : ticks(ticksToUs(value, own), timescale));
     const earlierTicks = ticks(earlierUs, timescale);
-    let prefix = config.codec === 'h264' && pool.size > 1 ? writeAvcc([config.sps, config.pps]) : null;
+    let prefix = config.codec === 'h264' && pool.size > 1 ? writeAvcc(config.sets) : null;
     if (config.codec === 'h264') {
-      size.width = Math.max(size.width, config.width);
-      size.height = Math.max(size.height, config.height);
+      const shown = displaySize(config);
+      size.width = Math.max(size.width, shown.width);
+      size.height = Math.max(size.height, shown.height);
     }
     for (const run of contiguousRuns(result)) {
       const [head] = run;

@@ -1,6 +1,7 @@
 // The encoder: a program outside that publishes to the room (OBS by RTMP or WHIP, a pulled stream, the
 // teacher's own encoder), as a peer beside the people. There is one place for it. It comes without a
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
+import { isDeepStrictEqual } from 'node:util';
 import { LecternError } from '#shared/contract/errors.ts';
 import {
   ENCODER_INTERVAL_MS,
@@ -10,6 +11,7 @@ import {
   type EncoderTrack,
 } from '#shared/contract/internal.ts';
 import type { EncoderView } from '#shared/contract/publish.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { PeerView } from '#shared/contract/signalling.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { Log } from '#server/log.ts';
@@ -33,8 +35,8 @@ export interface Publication {
   readonly name: string;
   readonly channel: string;
   readonly title: string;
-  /** What should be changed in what it sends. */
-  readonly notice?: string | null;
+  /** What is not as it should be in what it sends. */
+  readonly notices?: readonly PublisherNotice[];
 }
 
 export interface EncoderOptions {
@@ -74,7 +76,7 @@ const viewOf = ({ publication, shown, since }: Tenant): PeerView => ({
   permissions: ['publish:screen'],
   state: shown === 'idle' ? 'away' : 'present',
   joinedAtMs: since,
-  ...(publication.notice == null ? {} : { notice: publication.notice }),
+  ...(publication.notices?.length ? { notices: [...publication.notices] } : {}),
 });
 
 export class Encoder {
@@ -100,8 +102,8 @@ export class Encoder {
   get view(): EncoderView | null {
     const tenant = this.#tenant;
     if (tenant === null || tenant.shown === 'not yet') return null;
-    const { kind, name } = tenant.publication;
-    return { kind, name, state: tenant.shown };
+    const { kind, name, notices = [] } = tenant.publication;
+    return { kind, name, state: tenant.shown, notices: [...notices] };
   }
 
   /** As the others see it; none while it shows nothing. */
@@ -129,11 +131,11 @@ export class Encoder {
         }
         tenant = this.#moveIn(publication, inlet);
       }
-      const { name, notice } = tenant.publication;
+      const { name, notices } = tenant.publication;
       tenant.publication = publication;
       tenant.statedAtMs = this.#options.now();
-      if (tenant.shown !== 'not yet' && (name !== publication.name || notice !== publication.notice))
-        this.#options.members.tell('peer:updated', viewOf(tenant));
+      const isNews = name !== publication.name || !isDeepStrictEqual(notices, publication.notices);
+      if (tenant.shown !== 'not yet' && isNews) this.#options.members.tell('peer:updated', viewOf(tenant));
       await this.#follow(tenant, inlet, tracks);
       return { state: 'accepted', to: inlet.to };
     });

@@ -16,6 +16,7 @@
 // school → gateway: `POST /internal/explain` asks how a request would be decided on, and by which rule.
 // gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
 import { z } from 'zod';
+import { PublisherNotice } from './publisher-notice.ts';
 import { Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
 import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
@@ -122,8 +123,8 @@ export const EncoderState = z.object({
   title: LessonTitle,
   /** What flows or is about to; empty while nothing came yet, which asks for the verdict alone. */
   tracks: z.array(EncoderTrack).max(2),
-  /** What the publisher should change, in a sentence for people; null if all is well. */
-  notice: z.string().max(300).nullable().default(null),
+  /** What is not as it should be now; empty if all is well. */
+  notices: z.array(PublisherNotice).max(8).default([]),
 });
 export type EncoderState = z.infer<typeof EncoderState>;
 

@@ -1,6 +1,7 @@
 // What the gateway says over the WebSocket `/publish/<channel>?key=` to an encoder in a browser, as text.
 // What comes the other way is in shared/media/publish-frames.ts.
 import { z } from 'zod';
+import { PublisherNotice } from './publisher-notice.ts';
 import { ErrorCode, ERRORS, type LecternError } from './errors.ts';
 
 export const PublishReply = z.discriminatedUnion('type', [
@@ -8,8 +9,8 @@ export const PublishReply = z.discriminatedUnion('type', [
   z.object({ type: z.literal('accepted') }),
   /** Somebody needs a key frame, as soon as it can be made. */
   z.object({ type: z.literal('keyframe-wanted') }),
-  /** What should be changed in the encoder, in a sentence for people. */
-  z.object({ type: z.literal('notice'), text: z.string().max(300) }),
+  /** What should be changed in the encoder. */
+  z.object({ type: z.literal('notice'), notice: PublisherNotice }),
   /** It is over; the connection closes with `publishCloseCode` and the code as its reason. */
   z.object({ type: z.literal('refused'), code: ErrorCode, message: z.string().max(1_000) }),
 ]);

@@ -3,6 +3,7 @@
 //   key  = <lesson>.<version>.<sign>
 //   sign = base64url(HMAC-SHA256(secret, `publish\n/live/<channel>\n<lesson>\n<version>`))
 import { z } from 'zod';
+import { PublisherNotice } from './publisher-notice.ts';
 import { LessonId } from './ids.ts';
 
 /** Versions count up with each *New key*; the first is 0. */
@@ -58,6 +59,8 @@ export const EncoderView = z.object({
   name: z.string(),
   /** `idle`: it is connected, and no media come. */
   state: z.enum(['sending', 'idle']),
+  /** What is not as it should be now, such as a picture that has to be converted; empty if all is well. */
+  notices: z.array(PublisherNotice).max(8).default([]),
 });
 export type EncoderView = z.infer<typeof EncoderView>;
 

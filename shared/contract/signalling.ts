@@ -2,6 +2,7 @@
 // acknowledged with `Ack`; facts are past tense and are not. mediasoup's own structures pass through
 // as bounded JSON: mediasoup and mediasoup-client validate them, their shape is not ours.
 import { z } from 'zod';
+import { PublisherNotice } from './publisher-notice.ts';
 import { Permission, Role } from '../domain/permissions.ts';
 import { Source, TabSource } from '../domain/sources.ts';
 import { DiskTrouble, type ErrorCode } from './errors.ts';
@@ -34,8 +35,8 @@ export const PeerView = z.object({
   /** `away`: its socket is lost and the resume window runs. */
   state: z.enum(['present', 'away']),
   joinedAtMs: z.number(),
-  /** What a program outside should change in what it sends, in a sentence for people. */
-  notice: z.string().max(300).optional(),
+  /** What is not as it should be in what a program outside sends. */
+  notices: z.array(PublisherNotice).max(8).optional(),
 });
 export type PeerView = z.infer<typeof PeerView>;
 

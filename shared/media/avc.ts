@@ -1,88 +1,50 @@
-// H.264: NAL units, their two framings, and what the sequence parameter set says of the picture.
-// ITU-T H.264 (syntax) and ISO/IEC 14496-15 (the framing and the record that FLV and MP4 carry).
+// H.264: what its parameter sets and slices say, and the record that FLV and MP4 carry (ITU-T H.264,
+// ISO/IEC 14496-15).
 import { BitReader, ByteReader, ByteWriter, MalformedError } from './bytes.ts';
-import type { AvcConfig } from './frame.ts';
+import type { AvcConfig, PixelAspect } from './frame.ts';
+import { NAL, nalType, unescapeNal } from './nal.ts';
 
-/** NAL unit types (ITU-T H.264 table 7-1), and those that RTP adds (RFC 6184 §5.2). */
-export const NAL = {
-  slice: 1,
-  partitionA: 2,
-  idr: 5,
-  sei: 6,
-  sps: 7,
-  pps: 8,
-  aud: 9,
-  endOfSequence: 10,
-  endOfStream: 11,
-  filler: 12,
-  stapA: 24,
-  fuA: 28,
-} as const;
+export { hasStartCode, NAL, nalType, readAvcc, splitAnnexB, unescapeNal, writeAvcc } from './nal.ts';
 
 /** Profiles whose SPS carries chroma format, bit depth and scaling lists (§7.3.2.1.1). */
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 /** Profiles for which the decoder configuration record ends with those fields (14496-15 §5.3.3.1.2). */
 const RECORD_EXTENDED = new Set([100, 110, 122, 144]);
-/** aspect_ratio_idc of a ratio that is written out. */
+/** Table E-1: aspect_ratio_idc, of which the last is written out. */
+const SAR: readonly PixelAspect[] = [
+  [0, 0],
+  [1, 1],
+  [12, 11],
+  [10, 11],
+  [16, 11],
+  [40, 33],
+  [24, 11],
+  [20, 11],
+  [32, 11],
+  [80, 33],
+  [18, 11],
+  [15, 11],
+  [64, 33],
+  [160, 99],
+  [4, 3],
+  [3, 2],
+  [2, 1],
+];
 const EXTENDED_SAR = 255;
+const SQUARE: PixelAspect = [1, 1];
+/** §7.4.2.1.1 and §7.4.2.2. */
+const MAX_SPS_ID = 31;
+const MAX_PPS_ID = 255;
+/** What an AVCDecoderConfigurationRecord has room for. */
+const MAX_RECORD_SPS = 31;
+const MAX_RECORD_PPS = 255;
 /** Level 6.2 ends at 16384 luma samples per side. */
 const MAX_SIDE = 16_384;
 
-/** The type of a NAL unit; -1 if it is empty. */
-export function nalType(nal: Uint8Array): number {
-  const header = nal[0];
-  return header === undefined ? -1 : header & 0x1f;
-}
-
-/** Splits a byte stream with start codes (Annex B) into NAL units, as views without their codes. */
-export function splitAnnexB(bytes: Uint8Array): Uint8Array[] {
-  const nals: Uint8Array[] = [];
-  let start = -1;
-  const push = (end: number) => {
-    if (start < 0) return;
-    let last = end;
-    while (last > start && bytes[last - 1] === 0) last -= 1;
-    if (last > start) nals.push(bytes.subarray(start, last));
-  };
-  let i = bytes.indexOf(1, 2);
-  while (i >= 0) {
-    if (bytes[i - 1] === 0 && bytes[i - 2] === 0) {
-      push(i - 2);
-      start = i + 1;
-    }
-    i = bytes.indexOf(1, i + 1);
-  }
-  push(bytes.length);
-  return nals;
-}
-
-/**
- * Splits NAL units that each stand behind their length, as views.
- * Throws MalformedError if a length points past the end.
- */
-export function readAvcc(bytes: Uint8Array, lengthBytes: 1 | 2 | 3 | 4 = 4): Uint8Array[] {
-  const reader = new ByteReader(bytes);
-  const nals: Uint8Array[] = [];
-  while (reader.remaining > 0) {
-    let length = 0;
-    for (let i = 0; i < lengthBytes; i += 1) length = length * 256 + reader.u8();
-    const nal = reader.bytes(length);
-    if (length > 0) nals.push(nal);
-  }
-  return nals;
-}
-
-/** Puts each NAL unit behind its length in four bytes. */
-export function writeAvcc(nals: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let size = 0;
-  for (const nal of nals) size += 4 + nal.length;
-  const writer = new ByteWriter(size);
-  for (const nal of nals) writer.u32(nal.length).bytes(nal);
-  return writer.finish();
-}
-
 /** What a sequence parameter set tells of the stream. */
 export interface SpsInfo {
+  /** By which picture parameter sets name it. */
+  readonly id: number;
   readonly profileIdc: number;
   /** The byte after the profile: constraint_set flags. */
   readonly constraints: number;
@@ -106,16 +68,41 @@ export function parseSps(sps: Uint8Array): SpsInfo {
   return readSps(spsBits(sps));
 }
 
-/**
- * How many pictures may be shown in another order than they are coded, as the VUI says (§E.1.1,
- * max_num_reorder_frames): 0 promises that there are no B-frames to wait for. Undefined if it says
- * nothing. Throws MalformedError.
- */
-export function spsReorderFrames(sps: Uint8Array): number | undefined {
-  const bits = spsBits(sps);
-  readSps(bits);
-  if (bits.bit() === 0) return undefined;
-  if (bits.bit() === 1 && bits.bits(8) === EXTENDED_SAR) bits.skip(32);
+/** What the VUI adds (annex E.1). */
+export interface SpsUsability {
+  /** How wide a pixel is to how high. Square if nothing is said. */
+  readonly pixelAspect: PixelAspect;
+  /**
+   * How many pictures may be shown in another order than they are coded (max_num_reorder_frames): 0 promises
+   * that there are no B-frames to wait for. Undefined if nothing is said.
+   */
+  readonly reorderFrames: number | undefined;
+}
+
+/** Reads the VUI of a sequence parameter set. Encoders get it wrong: what cannot be read was not said. */
+export function parseSpsUsability(sps: Uint8Array): SpsUsability {
+  let pixelAspect = SQUARE;
+  let reorderFrames: number | undefined;
+  try {
+    const bits = spsBits(sps);
+    readSps(bits);
+    if (bits.bit() === 1) {
+      if (bits.bit() === 1) pixelAspect = readPixelAspect(bits);
+      reorderFrames = readReorderFrames(bits);
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+  }
+  return { pixelAspect, reorderFrames };
+}
+
+function readPixelAspect(bits: BitReader): PixelAspect {
+  const index = bits.bits(8);
+  const ratio: PixelAspect = index === EXTENDED_SAR ? [bits.bits(16), bits.bits(16)] : (SAR[index] ?? SQUARE);
+  return ratio[0] === 0 || ratio[1] === 0 ? SQUARE : ratio;
+}
+
+function readReorderFrames(bits: BitReader): number | undefined {
   if (bits.bit() === 1) bits.skip(1); // overscan
   if (bits.bit() === 1) {
     bits.skip(4);
@@ -138,12 +125,30 @@ export function spsReorderFrames(sps: Uint8Array): number | undefined {
   return bits.ue();
 }
 
-/** What a slice's header says it is made of (§7.4.3 table 7-6). Throws MalformedError. */
-export function sliceType(nal: Uint8Array): 'P' | 'B' | 'I' {
+/** What the beginning of a slice says. */
+export interface SliceHead {
+  /** What it is made of (§7.4.3 table 7-6). */
+  readonly type: 'P' | 'B' | 'I';
+  /** The picture parameter set that it is decoded by. */
+  readonly pps: number;
+}
+
+/** Reads the beginning of a slice (§7.3.3). Throws MalformedError. */
+export function parseSliceHead(nal: Uint8Array): SliceHead {
   const bits = new BitReader(unescapeNal(nal.subarray(1, 16)));
   bits.ue(); // first_mb_in_slice
   const type = bits.ue() % 5;
-  return type === 1 ? 'B' : type === 0 || type === 3 ? 'P' : 'I';
+  return { type: type === 1 ? 'B' : type === 0 || type === 3 ? 'P' : 'I', pps: bits.ue() };
+}
+
+/** Reads the numbers by which a picture parameter set is named, and names its own SPS (§7.3.2.2). Throws MalformedError. */
+export function parsePpsHead(pps: Uint8Array): { readonly id: number; readonly sps: number } {
+  if (nalType(pps) !== NAL.pps) throw new MalformedError('not a picture parameter set');
+  const bits = new BitReader(unescapeNal(pps.subarray(1, 16)));
+  const head = { id: bits.ue(), sps: bits.ue() };
+  if (head.id > MAX_PPS_ID || head.sps > MAX_SPS_ID)
+    throw new MalformedError('a parameter set of no valid number');
+  return head;
 }
 
 function spsBits(sps: Uint8Array): BitReader {
@@ -157,7 +162,8 @@ function readSps(bits: BitReader): SpsInfo {
   const profileIdc = bits.bits(8);
   const constraints = bits.bits(8);
   const levelIdc = bits.bits(8);
-  bits.ue(); // seq_parameter_set_id
+  const id = bits.ue();
+  if (id > MAX_SPS_ID) throw new MalformedError('a parameter set of no valid number');
   let chromaFormatIdc = 1;
   let separatePlanes = false;
   let bitDepthLuma = 8;
@@ -193,6 +199,7 @@ function readSps(bits: BitReader): SpsInfo {
     throw new MalformedError('picture size out of range');
   }
   return {
+    id,
     profileIdc,
     constraints,
     levelIdc,
@@ -206,74 +213,89 @@ function readSps(bits: BitReader): SpsInfo {
 }
 
 /**
- * Makes the decoder configuration of one SPS and one PPS (NAL units without framing).
- * Both are copied, so they may be views of a packet. Throws MalformedError.
+ * Makes the decoder configuration of these parameter sets (NAL units without framing): the first SPS is the one
+ * by which the picture is described. They are copied, so they may be views of a packet. Throws MalformedError.
  */
-export function avcConfig(sps: Uint8Array, pps: Uint8Array): AvcConfig {
-  const info = parseSps(sps);
-  if (nalType(pps) !== NAL.pps) throw new MalformedError('not a picture parameter set');
-  if (sps.length > 0xffff || pps.length > 0xffff) throw new MalformedError('parameter set too long');
-  const writer = new ByteWriter(32 + sps.length + pps.length);
-  writer.u8(1).bytes(sps.subarray(1, 4)).u8(0xff); // version, profile and level, lengthSizeMinusOne = 3
-  writer.u8(0xe1).u16(sps.length).bytes(sps);
-  writer.u8(1).u16(pps.length).bytes(pps);
+export function avcConfig(
+  sps: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
+  pps: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
+): AvcConfig {
+  const allSps = copiesOf(sps).slice(0, MAX_RECORD_SPS);
+  const allPps = copiesOf(pps).slice(0, MAX_RECORD_PPS);
+  const [first = new Uint8Array(0)] = allSps;
+  const info = parseSps(first);
+  for (const one of allPps) parsePpsHead(one);
+  if ([...allSps, ...allPps].some(({ length }) => length > 0xffff)) {
+    throw new MalformedError('parameter set too long');
+  }
+  const writer = new ByteWriter(1_024);
+  writer.u8(1).bytes(first.subarray(1, 4)).u8(0xff); // version, profile and level, lengthSizeMinusOne = 3
+  writer.u8(0xe0 | allSps.length);
+  for (const one of allSps) writer.u16(one.length).bytes(one);
+  writer.u8(allPps.length);
+  for (const one of allPps) writer.u16(one.length).bytes(one);
   if (RECORD_EXTENDED.has(info.profileIdc)) {
     writer.u8(0xfc | info.chromaFormatIdc);
     writer.u8(0xf8 | (info.bitDepthLuma - 8));
     writer.u8(0xf8 | (info.bitDepthChroma - 8));
     writer.u8(0); // no SPS extensions
   }
-  return describe(info, new Uint8Array(sps), new Uint8Array(pps), new Uint8Array(writer.finish()));
+  return describe(info, first, [...allSps, ...allPps], new Uint8Array(writer.finish()));
 }
 
 /**
- * Reads an AVCDecoderConfigurationRecord (14496-15 §5.3.3.1.2), as FLV and MP4 carry it. Only its first
- * SPS and PPS are looked at; `record` stays whole. Throws MalformedError.
+ * Reads an AVCDecoderConfigurationRecord (14496-15 §5.3.3.1.2), as FLV and MP4 carry it: the picture is
+ * described by its first SPS; `record` stays whole. Throws MalformedError.
  */
 export function parseAvcRecord(record: Uint8Array): { config: AvcConfig; lengthBytes: 1 | 2 | 3 | 4 } {
   const reader = new ByteReader(record);
   if (reader.u8() !== 1) throw new MalformedError('unknown version of the AVC record');
   reader.skip(3);
   const lengthBytes = ((reader.u8() & 3) + 1) as 1 | 2 | 3 | 4;
-  const readSets = (count: number) => Array.from({ length: count }, () => reader.bytes(reader.u16()));
-  const [sps] = readSets(reader.u8() & 0x1f);
-  const [pps] = readSets(reader.u8());
-  if (!sps || !pps) throw new MalformedError('the AVC record lacks a parameter set');
-  if (nalType(pps) !== NAL.pps) throw new MalformedError('not a picture parameter set');
-  return {
-    config: describe(parseSps(sps), new Uint8Array(sps), new Uint8Array(pps), new Uint8Array(record)),
-    lengthBytes,
-  };
+  const readSets = (count: number) =>
+    Array.from({ length: count }, () => new Uint8Array(reader.bytes(reader.u16())));
+  const sps = readSets(reader.u8() & 0x1f);
+  const pps = readSets(reader.u8());
+  const [first] = sps;
+  if (first === undefined || pps.length === 0)
+    throw new MalformedError('the AVC record lacks a parameter set');
+  for (const one of pps) parsePpsHead(one);
+  return { config: describe(parseSps(first), first, [...sps, ...pps], new Uint8Array(record)), lengthBytes };
 }
 
-/** Removes the emulation prevention bytes of a NAL unit (§7.4.1). */
-export function unescapeNal(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(bytes.length);
-  let length = 0;
-  let zeros = 0;
-  for (const byte of bytes) {
-    if (zeros >= 2 && byte === 3) {
-      zeros = 0;
-      continue;
-    }
-    zeros = byte === 0 ? zeros + 1 : 0;
-    out[length] = byte;
-    length += 1;
-  }
-  return out.subarray(0, length);
+function copiesOf(sets: Uint8Array | readonly Uint8Array[]): Uint8Array[] {
+  return (sets instanceof Uint8Array ? [sets] : sets).map((one) => new Uint8Array(one));
 }
 
-function describe(info: SpsInfo, sps: Uint8Array, pps: Uint8Array, record: Uint8Array): AvcConfig {
+function describe(
+  info: SpsInfo,
+  sps: Uint8Array,
+  sets: readonly Uint8Array[],
+  record: Uint8Array,
+): AvcConfig {
   const hex = [info.profileIdc, info.constraints, info.levelIdc].map((n) => n.toString(16).padStart(2, '0'));
   return {
     codec: 'h264',
     codecString: `avc1.${hex.join('')}`,
     width: info.width,
     height: info.height,
+    pixelAspect: parseSpsUsability(sps).pixelAspect,
     sps,
-    pps,
+    sets,
     record,
   };
+}
+
+/** The size at which a picture is to be shown, in square pixels: nothing of it is lost, it is only stretched. */
+export function displaySize(config: Pick<AvcConfig, 'width' | 'height' | 'pixelAspect'>): {
+  width: number;
+  height: number;
+} {
+  const { width, height, pixelAspect } = config;
+  const [across, down] = pixelAspect;
+  return across >= down
+    ? { width: Math.round((width * across) / down), height }
+    : { width, height: Math.round((height * down) / across) };
 }
 
 /** §7.3.2.1.1.1: the lists themselves are of no interest, only where they end. */

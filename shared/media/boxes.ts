@@ -1,7 +1,7 @@
 // ISO base media boxes: writing and finding them, and the sample entries of our codecs, which both the
 // fragments and the downloadable files need. ISO/IEC 14496-12.
 import { ByteReader, ByteWriter, concatBytes, MalformedError } from './bytes.ts';
-import { aacConfig, parseAudioSpecificConfig } from './aac.ts';
+import { readAacConfig } from './aac.ts';
 import { parseAvcRecord } from './avc.ts';
 import type { AudioConfig, AvcConfig } from './frame.ts';
 import { opusConfig, parseDops } from './opus.ts';
@@ -173,8 +173,7 @@ export function parseSampleDescriptions(body: Uint8Array): AvcConfig | AudioConf
     return opusConfig(channels, preSkip);
   }
   const asc = decoderSpecificInfo(findBox(boxes, 'esds'));
-  const { sampleRate, channels } = parseAudioSpecificConfig(asc);
-  return aacConfig(sampleRate, channels, asc);
+  return readAacConfig(asc);
 }
 
 function sampleEntry(config: AvcConfig | AudioConfig): Uint8Array<ArrayBuffer> {
@@ -182,7 +181,10 @@ function sampleEntry(config: AvcConfig | AudioConfig): Uint8Array<ArrayBuffer> {
     // VisualSampleEntry, §12.1.3.2.
     const entry = new ByteWriter(80).zeros(6).u16(1).zeros(16).u16(config.width).u16(config.height);
     entry.u32(0x480000).u32(0x480000).u32(0).u16(1).zeros(32).u16(24).u16(0xffff);
-    return box('avc1', entry.finish(), box('avcC', config.record));
+    const [across, down] = config.pixelAspect;
+    // §12.1.4. Square pixels need no word.
+    const aspect = across === down ? [] : [box('pasp', new ByteWriter(16).u32(across).u32(down).finish())];
+    return box('avc1', entry.finish(), box('avcC', config.record), ...aspect);
   }
   // AudioSampleEntry, §12.2.3.2. A rate above 65,535 Hz does not fit and stands in the description.
   const entry = new ByteWriter(32).zeros(6).u16(1).zeros(8).u16(config.channels).u16(16).u32(0);

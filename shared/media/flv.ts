@@ -1,6 +1,6 @@
 // FLV: the file format, and the bodies of its tags, which are RTMP's audio and video payloads too.
 // Adobe, "Video File Format Specification Version 10.1", annex E; Opus as in "Enhanced RTMP v2".
-import { AAC_FRAME_SAMPLES, aacConfig, parseAudioSpecificConfig } from './aac.ts';
+import { parseAudioSpecificConfig, readAacConfig } from './aac.ts';
 import { encodeAmf0, type AmfValue } from './amf0.ts';
 import { NAL, nalType, parseAvcRecord, readAvcc, writeAvcc } from './avc.ts';
 import { ByteReader, ByteWriter, concatBytes, MalformedError } from './bytes.ts';
@@ -172,9 +172,7 @@ export function parseAudioBody(body: Uint8Array): FlvAudio {
     const packetType = reader.u8();
     if (packetType === CODED) return { type: 'frame', codec: 'aac', data: reader.rest() };
     if (packetType !== SEQUENCE_HEADER) throw new MalformedError('unknown AAC packet type');
-    const asc = reader.rest();
-    const { sampleRate, channels } = parseAudioSpecificConfig(asc);
-    return { type: 'config', config: aacConfig(sampleRate, channels, asc) };
+    return { type: 'config', config: readAacConfig(reader.rest()) };
   }
   if (head >> 4 !== EX_AUDIO || reader.latin1(4) !== OPUS_FOURCC) return { type: 'other' };
   if ((head & 15) === CODED) return { type: 'frame', codec: 'opus', data: reader.rest() };
@@ -222,10 +220,17 @@ export function audioFrameFromBody(
   config: AudioConfig,
   ptsUs: number,
 ): AudioFrame {
-  const durationUs =
-    config.codec === 'aac'
-      ? (AAC_FRAME_SAMPLES * 1_000_000) / config.sampleRate
-      : opusPacketInfo(body.data).durationUs;
+  if (config.codec === 'aac') {
+    const { frameSamples, coreRate } = parseAudioSpecificConfig(config.description);
+    return {
+      kind: 'audio',
+      ptsUs,
+      durationUs: (frameSamples * 1_000_000) / coreRate,
+      data: body.data,
+      config,
+    };
+  }
+  const { durationUs } = opusPacketInfo(body.data);
   return { kind: 'audio', ptsUs, durationUs, data: body.data, config };
 }
 

@@ -14,6 +14,7 @@ import {
   trackHeader,
 } from './boxes.ts';
 import { ByteReader, ByteWriter, MalformedError } from './bytes.ts';
+import { displaySize } from './avc.ts';
 import type { AudioConfig, AvcConfig } from './frame.ts';
 
 export { readBoxes } from './boxes.ts';
@@ -83,7 +84,7 @@ export function initSegment(config: AvcConfig | AudioConfig): Uint8Array<ArrayBu
   );
   const trak = box(
     'trak',
-    trackHeader(TRACK_ID, 0, video),
+    trackHeader(TRACK_ID, 0, video && displaySize(video)),
     mediaBox(video ? 'video' : 'audio', timescale, 0, stbl),
   );
   const trex = new ByteWriter(24).u32(TRACK_ID).u32(1).u32(0).u32(0).u32(0).finish();

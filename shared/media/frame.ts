@@ -1,14 +1,21 @@
 // The one currency of the gateway: every source becomes these, every output is made of them.
 
+/** How wide a pixel is, to how high it is: `[64, 45]` of PAL that is shown as 16:9, `[1, 1]` of most others. */
+export type PixelAspect = readonly [number, number];
+
 /** H.264 decoder configuration (ISO/IEC 14496-15 §5.3.3.1). The same object while nothing changes. */
 export interface AvcConfig {
   readonly codec: 'h264';
   /** RFC 6381 name, e.g. `avc1.42e01f`. */
   readonly codecString: string;
+  /** As coded, in pixels; see `displaySize` in avc.ts for how it is shown. */
   readonly width: number;
   readonly height: number;
+  readonly pixelAspect: PixelAspect;
+  /** The one that all of this is read from. */
   readonly sps: Uint8Array;
-  readonly pps: Uint8Array;
+  /** All parameter sets, sequence before picture: pictures name theirs by its number. */
+  readonly sets: readonly Uint8Array[];
   /** The AVCDecoderConfigurationRecord, as FLV's sequence header and MP4's `avcC` carry it. */
   readonly record: Uint8Array;
 }
@@ -33,7 +40,10 @@ export interface VideoFrame {
   readonly dtsUs: number;
   /** True for an IDR picture. */
   readonly key: boolean;
-  /** NAL units, each behind a 4-byte length; no SPS, PPS or AUD. */
+  /**
+   * NAL units, each behind a 4-byte length; no AUD, and no parameter sets but those that change before a picture
+   * that is no key frame.
+   */
   readonly data: Uint8Array;
   readonly config: AvcConfig;
 }

@@ -100,6 +100,7 @@ const NOWHERE: Publication = {
   },
   audio: () => undefined,
   advise: () => undefined,
+  settle: () => undefined,
   rename: () => undefined,
   end: () => undefined,
 };

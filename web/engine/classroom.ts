@@ -92,7 +92,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
         this.emit('notice', { type: 'blocked', kind, problem }),
       ),
       this.publishing.on('refused', (source, code) => this.emit('notice', { type: 'refused', source, code })),
-      this.outgoing.on('advice', (text) => this.emit('notice', { type: 'advice', text })),
+      this.outgoing.on('advice', (about) => this.emit('notice', { type: 'advice', about })),
       this.outgoing.on('fellBack', (code) => this.emit('notice', { type: 'fell-back', code })),
     );
     this.#listen();

@@ -3,6 +3,7 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { ProducerView } from '#shared/contract/signalling.ts';
 import { TabSource } from '#shared/domain/sources.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import { EncodedPublications, type EncodedOptions } from './encoded/encoded-publications.ts';
 import { Emitter } from './emitter.ts';
 import type { MediaSession } from './media-session.ts';
@@ -23,8 +24,8 @@ export type SendWay =
 export interface OutgoingEvents {
   changed: [];
   refused: [source: TabSource, code: ErrorCode];
-  /** What the person should change, in a sentence. */
-  advice: [text: string];
+  /** What is not as it should be in what is encoded here. */
+  advice: [notice: PublisherNotice];
   /** It went back to WebRTC, because of this. */
   fellBack: [code: ErrorCode];
 }
@@ -151,7 +152,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
     this.#way = { name: 'webcodecs', why };
     this.#offs.push(
       encoded.on('changed', () => this.emit('changed')),
-      encoded.on('notice', (text) => this.emit('advice', text)),
+      encoded.on('notice', (notice) => this.emit('advice', notice)),
       encoded.on('failed', (code) => this.#failed(encoded, code)),
     );
     for (const source of TabSource.options) this.#rtc.set(source, null);

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { CaptureKind, DeviceProblem } from './ports.ts';
 
 export type Phase =
@@ -22,8 +23,8 @@ export type Notice =
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
   /** Students can write no more in this lesson. */
   | { readonly type: 'chat-filled' }
-  /** The server's advice about what is encoded here, in its own words. */
-  | { readonly type: 'advice'; readonly text: string }
+  /** The server's advice about what is encoded here. */
+  | { readonly type: 'advice'; readonly about: PublisherNotice }
   /** Sending over HTTPS ended for this reason; WebRTC is tried again. */
   | { readonly type: 'fell-back'; readonly code: ErrorCode }
   | { readonly type: 'muted'; readonly source: TabSource }

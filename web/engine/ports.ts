@@ -1,6 +1,7 @@
 // What the classroom needs from the browser. `web/platform` implements these, so that the engine
 // itself runs wherever JavaScript runs.
 import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { PaceState } from './encoded/pace.ts';
 
 export type DeviceKind = 'camera' | 'microphone' | 'speaker';
@@ -102,7 +103,7 @@ export interface EncoderEvents {
   /** Once a second. */
   readonly onStats: (stats: EncoderStats) => void;
   /** What to change, in a sentence for people. */
-  readonly onNotice: (text: string) => void;
+  readonly onNotice: (notice: PublisherNotice) => void;
   /** It is over: the server refused it, or this browser cannot encode. */
   readonly onRefused: (code: ErrorCode) => void;
 }

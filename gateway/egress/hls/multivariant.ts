@@ -1,4 +1,5 @@
 // The multivariant playlist: which renditions a broadcast has, and what they measured so far.
+import { displaySize } from '#shared/media/avc.ts';
 import { multivariantPlaylist, type Variant } from '#shared/media/m3u8.ts';
 import { STILL, type Row, type Segment, type Timeline } from '../../store/timeline.ts';
 import { labelOf, type Rendition, type View } from './playlists.ts';
@@ -31,7 +32,7 @@ export function multivariantOf(
       bandwidth: Math.ceil(picture.peak + sound.peak),
       averageBandwidth: Math.ceil(picture.average + sound.average),
       codecs: [...(config === undefined ? [] : [config.codecString]), ...soundCodec],
-      ...(config?.codec === 'h264' ? { resolution: { width: config.width, height: config.height } } : {}),
+      ...(config?.codec === 'h264' ? { resolution: displaySize(config) } : {}),
       ...(picture.framesPerSecond > 0 ? { frameRate: picture.framesPerSecond } : {}),
       audio: AUDIO_GROUP,
     };

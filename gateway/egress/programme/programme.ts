@@ -168,8 +168,7 @@ export class Programme implements ProgrammeSink {
    * they hold back one more where a piece of the stream has a single frame.
    */
   #bridge(frame: VideoFrame): void {
-    const { sps, pps } = frame.config;
-    const data = concatBytes([writeAvcc([sps, pps]), frame.data]);
+    const data = concatBytes([writeAvcc(frame.config.sets), frame.data]);
     for (let step = 1; step <= BRIDGE_STEPS; step += 1) {
       const dtsUs = this.#pictureUs + step * MIN_STEP_US;
       this.#push(frameTag({ ...frame, data, dtsUs, ptsUs: dtsUs }, false));

@@ -1,9 +1,9 @@
 // What keeps a picture from going to browsers as it is, and what a person is told about it.
-import { NAL, nalType, parseSps, sliceType, spsReorderFrames } from '#shared/media/avc.ts';
+import { NAL, nalType, parseSliceHead, parseSps, parseSpsUsability } from '#shared/media/avc.ts';
+import type { ConversionReason } from '#shared/contract/publisher-notice.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 
-/** Why a stream has to be converted. */
-export type Reason = 'b-frames' | 'codec' | 'colours' | 'interlaced' | 'size' | 'rate' | 'keyframes';
+export type Reason = ConversionReason;
 
 /** Full HD, either way up; what is larger is made smaller. */
 const MAX_LONG_SIDE = 1_920;
@@ -15,23 +15,6 @@ export const ABSURD_RATE = 250;
 /** Who comes later sees nothing until the next key frame. */
 export const MAX_KEYFRAME_INTERVAL_MS = 5_000;
 
-const ADVICE: Readonly<Record<Reason, string>> = {
-  'b-frames': 'set B-frames (bframes) to 0',
-  codec: 'choose H.264 as the encoder',
-  colours: 'choose 8-bit NV12 or I420 (4:2:0) as the colour format',
-  interlaced: 'send progressive, not interlaced pictures',
-  size: 'set the output resolution to 1920x1080 or less',
-  rate: 'set the frame rate to 60 or less',
-  keyframes: 'set the keyframe interval to 2 s',
-};
-
-/** The sentence for the publisher; undefined if there is nothing to say. */
-export function advice(reasons: ReadonlySet<Reason>): string | undefined {
-  if (reasons.size === 0) return undefined;
-  const wishes = [...reasons].map((reason) => ADVICE[reason]);
-  return `The server converts this stream, which costs quality and delay. In the encoder: ${wishes.join('; ')}.`;
-}
-
 /** What the configuration tells before the first picture. A damaged SPS tells nothing. */
 export function inspectConfig(config: AvcConfig): Set<Reason> {
   const reasons = new Set<Reason>();
@@ -40,13 +23,20 @@ export function inspectConfig(config: AvcConfig): Set<Reason> {
     if (sps.chromaFormatIdc !== 1 || sps.bitDepthLuma !== 8 || sps.bitDepthChroma !== 8)
       reasons.add('colours');
     if (sps.interlaced) reasons.add('interlaced');
+    // Browsers stretch nothing that comes by WebRTC.
+    if (isStretched(config)) reasons.add('pixels');
     if (Math.max(sps.width, sps.height) > MAX_LONG_SIDE) reasons.add('size');
     if (Math.min(sps.width, sps.height) > MAX_SHORT_SIDE) reasons.add('size');
-    if ((spsReorderFrames(config.sps) ?? 0) > 0) reasons.add('b-frames');
+    if ((parseSpsUsability(config.sps).reorderFrames ?? 0) > 0) reasons.add('b-frames');
   } catch {
     // The decoders will tell.
   }
   return reasons;
+}
+
+/** True if its pixels are not square, by more than rounding. */
+function isStretched({ pixelAspect: [across, down] }: AvcConfig): boolean {
+  return Math.abs(across / down - 1) > 0.01;
 }
 
 /** True if a picture is built on later ones too. */
@@ -55,7 +45,7 @@ export function hasBSlice(nals: readonly Uint8Array[]): boolean {
     const type = nalType(nal);
     if (type !== NAL.slice && type !== NAL.partitionA) return false;
     try {
-      return sliceType(nal) === 'B';
+      return parseSliceHead(nal).type === 'B';
     } catch {
       return false;
     }

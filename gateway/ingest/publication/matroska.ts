@@ -1,5 +1,7 @@
 // Matroska, in which ffmpeg takes what has to be converted: any codec, with the time at which each picture
-// is shown. Only what a stream of one video track needs (RFC 9559).
+// is shown or sound is heard. Only what a stream of one track needs (RFC 9559).
+import { displaySize } from '#shared/media/avc.ts';
+import type { AvcConfig } from '#shared/media/frame.ts';
 import type { Container } from '../transcode.ts';
 
 /** What comes in, as its container describes it. */
@@ -11,6 +13,23 @@ export interface CodedVideo {
   /** 0 if unknown. */
   readonly width: number;
   readonly height: number;
+  /** How large it is shown, where its pixels are not square. */
+  readonly display?: { readonly width: number; readonly height: number };
+}
+
+/** What H.264 is to Matroska. */
+export function describeAvc(config: AvcConfig): CodedVideo {
+  const { record, width, height } = config;
+  return { codecId: 'V_MPEG4/ISO/AVC', record, width, height, display: displaySize(config) };
+}
+
+/** The same of sound. */
+export interface CodedSound {
+  readonly codecId: string;
+  readonly record: Uint8Array;
+  /** Per second; of HE-AAC, of what is coded. */
+  readonly sampleRate: number;
+  readonly channels: number;
 }
 
 const ID = {
@@ -32,6 +51,11 @@ const ID = {
   video: [0xe0],
   pixelWidth: [0xb0],
   pixelHeight: [0xba],
+  displayWidth: [0x54, 0xb0],
+  displayHeight: [0x54, 0xba],
+  audio: [0xe1],
+  samplingFrequency: [0xb5],
+  channels: [0x9f],
   cluster: [0x1f, 0x43, 0xb6, 0x75],
   timestamp: [0xe7],
   simpleBlock: [0xa3],
@@ -40,42 +64,64 @@ const ID = {
 const UNKNOWN_SIZE = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 const NS_PER_MS = 1_000_000;
 const VIDEO_TRACK = 1;
+const AUDIO_TRACK = 2;
 
 /** Each picture is a cluster of its own, so that its time is not bound to its neighbours'. */
 export const matroska: Container<CodedVideo> = {
   format: 'matroska',
   // Frame threads would each hold a picture back.
   options: ['-thread_type', 'slice'],
-  header({ codecId, record, width, height }) {
+  header({ codecId, record, width, height, display }) {
     const size =
       width > 0 && height > 0 ? [number(ID.pixelWidth, width), number(ID.pixelHeight, height)] : [];
-    const track = element(
-      ID.trackEntry,
-      number(ID.trackNumber, 1),
-      number(ID.trackUid, 1),
-      number(ID.trackType, VIDEO_TRACK),
-      number(ID.lacing, 0),
-      element(ID.codecId, Buffer.from(codecId, 'latin1')),
-      ...(record.length > 0 ? [element(ID.codecPrivate, Buffer.from(record))] : []),
-      element(ID.video, ...size),
-    );
-    return Buffer.concat([
-      element(
-        ID.ebml,
-        element(ID.docType, Buffer.from('matroska', 'latin1')),
-        number(ID.docTypeVersion, 4),
-        number(ID.docTypeReadVersion, 2),
-      ),
-      Buffer.from([...ID.segment, ...UNKNOWN_SIZE]),
-      element(ID.info, number(ID.timestampScale, NS_PER_MS)),
-      element(ID.tracks, track),
-    ]);
+    const shown = display && [
+      number(ID.displayWidth, display.width),
+      number(ID.displayHeight, display.height),
+    ];
+    return head(VIDEO_TRACK, codecId, record, element(ID.video, ...size, ...(shown ?? [])));
   },
-  frame({ data, key }, timeMs) {
-    const block = element(ID.simpleBlock, Buffer.from([0x81, 0, 0, key ? 0x80 : 0]), Buffer.from(data));
-    return element(ID.cluster, number(ID.timestamp, Math.max(0, timeMs)), block);
-  },
+  frame: ({ data, key }, timeMs) => cluster(data, key, timeMs),
 };
+
+/** The same for sound; each packet is a cluster of its own. */
+export const soundMatroska = {
+  header({ codecId, record, sampleRate, channels }: CodedSound): Buffer {
+    const rate = Buffer.alloc(8);
+    rate.writeDoubleBE(sampleRate);
+    const audio = element(ID.audio, element(ID.samplingFrequency, rate), number(ID.channels, channels));
+    return head(AUDIO_TRACK, codecId, record, audio);
+  },
+  frame: (data: Uint8Array, timeMs: number): Buffer => cluster(data, true, timeMs),
+};
+
+function head(type: number, codecId: string, record: Uint8Array, details: Buffer): Buffer {
+  const track = element(
+    ID.trackEntry,
+    number(ID.trackNumber, 1),
+    number(ID.trackUid, 1),
+    number(ID.trackType, type),
+    number(ID.lacing, 0),
+    element(ID.codecId, Buffer.from(codecId, 'latin1')),
+    ...(record.length > 0 ? [element(ID.codecPrivate, Buffer.from(record))] : []),
+    details,
+  );
+  return Buffer.concat([
+    element(
+      ID.ebml,
+      element(ID.docType, Buffer.from('matroska', 'latin1')),
+      number(ID.docTypeVersion, 4),
+      number(ID.docTypeReadVersion, 2),
+    ),
+    Buffer.from([...ID.segment, ...UNKNOWN_SIZE]),
+    element(ID.info, number(ID.timestampScale, NS_PER_MS)),
+    element(ID.tracks, track),
+  ]);
+}
+
+function cluster(data: Uint8Array, key: boolean, timeMs: number): Buffer {
+  const block = element(ID.simpleBlock, Buffer.from([0x81, 0, 0, key ? 0x80 : 0]), Buffer.from(data));
+  return element(ID.cluster, number(ID.timestamp, Math.max(0, timeMs)), block);
+}
 
 function element(id: readonly number[], ...content: Buffer[]): Buffer {
   const length = content.reduce((sum, part) => sum + part.length, 0);

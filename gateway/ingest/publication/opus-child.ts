@@ -1,20 +1,19 @@
-// AAC → Opus: one ffmpeg per publication, ADTS in, Ogg out. ADTS carries no time, so each frame's time is
-// kept here and found again by counting samples.
+// AAC → Opus: one ffmpeg per publication, Matroska in, Ogg out. What comes out is longer or shorter than what
+// went in, so each frame's time is kept here and found again by counting samples.
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { plainEnv } from '#server/process-env.ts';
-import { AAC_FRAME_SAMPLES, parseAudioSpecificConfig } from '#shared/media/aac.ts';
+import { parseAudioSpecificConfig, withRateIndex } from '#shared/media/aac.ts';
 import type { AudioConfig } from '#shared/media/frame.ts';
 import { OPUS_SAMPLE_RATE, opusPacketInfo } from '#shared/media/opus.ts';
+import { soundMatroska } from './matroska.ts';
 import { OggOpusReader } from './ogg.ts';
 
 const BITRATE = '128k';
 /** Above this ffmpeg does not keep up: sound is left out rather than late. */
 const MAX_QUEUED_BYTES = 256 * 1024;
 const MAX_MARKS = 4_096;
-const MAX_ADTS_BYTES = 0x1fff;
-const ADTS_HEADER_BYTES = 7;
-const AAC_LC = 2;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -38,26 +37,29 @@ export class OpusChild {
   readonly #options: OpusChildOptions;
   readonly #child: Child;
   readonly #ogg = new OggOpusReader();
-  readonly #header: (bytes: number) => Buffer;
   /** Per AAC frame, and of what they are counted in. */
-  readonly #frameSamples = AAC_FRAME_SAMPLES;
+  readonly #frameSamples: number;
   readonly #coreRate: number;
   #marks: Mark[] = [];
   #samplesIn = 0;
   /** At 48 kHz. */
   #samplesOut = 0;
-  #state: 'open' | 'closed' = 'open';
+  #state: 'open' | 'finishing' | 'closed' = 'open';
 
   constructor(options: OpusChildOptions) {
     this.#options = options;
-    const { index, rate, channels } = coreOf(options.config);
-    this.#coreRate = rate;
-    this.#header = (bytes) => adtsHeader(index, channels, bytes);
+    const { description } = options.config;
+    // ffmpeg knows no other rates than those of the table, and would play others too fast or too slow.
+    const record = withRateIndex(description);
+    const { coreRate, sampleRate, frameSamples, channels } = parseAudioSpecificConfig(description);
+    this.#coreRate = coreRate;
+    this.#frameSamples = frameSamples;
     this.#child = spawn(
       options.ffmpeg,
       [
         ...['-hide_banner', '-v', 'error', '-nostdin'],
-        ...['-probesize', '32', '-analyzeduration', '0', '-f', 'aac', '-i', 'pipe:0'],
+        ...['-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0'],
+        ...(record === description ? [] : ['-af', `asetrate=${sampleRate}`]),
         ...['-ac', '2', '-ar', String(OPUS_SAMPLE_RATE), '-c:a', 'libopus', '-b:a', BITRATE],
         ...['-application', 'audio', '-frame_duration', '20'],
         ...['-f', 'ogg', '-page_duration', '1', '-flush_packets', '1', 'pipe:1'],
@@ -73,17 +75,28 @@ export class OpusChild {
       this.#end(error.code === 'ENOENT' || error.code === 'EACCES');
     });
     this.#child.on('close', () => this.#end(false));
+    const sound = { codecId: 'A_AAC', record, sampleRate: coreRate, channels };
+    this.#child.stdin.write(soundMatroska.header(sound));
   }
 
   /** Takes one raw AAC frame. */
   push(data: Uint8Array, ptsUs: number): void {
-    if (this.#state === 'closed' || data.length + ADTS_HEADER_BYTES > MAX_ADTS_BYTES) return;
+    if (this.#state !== 'open') return;
     if (this.#child.stdin.writableLength > MAX_QUEUED_BYTES) return;
     this.#marks.push({ sample: this.#samplesIn, ptsUs });
     // What ffmpeg cannot decode never comes out: the marks must not grow for it.
     if (this.#marks.length > MAX_MARKS) this.#marks = this.#marks.slice(MAX_MARKS / 2);
+    const timeMs = Math.round((this.#samplesIn * 1_000) / this.#coreRate);
     this.#samplesIn += this.#frameSamples;
-    this.#child.stdin.write(Buffer.concat([this.#header(data.length), data]));
+    this.#child.stdin.write(soundMatroska.frame(data, timeMs));
+  }
+
+  /** Nothing more comes. Resolves when what is in ffmpeg has come out; to be bounded by {@link close}. */
+  async finish(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'finishing';
+    this.#child.stdin.end();
+    await once(this.#child, 'close');
   }
 
   close(): void {
@@ -93,7 +106,7 @@ export class OpusChild {
   }
 
   #end(isMissing: boolean): void {
-    if (this.#state === 'closed') return;
+    if (this.#state !== 'open') return;
     this.#state = 'closed';
     this.#options.onEnd(isMissing);
   }
@@ -121,32 +134,4 @@ export class OpusChild {
     if (mark === undefined) return undefined;
     return mark.ptsUs + ((sample - mark.sample) * 1_000_000) / this.#coreRate;
   }
-}
-
-/**
- * What ADTS can say of a configuration: the AAC-LC that is within HE-AAC too, whose extension decoders
- * find by themselves. An AAC frame is 1,024 samples of that rate.
- */
-function coreOf(config: AudioConfig): { index: number; rate: number; channels: number } {
-  const [first = 0, second = 0] = config.description;
-  const index = ((first & 7) << 1) | (second >> 7);
-  // `parseAudioSpecificConfig` gives the rate that HE-AAC is extended to; this is the one below.
-  const plain = Uint8Array.of((AAC_LC << 3) | (index >> 1), ((index & 1) << 7) | (second & 0x78));
-  const { sampleRate, channels } = parseAudioSpecificConfig(plain);
-  return { index, rate: sampleRate, channels };
-}
-
-/** ISO/IEC 14496-3 §1.A.2.2, AAC-LC without a checksum. */
-function adtsHeader(rateIndex: number, channels: number, dataBytes: number): Buffer {
-  const bytes = dataBytes + ADTS_HEADER_BYTES;
-  const layout = channels === 8 ? 7 : channels;
-  return Buffer.from([
-    0xff,
-    0xf1,
-    ((AAC_LC - 1) << 6) | (rateIndex << 2) | (layout >> 2),
-    ((layout & 3) << 6) | (bytes >> 11),
-    (bytes >> 3) & 0xff,
-    ((bytes & 7) << 5) | 0x1f,
-    0xfc,
-  ]);
 }

@@ -1,14 +1,14 @@
 // The picture of a publication: passed on as it is where browsers can show it, converted where not, and
 // never passed on broken.
 import { LecternError } from '#shared/contract/errors.ts';
-import { avcConfig, NAL, nalType, readAvcc } from '#shared/media/avc.ts';
-import { equalBytes } from '#shared/media/bytes.ts';
+import { sentenceOf, type PublisherNotice } from '#shared/contract/publisher-notice.ts';
+import { NAL, nalType, readAvcc } from '#shared/media/avc.ts';
+import { firstSlice, ParameterSets } from '#shared/media/avc-sets.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import type { CodedPicture } from '../rtp/picture.ts';
 import { Transcoder } from '../transcode.ts';
 import {
   ABSURD_RATE,
-  advice,
   hasBSlice,
   inspectConfig,
   MAX_KEYFRAME_INTERVAL_MS,
@@ -16,13 +16,15 @@ import {
   RateMeter,
   type Reason,
 } from './inspect.ts';
-import { matroska, type CodedVideo } from './matroska.ts';
+import { describeAvc, matroska, type CodedVideo } from './matroska.ts';
 import type { TranscodeSlots } from './slots.ts';
 
 /** Times go through ffmpeg in these units. */
 const MS_PER_S = 1_000;
 /** Without a key frame for this long a publisher is sent away. */
 const NO_KEYFRAME_MS = 20_000;
+/** Parameter sets that change between two pictures. */
+const MAX_CHANGED = 64;
 /** NAL units that are of no use to a receiver, or that stand in the configuration. */
 const LEFT_OUT: ReadonlySet<number> = new Set([
   NAL.sps,
@@ -52,7 +54,7 @@ export interface PictureLineOptions {
   readonly send: (nals: readonly Uint8Array[], ptsUs: number) => boolean;
   readonly onKeyframeWanted: () => void;
   /** What the publisher should change. */
-  readonly onNotice: (text: string) => void;
+  readonly onNotice: (notice: PublisherNotice) => void;
   /** It cannot go on. */
   readonly onFailure: (error: LecternError) => void;
   readonly onLog: (line: string) => void;
@@ -63,8 +65,10 @@ export class PictureLine {
   readonly #rate = new RateMeter();
   readonly #reasons = new Set<Reason>();
   #config: AvcConfig | CodedVideo | undefined;
-  /** Where parameter sets within the stream replaced those of `#config`. */
-  #inBand: AvcConfig | undefined;
+  /** Of what is passed on: those that were announced, and what changed within the stream since. */
+  #sets: { readonly of: AvcConfig; readonly all: ParameterSets } | undefined;
+  /** Parameter sets that changed and were not passed on yet. */
+  #changed: Uint8Array[] = [];
   #conversion: { transcoder: Transcoder<CodedVideo>; release: () => void } | undefined;
   /** What ffmpeg reads is described anew only where the configuration changes. */
   #described: { of: AvcConfig | CodedVideo; as: CodedVideo } | undefined;
@@ -106,11 +110,20 @@ export class PictureLine {
     }
   }
 
+  /** Nothing more comes. Resolves when all that came is sent. */
+  async finish(): Promise<void> {
+    await this.#conversion?.transcoder.finish();
+  }
+
   close(): void {
     this.#state = 'closed';
     this.#conversion?.transcoder.close();
     this.#conversion?.release();
     this.#conversion = undefined;
+  }
+
+  get #notice(): PublisherNotice {
+    return { code: 'converted', reasons: [...this.#reasons] };
   }
 
   #isClosed(): boolean {
@@ -129,7 +142,6 @@ export class PictureLine {
 
   #configure(config: AvcConfig | CodedVideo): void {
     this.#config = config;
-    this.#inBand = undefined;
     this.#needsKey = true;
     const reasons = 'codec' in config ? inspectConfig(config) : new Set<Reason>(['codec']);
     for (const reason of reasons) this.#require(reason);
@@ -139,8 +151,7 @@ export class PictureLine {
   #require(reason: Reason): void {
     if (this.#reasons.has(reason) || this.#isClosed()) return;
     this.#reasons.add(reason);
-    const text = advice(this.#reasons);
-    if (text !== undefined) this.#options.onNotice(text);
+    this.#options.onNotice(this.#notice);
     if (SOFT.has(reason)) this.#isPending = true;
     else this.#convert();
   }
@@ -152,13 +163,15 @@ export class PictureLine {
     this.#conversion = undefined;
     if (release === undefined) {
       const why = 'This stream has to be converted, and the server converts as many as it can already.';
-      this.#fail(new LecternError('service-unavailable', `${why} ${advice(this.#reasons) ?? ''}`));
+      this.#fail(new LecternError('service-unavailable', `${why} ${sentenceOf(this.#notice)}`));
       return;
     }
     const size = 'w=min(1920\\,iw):h=min(1920\\,ih):force_original_aspect_ratio=decrease';
     const filters = [
       ...(this.#reasons.has('interlaced') ? ['yadif=deint=interlaced'] : []),
       ...(this.#reasons.has('rate') ? ['fps=30'] : []),
+      // Square pixels, whatever they were: browsers stretch nothing that comes by WebRTC.
+      'scale=w=round(max(iw\\,iw*sar)):h=round(max(ih\\,ih/sar)),setsar=1',
       `scale=${size}:force_divisible_by=2`,
       'format=yuv420p',
     ];
@@ -185,10 +198,7 @@ export class PictureLine {
   #toConvert(picture: PictureIn, key: boolean): CodedPicture<CodedVideo> {
     if (this.#described?.of !== picture.config) {
       const { config } = picture;
-      const as: CodedVideo =
-        'codec' in config
-          ? { codecId: 'V_MPEG4/ISO/AVC', record: config.record, width: config.width, height: config.height }
-          : config;
+      const as: CodedVideo = 'codec' in config ? describeAvc(config) : config;
       this.#described = { of: config, as };
     }
     return {
@@ -205,27 +215,42 @@ export class PictureLine {
   }
 
   #pass(nals: readonly Uint8Array[], config: AvcConfig, key: boolean, ptsUs: number): void {
-    const current = this.#parameters(nals, config);
+    const sets = this.#parameters(nals, config);
     if (this.#needsKey && !key) return;
+    const slice = firstSlice(nals);
+    if (slice === undefined) return;
+    const current = key ? sets.configFor(slice) : undefined;
+    // Without the parameter sets that it names nothing can be made of it.
+    if (key && current === undefined) {
+      this.#needsKey = true;
+      return;
+    }
     const kept = nals.filter((nal) => !LEFT_OUT.has(nalType(nal)));
-    if (!kept.some((nal) => nalType(nal) >= NAL.slice && nalType(nal) <= NAL.idr)) return;
     // Without B-frames each picture is shown after the one before it; what says otherwise is rounding.
     const atUs = Math.max(ptsUs, this.#lastPtsUs + 1_000);
     this.#lastPtsUs = atUs;
-    const isSent = this.#options.send(key ? [current.sps, current.pps, ...kept] : kept, atUs);
+    const before = current?.sets ?? this.#changed;
+    this.#changed = [];
+    const isSent = this.#options.send([...before, ...kept], atUs);
     this.#needsKey = !isSent;
     if (!isSent) this.#options.onKeyframeWanted();
   }
 
   /** Encoders may change their parameter sets within the stream and say nothing beside it. */
-  #parameters(nals: readonly Uint8Array[], config: AvcConfig): AvcConfig {
-    const current = this.#inBand ?? config;
-    const sps = nals.find((nal) => nalType(nal) === NAL.sps);
-    const pps = nals.find((nal) => nalType(nal) === NAL.pps);
-    if (sps === undefined || pps === undefined) return current;
-    if (equalBytes(sps, current.sps) && equalBytes(pps, current.pps)) return current;
-    this.#inBand = avcConfig(sps, pps);
-    return this.#inBand;
+  #parameters(nals: readonly Uint8Array[], config: AvcConfig): ParameterSets {
+    if (this.#sets?.of !== config) {
+      this.#sets = { of: config, all: new ParameterSets(config) };
+      this.#changed = [];
+    }
+    const { all } = this.#sets;
+    for (const nal of nals) {
+      const type = nalType(nal);
+      if (type !== NAL.sps && type !== NAL.pps) continue;
+      if (!all.add(nal)) continue;
+      if (this.#changed.length >= MAX_CHANGED) this.#changed = [];
+      this.#changed.push(new Uint8Array(nal));
+    }
+    return all;
   }
 
   #watchRate(dtsUs: number): void {

@@ -1,6 +1,12 @@
 // One publisher's connection, from its first picture to its last.
 import type { LecternError } from '#shared/contract/errors.ts';
+import {
+  sentenceOf,
+  type PublisherNotice,
+  type PublisherNoticeCode,
+} from '#shared/contract/publisher-notice.ts';
 import type { Log } from '#server/log.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Publication,
   PublicationAsk,
@@ -16,6 +22,8 @@ import type { TranscodeSlots } from './slots.ts';
 import { SoundLine } from './sound.ts';
 
 const KEYFRAME_EVERY_MS = 500;
+/** How long what was sent last may take to be converted. */
+const DRAIN_MS = 1_500;
 
 export interface SessionOptions {
   readonly ask: PublicationAsk;
@@ -33,8 +41,10 @@ export class Session implements Publication {
   readonly #clock: PublisherClock;
   readonly #picture: PictureLine;
   readonly #sound: SoundLine;
+  readonly #notices = new Map<PublisherNoticeCode, PublisherNotice>();
   #keyframeAtMs = -Infinity;
-  #state: 'open' | 'over' = 'open';
+  #state: 'open' | 'ending' | 'over' = 'open';
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     const { ask, slot, ffmpeg, log } = options;
@@ -42,7 +52,8 @@ export class Session implements Publication {
     this.#options = options;
     const floorUs = slot.reachedUs;
     this.#clock = new PublisherClock(floorUs);
-    const onNotice = (text: string) => this.advise(text);
+    const onNotice = (notice: PublisherNotice) => this.advise(notice);
+    const onSettled = (...codes: readonly PublisherNoticeCode[]) => this.settle(...codes);
     const onLog = (line: string) => log.warn({ line }, 'ffmpeg says');
     this.#picture = new PictureLine({
       ffmpeg,
@@ -58,6 +69,7 @@ export class Session implements Publication {
       floorUs,
       send: (packet, ptsUs, durationUs) => slot.audio(this, packet, ptsUs, durationUs),
       onNotice,
+      onSettled,
       onLog,
     });
   }
@@ -70,23 +82,36 @@ export class Session implements Publication {
     return this.#clock.aheadUs(this.#options.slot.nowUs) / 1_000;
   }
 
+  /** The publisher is gone, and the last of what it sent is on its way. */
+  get isEnding(): boolean {
+    return this.#state === 'ending';
+  }
+
   video(frame: PublishedVideo): void {
-    if (this.#state === 'over') return;
+    if (this.#state !== 'open') return;
     const dtsUs = this.#map('video', frame.dtsUs, frame.data.length);
     this.#picture.push({ ...frame, dtsUs, ptsUs: dtsUs + frame.ptsUs - frame.dtsUs });
   }
 
   audio(frame: PublishedAudio): void {
-    if (this.#state === 'over') return;
+    if (this.#state !== 'open') return;
     const ptsUs = this.#map('audio', frame.ptsUs, frame.data.length);
     this.#sound.push(frame.config, frame.data, ptsUs);
   }
 
-  advise(text: string): void {
-    if (this.#state === 'over') return;
-    this.#options.log.info({ notice: text }, 'publisher advised');
-    this.#options.slot.notice(this, text);
-    this.#options.events.notice(text);
+  advise(notice: PublisherNotice): void {
+    if (this.#state !== 'open' || isDeepStrictEqual(this.#notices.get(notice.code), notice)) return;
+    this.#notices.set(notice.code, notice);
+    this.#options.log.info({ notice: sentenceOf(notice) }, 'publisher advised');
+    this.#options.slot.notices(this, [...this.#notices.values()]);
+    this.#options.events.notice(notice);
+  }
+
+  settle(...codes: readonly PublisherNoticeCode[]): void {
+    const settled = codes.filter((code) => this.#notices.delete(code));
+    if (settled.length === 0 || this.#state === 'over') return;
+    this.#options.log.info({ settled }, 'publisher advised no longer');
+    this.#options.slot.notices(this, [...this.#notices.values()]);
   }
 
   rename(name: string): void {
@@ -94,8 +119,19 @@ export class Session implements Publication {
   }
 
   end(how: 'finished' | 'lost'): void {
-    if (!this.#close()) return;
-    this.#options.slot.leave(this, how);
+    if (this.#state !== 'open') return;
+    const leave = () => {
+      if (this.#close()) this.#options.slot.leave(this, how);
+    };
+    // Who vanished comes back soon, and nothing of the time before may come behind that.
+    if (how === 'lost') {
+      leave();
+      return;
+    }
+    this.#state = 'ending';
+    this.#timer = setTimeout(leave, DRAIN_MS);
+    // What a converter holds is the last that was taught.
+    void Promise.allSettled([this.#picture.finish(), this.#sound.finish()]).then(leave);
   }
 
   /** Somebody needs a key frame. Publishers are asked no more often than they could make one. */
@@ -108,7 +144,8 @@ export class Session implements Publication {
 
   /** Sends the publisher away. */
   refuse(error: LecternError): void {
-    if (this.deny(error)) this.#options.events.refused(error);
+    const isTold = this.#state === 'open';
+    if (this.deny(error) && isTold) this.#options.events.refused(error);
   }
 
   /** Ends it without a word to the publisher, who hears of it otherwise. Returns false if it was over. */
@@ -135,6 +172,7 @@ export class Session implements Publication {
   #close(): boolean {
     if (this.#state === 'over') return false;
     this.#state = 'over';
+    clearTimeout(this.#timer);
     this.#picture.close();
     this.#sound.close();
     return true;

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { ENCODER_INTERVAL_MS, ENCODER_LOST_MS, type EncoderState } from '#shared/contract/internal.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { Log } from '#server/log.ts';
 import type { PublicationAsk, Rooms } from '../publication.ts';
 import { Uplink } from '../uplink/uplink.ts';
@@ -49,7 +50,7 @@ export class Slot {
   /** The SFU knows of `#publication`. */
   #isStated = false;
   #name: string;
-  #notice: string | null = null;
+  #notices: readonly PublisherNotice[] = [];
   readonly #kinds = new Set<Kind>();
   /** Of which the SFU has tracks. */
   readonly #accepted = new Set<Kind>();
@@ -93,7 +94,7 @@ export class Slot {
 
   /** True if a publisher is there that brought media, or came, within `withinMs`. */
   isTaken(withinMs: number): boolean {
-    if (this.#session === undefined) return false;
+    if (this.#session === undefined || this.#session.isEnding) return false;
     return performance.now() - Math.max(this.#heardAtMs, this.#enteredAtMs) < withinMs;
   }
 
@@ -103,7 +104,7 @@ export class Slot {
     this.#session = session;
     this.#enteredAtMs = performance.now();
     this.#name = session.ask.name;
-    this.#notice = null;
+    this.#notices = [];
     before?.refuse(new LecternError('session-replaced', 'Another connection with the same key took over.'));
     clearTimeout(this.#timer);
     this.#uplink ??= await this.#openUplink();
@@ -145,9 +146,9 @@ export class Slot {
     this.#stateSoon();
   }
 
-  notice(session: Session, text: string): void {
+  notices(session: Session, notices: readonly PublisherNotice[]): void {
     if (session !== this.#session) return;
-    this.#notice = text;
+    this.#notices = notices;
     this.#stateSoon();
   }
 
@@ -299,7 +300,7 @@ export class Slot {
       channel: ask.channel,
       title: ask.title,
       tracks: kinds.map((kind) => uplink.track(kind)),
-      notice: this.#notice,
+      notices: [...this.#notices],
     };
     // From here on it may be known there, whatever the answer.
     this.#isStated = true;

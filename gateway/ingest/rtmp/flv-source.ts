@@ -1,35 +1,52 @@
 // FLV tags, as RTMP, files and relays bring them, into a publication.
-import { decodeAmf0, isAmfObject } from '#shared/media/amf0.ts';
-import { readAvcc, writeAvcc } from '#shared/media/avc.ts';
+import type { PublisherNotice, PublisherNoticeCode } from '#shared/contract/publisher-notice.ts';
+import { decodeAmf0Leading, isAmfObject } from '#shared/media/amf0.ts';
+import { hasStartCode, NAL, nalType, readAvcc, splitAnnexB, writeAvcc } from '#shared/media/avc.ts';
+import { firstSlice, ParameterSets } from '#shared/media/avc-sets.ts';
 import { equalBytes, MalformedError } from '#shared/media/bytes.ts';
 import { Unwrapper } from '#shared/media/clock.ts';
 import type { FlvTagType } from '#shared/media/flv.ts';
 import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 import type { Publication } from '../publication.ts';
 import type { CodedVideo } from '../publication/matroska.ts';
-import { readAudioTag, readVideoTag } from './tags.ts';
+import { readAudioTag, readVideoTag, type VideoTag } from './tags.ts';
 
 /** Metadata is a few hundred bytes. */
 const MAX_SCRIPT_BYTES = 64 * 1024;
 /** So many tags in a row that make no sense are no accident. */
 const MAX_MALFORMED = 50;
+/** Media that came without its configuration for this long, in ms, will not get one. */
+const UNDESCRIBED_MS = 2_000;
+/** A codec that cannot be read is not said to be there after one stray tag. */
+const LASTING_MS = 500;
+
+const ABOUT_PICTURE: readonly PublisherNoticeCode[] = ['picture-codec', 'picture-undescribed'];
+const ABOUT_SOUND: readonly PublisherNoticeCode[] = ['sound-codec', 'sound-undescribed'];
 
 export interface FlvSourceOptions {
-  readonly publication: Publication;
+  readonly publication: Pick<Publication, 'video' | 'audio' | 'advise' | 'settle' | 'rename'>;
   /** A tag was left out, because it is none. */
   readonly onMalformed?: (error: MalformedError) => void;
+  readonly nowMs?: () => number;
 }
 
 export class FlvSource {
   readonly #options: FlvSourceOptions;
+  readonly #nowMs: () => number;
   readonly #clock = new Unwrapper(32);
   #video: { config: AvcConfig | CodedVideo; record: Uint8Array; lengthBytes: 1 | 2 | 3 | 4 } | undefined;
+  /** What the pictures themselves say, as long as nothing was said before them. */
+  #inBand = new ParameterSets();
   #audio: AudioConfig | undefined;
   #malformed = 0;
-  readonly #advised = new Set<string>();
+  readonly #pictures: Watch;
+  readonly #sounds: Watch;
 
   constructor(options: FlvSourceOptions) {
     this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#pictures = new Watch(options.publication, ABOUT_PICTURE);
+    this.#sounds = new Watch(options.publication, ABOUT_SOUND);
   }
 
   /**
@@ -58,15 +75,41 @@ export class FlvSource {
       if (this.#video !== undefined && equalBytes(this.#video.record, tag.record)) return;
       this.#video = { config: tag.config, record: new Uint8Array(tag.record), lengthBytes: tag.lengthBytes };
     } else if (tag.type === 'frame') {
-      if (this.#video === undefined || tag.data.length === 0) return;
-      const { config, lengthBytes } = this.#video;
-      const dtsUs = this.#clock.unwrap(timestampMs) * 1_000;
-      const data = lengthBytes === 4 ? tag.data : writeAvcc(readAvcc(tag.data, lengthBytes));
-      const ptsUs = dtsUs + tag.compositionMs * 1_000;
-      this.#options.publication.video({ ptsUs, dtsUs, key: tag.key, data, config });
+      this.#picture(timestampMs, tag);
     } else if (tag.type === 'unknown') {
-      this.#advise(`There is no picture (${tag.codec}): choose H.264 in the encoder.`);
+      this.#pictures.lacks({ code: 'picture-codec', codec: tag.codec }, this.#nowMs(), LASTING_MS);
     }
+  }
+
+  #picture(timestampMs: number, tag: Extract<VideoTag, { type: 'frame' }>): void {
+    if (tag.data.length === 0) return;
+    const isByCode = tag.codec === 'h264' && hasStartCode(tag.data, this.#video?.lengthBytes ?? 4);
+    const apart = () =>
+      isByCode ? splitAnnexB(tag.data) : readAvcc(tag.data, this.#video?.lengthBytes ?? 4);
+    if (this.#video === undefined && tag.codec === 'h264') this.#describe(apart());
+    const video = this.#video;
+    if (video === undefined || (tag.codec === 'h264') !== 'codec' in video.config) {
+      this.#pictures.lacks({ code: 'picture-undescribed' }, this.#nowMs(), UNDESCRIBED_MS);
+      return;
+    }
+    this.#pictures.has();
+    const dtsUs = this.#clock.unwrap(timestampMs) * 1_000;
+    const data = isByCode || video.lengthBytes !== 4 ? writeAvcc(apart()) : tag.data;
+    const ptsUs = dtsUs + tag.compositionMs * 1_000;
+    this.#options.publication.video({ ptsUs, dtsUs, key: tag.key, data, config: video.config });
+  }
+
+  /** Some say nothing before the first picture: their parameter sets stand in front of it. */
+  #describe(nals: readonly Uint8Array[]): void {
+    for (const nal of nals) {
+      const type = nalType(nal);
+      if (type === NAL.sps || type === NAL.pps) this.#inBand.add(nal);
+    }
+    const slice = firstSlice(nals);
+    const config = slice === undefined ? undefined : this.#inBand.configFor(slice);
+    if (config === undefined) return;
+    this.#video = { config, record: config.record, lengthBytes: 4 };
+    this.#inBand = new ParameterSets();
   }
 
   #audioTag(timestampMs: number, body: Uint8Array): void {
@@ -77,26 +120,53 @@ export class FlvSource {
         equalBytes(this.#audio.description, tag.config.description);
       if (!isSame) this.#audio = tag.config;
     } else if (tag.type === 'frame') {
-      if (this.#audio?.codec !== tag.codec) return;
+      if (this.#audio?.codec !== tag.codec) {
+        this.#sounds.lacks({ code: 'sound-undescribed' }, this.#nowMs(), UNDESCRIBED_MS);
+        return;
+      }
+      this.#sounds.has();
       const ptsUs = this.#clock.unwrap(timestampMs) * 1_000;
       this.#options.publication.audio({ ptsUs, data: tag.data, config: this.#audio });
     } else if (tag.type === 'unknown') {
-      this.#advise(`There is no sound (${tag.codec}): choose AAC in the encoder.`);
+      this.#sounds.lacks({ code: 'sound-codec', codec: tag.codec }, this.#nowMs(), LASTING_MS);
     }
   }
 
   /** The metadata tells which program it is; nothing else in it is believed. */
   #script(body: Uint8Array): void {
     if (body.length > MAX_SCRIPT_BYTES) return;
-    const metadata = decodeAmf0(body).find(isAmfObject);
+    const metadata = decodeAmf0Leading(body).find(isAmfObject);
     const encoder = metadata?.encoder;
     if (typeof encoder === 'string' && /\bobs\b|libobs/i.test(encoder))
       this.#options.publication.rename('OBS');
   }
+}
 
-  #advise(text: string): void {
-    if (this.#advised.has(text)) return;
-    this.#advised.add(text);
-    this.#options.publication.advise(text);
+/** Says that a kind of media cannot be read once that has lasted, and takes it back when it can. */
+class Watch {
+  readonly #publication: Pick<Publication, 'advise' | 'settle'>;
+  readonly #codes: readonly PublisherNoticeCode[];
+  /** Since when nothing of it could be read; undefined while all can. */
+  #sinceMs: number | undefined;
+  #isSaid = false;
+
+  constructor(publication: Pick<Publication, 'advise' | 'settle'>, codes: readonly PublisherNoticeCode[]) {
+    this.#publication = publication;
+    this.#codes = codes;
+  }
+
+  lacks(notice: PublisherNotice, nowMs: number, afterMs: number): void {
+    this.#sinceMs ??= nowMs;
+    if (nowMs - this.#sinceMs < afterMs) return;
+    this.#publication.settle(...this.#codes.filter((code) => code !== notice.code));
+    this.#publication.advise(notice);
+    this.#isSaid = true;
+  }
+
+  has(): void {
+    this.#sinceMs = undefined;
+    if (!this.#isSaid) return;
+    this.#isSaid = false;
+    this.#publication.settle(...this.#codes);
   }
 }

@@ -1,6 +1,7 @@
 // RTMP publishers: how a connection becomes a publication.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { FlvTagType } from '#shared/media/flv.ts';
+import { sentenceOf } from '#shared/contract/publisher-notice.ts';
 import { parsePublishKey } from '#shared/contract/publish.ts';
 import type { Publication, PublicationAsk, PublicationEvents } from '../publication.ts';
 import { FlvSource } from './flv-source.ts';
@@ -53,7 +54,7 @@ export function createRtmpPublishing(options: RtmpPublishingOptions): RtmpPublis
       // RTMP has no way to ask for one.
       keyframeWanted: () => undefined,
       refused: (error) => link.refuse(error),
-      notice: (text) => link.notice(text),
+      notice: (notice) => link.notice(sentenceOf(notice)),
     });
     return new Publisher(publication, link, options.onMalformed);
   };

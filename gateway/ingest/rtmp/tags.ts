@@ -1,10 +1,12 @@
 // What RTMP and FLV carry as video and audio: the first form (Adobe, "Video File Format Specification",
-// annex E.4) and the enhanced one with four-character codecs ("Enhanced RTMP v2", E-RTMP 2024).
-import { aacConfig, parseAudioSpecificConfig } from '#shared/media/aac.ts';
+// annex E.4) and the enhanced one with four-character codecs ("Enhanced RTMP v2", E-RTMP 2024). Of several
+// tracks the first one, number 0, is read.
+import { readAacConfig } from '#shared/media/aac.ts';
 import { parseAvcRecord } from '#shared/media/avc.ts';
 import { ByteReader, MalformedError } from '#shared/media/bytes.ts';
 import { parseAudioBody, parseVideoBody, type FlvAudio } from '#shared/media/flv.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
+import { parseOpusHead } from '#shared/media/opus.ts';
 import type { CodedVideo } from '../publication/matroska.ts';
 
 /** What a video tag holds. */
@@ -17,12 +19,14 @@ export type VideoTag =
     }
   | {
       readonly type: 'frame';
+      /** H.264 describes itself within the stream, too. */
+      readonly codec: 'h264' | 'other';
       readonly key: boolean;
       /** Presentation minus decoding time, in ms. */
       readonly compositionMs: number;
       readonly data: Uint8Array;
     }
-  /** Nothing to show: commands, ends, metadata. */
+  /** Nothing to show: commands, ends, metadata, tracks beside the first. */
   | { readonly type: 'nothing' }
   /** Another codec; its name for people. */
   | { readonly type: 'unknown'; readonly codec: string };
@@ -34,13 +38,28 @@ const COMMAND = 5;
 const KEY = 1;
 const HEVC_AS_SOME_SEND_IT = 12;
 const ENHANCED = 0x80;
-/** VideoPacketType of enhanced RTMP. */
+const ENHANCED_SOUND = 9;
+/** Packet types of enhanced RTMP, of which a few differ between pictures and sound. */
 const PACKET = { start: 0, coded: 1, end: 2, codedNow: 3, multitrack: 6, extended: 7 } as const;
+const SOUND_PACKET = { start: 0, coded: 1, multitrack: 5, extended: 7 } as const;
+/** AvMultitrackType: how the tracks of one tag stand in it. */
+const TRACKS = { one: 0, many: 1, manyCodecs: 2 } as const;
+const FIRST_TRACK = 0;
 /** In the four-character codec's own words, those that ffmpeg can read. */
 const CODEC_ID: ReadonlyMap<string, string> = new Map([
   ['hvc1', 'V_MPEGH/ISO/HEVC'],
   ['av01', 'V_AV1'],
   ['vp09', 'V_VP9'],
+  ['vp08', 'V_VP8'],
+]);
+/** Those that Matroska needs no configuration of. */
+const SELF_DESCRIBED: ReadonlySet<string> = new Set(['V_VP9', 'V_VP8']);
+const VIDEO_CODECS: ReadonlyMap<number, string> = new Map([
+  [2, 'Sorenson H.263'],
+  [3, 'Screen video'],
+  [4, 'VP6'],
+  [5, 'VP6 with alpha'],
+  [6, 'Screen video 2'],
 ]);
 const SOUND_FORMATS: readonly string[] = [
   'PCM',
@@ -56,25 +75,38 @@ const SOUND_FORMATS: readonly string[] = [
   'AAC',
   'Speex',
 ];
+/** Names of sound in four characters that are not what people call it. */
+const SOUND_NAMES: ReadonlyMap<string, string> = new Map([
+  ['ac-3', 'AC-3'],
+  ['ec-3', 'E-AC-3'],
+  ['.mp3', 'MP3'],
+  ['fLaC', 'FLAC'],
+]);
 
 /** Reads a video tag's body, as views of it. Throws MalformedError. */
 export function readVideoTag(body: Uint8Array): VideoTag {
   const reader = new ByteReader(body);
   const head = reader.u8();
   const frameType = (head >> 4) & 7;
+  const key = frameType === KEY;
+  if ((head & ENHANCED) !== 0) {
+    const packet = openPacket(reader, head & 0x0f, PACKET);
+    // A command has no codec, unless it is said to be of a track.
+    return packet === undefined || frameType === COMMAND ? NOTHING : readEnhanced(packet, key);
+  }
   if (frameType === COMMAND) return NOTHING;
-  if ((head & ENHANCED) !== 0) return readEnhanced(reader, head & 0x0f, frameType === KEY);
   const codec = head & 0x0f;
   if (codec === HEVC_AS_SOME_SEND_IT) {
     const packet = reader.u8();
     const compositionMs = signed24(reader.u24());
     if (packet === PACKET.start) return otherConfig('V_MPEGH/ISO/HEVC', reader.rest());
-    return packet === PACKET.coded ? frame(frameType === KEY, compositionMs, reader.rest()) : NOTHING;
+    return packet === PACKET.coded ? frame('other', key, compositionMs, reader.rest()) : NOTHING;
   }
   const legacy = parseVideoBody(body);
   if (legacy.type === 'config') return avc(body.subarray(5));
-  if (legacy.type === 'frame') return frame(legacy.key, legacy.compositionMs, legacy.data);
-  return legacy.type === 'end' ? NOTHING : { type: 'unknown', codec: `video codec ${codec}` };
+  if (legacy.type === 'frame') return frame('h264', legacy.key, legacy.compositionMs, legacy.data);
+  if (legacy.type === 'end') return NOTHING;
+  return { type: 'unknown', codec: VIDEO_CODECS.get(codec) ?? `video codec ${codec}` };
 }
 
 /** What an audio tag holds. */
@@ -85,46 +117,71 @@ export type AudioTag =
 export function readAudioTag(body: Uint8Array): AudioTag {
   const reader = new ByteReader(body);
   const head = reader.u8();
-  if (head >> 4 === 9 && body.length >= 5) {
-    const fourCc = reader.latin1(4);
-    if (fourCc === 'mp4a') return enhancedAac(head & 0x0f, reader);
-    if (fourCc !== 'Opus') return { type: 'unknown', codec: printable(fourCc) };
+  if (head >> 4 !== ENHANCED_SOUND) {
+    const tag = parseAudioBody(body);
+    return tag.type === 'other' ? { type: 'unknown', codec: SOUND_FORMATS[head >> 4] ?? 'unknown' } : tag;
   }
-  const tag = parseAudioBody(body);
-  if (tag.type !== 'other') return tag;
-  const isEnhanced = head >> 4 === 9;
-  return isEnhanced ? NOTHING : { type: 'unknown', codec: SOUND_FORMATS[head >> 4] ?? 'unknown' };
+  const packet = openPacket(reader, head & 0x0f, SOUND_PACKET);
+  if (packet === undefined) return NOTHING;
+  const { fourCc, type, data } = packet;
+  if (fourCc !== 'mp4a' && fourCc !== 'Opus') {
+    return { type: 'unknown', codec: SOUND_NAMES.get(fourCc) ?? printable(fourCc) };
+  }
+  if (type === SOUND_PACKET.coded) return { type: 'frame', codec: fourCc === 'Opus' ? 'opus' : 'aac', data };
+  if (type !== SOUND_PACKET.start) return NOTHING;
+  return { type: 'config', config: fourCc === 'Opus' ? parseOpusHead(data) : readAacConfig(data) };
 }
 
-function readEnhanced(reader: ByteReader, firstPacket: number, key: boolean): VideoTag {
-  let packet = firstPacket;
+/** A packet of one track. */
+interface Packet {
+  readonly type: number;
+  readonly fourCc: string;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Reads what stands between the first byte of an enhanced tag and its payload: extensions, and of which track
+ * it is. Undefined if it holds nothing of the first track.
+ */
+function openPacket(
+  reader: ByteReader,
+  first: number,
+  of: { readonly multitrack: number; readonly extended: number },
+): Packet | undefined {
+  let type = first;
   // Extensions stand before what they extend; none of them is needed here.
-  while (packet === PACKET.extended) {
+  while (type === of.extended) {
     const size = reader.u8() + 1;
     reader.skip(size === 256 ? reader.u16() + 1 : size);
-    packet = reader.u8() & 0x0f;
+    type = reader.u8() & 0x0f;
   }
-  if (packet === PACKET.multitrack) return { type: 'unknown', codec: 'several video tracks' };
-  const fourCc = reader.latin1(4);
-  const codecId = CODEC_ID.get(fourCc);
-  if (codecId === undefined && fourCc !== 'avc1') return { type: 'unknown', codec: printable(fourCc) };
-  if (packet === PACKET.start) {
-    const record = reader.rest();
-    return codecId === undefined ? avc(record) : otherConfig(codecId, record);
+  if (type !== of.multitrack) {
+    return reader.remaining < 4 ? undefined : { type, fourCc: reader.latin1(4), data: reader.rest() };
   }
-  if (packet === PACKET.codedNow) return frame(key, 0, reader.rest());
-  if (packet !== PACKET.coded) return NOTHING;
-  const isTimed = fourCc === 'avc1' || fourCc === 'hvc1';
-  const compositionMs = isTimed ? signed24(reader.u24()) : 0;
-  return frame(key, compositionMs, reader.rest());
+  const form = reader.u8();
+  type = form & 0x0f;
+  const tracks = form >> 4;
+  let fourCc = tracks === TRACKS.manyCodecs ? '' : reader.latin1(4);
+  do {
+    if (tracks === TRACKS.manyCodecs) fourCc = reader.latin1(4);
+    const track = reader.u8();
+    const data = tracks === TRACKS.one ? reader.rest() : reader.bytes(reader.u24());
+    if (track === FIRST_TRACK) return { type, fourCc, data };
+  } while (reader.remaining > 0);
+  return undefined;
 }
 
-function enhancedAac(packet: number, reader: ByteReader): AudioTag {
-  if (packet === 1) return { type: 'frame', codec: 'aac', data: reader.rest() };
-  if (packet !== 0) return NOTHING;
-  const asc = reader.rest();
-  const { sampleRate, channels } = parseAudioSpecificConfig(asc);
-  return { type: 'config', config: aacConfig(sampleRate, channels, asc) };
+function readEnhanced({ type, fourCc, data }: Packet, key: boolean): VideoTag {
+  const codecId = CODEC_ID.get(fourCc);
+  if (codecId === undefined && fourCc !== 'avc1') return { type: 'unknown', codec: printable(fourCc) };
+  if (type === PACKET.start) return codecId === undefined ? avc(data) : otherConfig(codecId, data);
+  const codec = codecId === undefined ? 'h264' : 'other';
+  if (type === PACKET.codedNow) return frame(codec, key, 0, data);
+  if (type !== PACKET.coded) return NOTHING;
+  const isTimed = fourCc === 'avc1' || fourCc === 'hvc1';
+  if (!isTimed) return frame(codec, key, 0, data);
+  const reader = new ByteReader(data);
+  return frame(codec, key, signed24(reader.u24()), reader.rest());
 }
 
 function avc(record: Uint8Array): VideoTag {
@@ -133,13 +190,12 @@ function avc(record: Uint8Array): VideoTag {
 
 function otherConfig(codecId: string, record: Uint8Array): VideoTag {
   if (record.length > 64 * 1024) throw new MalformedError('a codec configuration of that size');
-  // VP9's is for MP4 alone; Matroska has none.
-  const kept = codecId === 'V_VP9' ? new Uint8Array(0) : new Uint8Array(record);
+  const kept = SELF_DESCRIBED.has(codecId) ? new Uint8Array(0) : new Uint8Array(record);
   return { type: 'config', config: { codecId, record: kept, width: 0, height: 0 }, record, lengthBytes: 4 };
 }
 
-function frame(key: boolean, compositionMs: number, data: Uint8Array): VideoTag {
-  return { type: 'frame', key, compositionMs, data };
+function frame(codec: 'h264' | 'other', key: boolean, compositionMs: number, data: Uint8Array): VideoTag {
+  return { type: 'frame', codec, key, compositionMs, data };
 }
 
 const signed24 = (value: number): number => (value << 8) >> 8;

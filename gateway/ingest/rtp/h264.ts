@@ -1,9 +1,12 @@
 // H.264 out of RTP: RFC 6184, packetization modes 0 and 1 (single NAL unit, STAP-A, FU-A).
-import { avcConfig, NAL } from '#shared/media/avc.ts';
-import { equalBytes, MalformedError } from '#shared/media/bytes.ts';
+import { NAL } from '#shared/media/avc.ts';
+import { ParameterSets } from '#shared/media/avc-sets.ts';
+import { MalformedError } from '#shared/media/bytes.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import { MAX_PICTURE_BYTES, type CodedPicture, type Depacketiser, type PicturePacket } from './picture.ts';
 
+/** Parameter sets that change between two pictures. */
+const MAX_CHANGED = 64;
 const START = 0x80;
 const END = 0x40;
 
@@ -15,14 +18,17 @@ interface Nal {
 
 export class H264Depacketiser implements Depacketiser {
   readonly #onPicture: (picture: CodedPicture<AvcConfig>) => void;
-  #sps: Uint8Array | undefined;
-  #pps: Uint8Array | undefined;
+  readonly #sets = new ParameterSets();
+  /** Of the latest key frame. */
   #config: AvcConfig | undefined;
+  /** Parameter sets that changed since: a picture that is no key frame has them before it. */
+  #changed: Nal[] = [];
   #ticks: number | undefined;
   #nals: Nal[] = [];
   #bytes = 0;
   #key = false;
   #slices = 0;
+  #firstSlice: Nal | undefined;
   /** The picture in hand lacks something. */
   #broken = false;
   /** Its first packets may be among what was lost; the parameter sets came with it. */
@@ -69,6 +75,7 @@ export class H264Depacketiser implements Depacketiser {
     this.#bytes = 0;
     this.#key = false;
     this.#slices = 0;
+    this.#firstSlice = undefined;
     this.#broken = false;
     this.#maybeHeadless = false;
     this.#described = false;
@@ -140,7 +147,7 @@ export class H264Depacketiser implements Depacketiser {
   #add(nal: Nal, type: number, second: number | undefined): void {
     if (type === NAL.sps || type === NAL.pps) {
       this.#described = true;
-      this.#parameters(join(nal), type);
+      this.#parameters(join(nal));
       return;
     }
     if (type === NAL.aud || (type >= NAL.endOfSequence && type <= NAL.filler)) return;
@@ -149,6 +156,7 @@ export class H264Depacketiser implements Depacketiser {
       // lost its first slice.
       if (this.#slices === 0 && ((second ?? 0) & 0x80) === 0) this.#spoil();
       this.#slices += 1;
+      this.#firstSlice ??= nal;
       if (type === NAL.idr) this.#key = true;
     }
     this.#bytes += nal.bytes;
@@ -156,12 +164,16 @@ export class H264Depacketiser implements Depacketiser {
     else this.#nals.push(nal);
   }
 
-  #parameters(nal: Uint8Array, type: number): void {
-    const known = type === NAL.sps ? this.#sps : this.#pps;
-    if (known !== undefined && equalBytes(known, nal)) return;
-    if (type === NAL.sps) this.#sps = nal.slice();
-    else this.#pps = nal.slice();
-    this.#config = undefined;
+  #parameters(nal: Uint8Array): void {
+    try {
+      if (!this.#sets.add(nal)) return;
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      this.#spoil();
+      return;
+    }
+    if (this.#changed.length >= MAX_CHANGED) this.#changed = [];
+    this.#changed.push({ pieces: [Uint8Array.from(nal)], bytes: nal.length });
   }
 
   #spoil(): void {
@@ -178,27 +190,30 @@ export class H264Depacketiser implements Depacketiser {
     if (this.#maybeHeadless && this.#alwaysDescribed && !this.#described) this.#spoil();
     if (this.#broken || (this.#needsKey && !this.#key)) return;
     if (this.#key) this.#alwaysDescribed = this.#described;
-    const config = this.#describe();
+    const config = this.#key ? this.#describe() : this.#config;
     if (config === undefined) {
       this.#needsKey = true;
       return;
     }
+    this.#config = config;
     this.#needsKey = false;
+    if (!this.#key) {
+      for (const { bytes } of this.#changed) this.#bytes += bytes;
+      this.#nals.unshift(...this.#changed);
+    }
+    this.#changed = [];
     this.#onPicture({ ticks: this.#ticks, key: this.#key, data: this.#lengthPrefixed(), config });
   }
 
-  /** The same object while the parameter sets are the same. */
+  /** By the parameter sets that the picture names; the same object while nothing changes. */
   #describe(): AvcConfig | undefined {
-    if (this.#config !== undefined) return this.#config;
-    if (this.#sps === undefined || this.#pps === undefined) return undefined;
+    if (this.#firstSlice === undefined) return undefined;
     try {
-      this.#config = avcConfig(this.#sps, this.#pps);
+      return this.#sets.configFor(headOf(this.#firstSlice));
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
-      this.#sps = undefined;
-      this.#pps = undefined;
+      return undefined;
     }
-    return this.#config;
   }
 
   #lengthPrefixed(): Uint8Array {
@@ -225,4 +240,14 @@ function join({ pieces, bytes }: Nal): Uint8Array {
     at += piece.length;
   }
   return joined;
+}
+
+/** Enough of a slice to read which parameter sets it names. */
+function headOf({ pieces, bytes }: Nal): Uint8Array {
+  const [first, second] = pieces;
+  if (first !== undefined && (first.length > 1 || second === undefined)) return first.subarray(0, 32);
+  return join({
+    pieces: [first ?? new Uint8Array(0), (second ?? new Uint8Array(0)).subarray(0, 32)],
+    bytes: Math.min(bytes, 1 + Math.min(32, second?.length ?? 0)),
+  });
 }

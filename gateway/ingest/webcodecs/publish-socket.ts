@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { LecternError } from '#shared/contract/errors.ts';
 import { publishCloseCode, PublisherName, type PublishReply } from '#shared/contract/publish-replies.ts';
-import { aacConfig, parseAudioSpecificConfig } from '#shared/media/aac.ts';
+import { readAacConfig } from '#shared/media/aac.ts';
 import { parseAvcRecord } from '#shared/media/avc.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
@@ -117,7 +117,7 @@ class SocketPublisher {
         {
           keyframeWanted: () => this.#say({ type: 'keyframe-wanted' }),
           refused: (error) => this.refuse(error),
-          notice: (text) => this.#say({ type: 'notice', text: text.slice(0, 300) }),
+          notice: (notice) => this.#say({ type: 'notice', notice }),
         },
       );
       // It left, or was sent away, while the room was asked.
@@ -179,7 +179,7 @@ class SocketPublisher {
         return;
       }
       case 'sound-config':
-        this.#sound = record.codec === 'opus' ? parseOpusHead(record.data) : readAac(record.data);
+        this.#sound = record.codec === 'opus' ? parseOpusHead(record.data) : readAacConfig(record.data);
         return;
       case 'picture': {
         if (this.#picture === undefined) throw new MalformedError('a picture before its configuration');
@@ -244,9 +244,4 @@ class SocketPublisher {
     this.#publication?.end(how);
     this.#onOver();
   }
-}
-
-function readAac(asc: Uint8Array): AudioConfig {
-  const { sampleRate, channels } = parseAudioSpecificConfig(asc);
-  return aacConfig(sampleRate, channels, asc);
 }

@@ -128,7 +128,7 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
       t.diagnostic(`FLV opens ${Math.round(performance.now() - startedMs)} ms after the button was pressed`);
       const encoder = await teacher.fact('peer:joined', ({ id }) => id === ENCODER_ID);
       assert.equal(encoder.name, 'OBS');
-      assert.equal(encoder.notice, undefined, 'nothing is converted');
+      assert.equal(encoder.notices, undefined, 'nothing is converted');
       const now = await lectern.api('GET', `/lessons/${lesson.id}/encoder`);
       assert.deepEqual(now, { encoder: { kind: 'rtmp', name: 'OBS', state: 'sending' } });
 
@@ -207,12 +207,12 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
     await publisher.paste(url, key);
     await publisher.press('StartStream');
     await plays(lesson);
-    const notice = await eventually(
+    const notices = await eventually(
       'the room is told',
-      () => teacher.facts.map(({ data }) => (data as { notice?: string }).notice).find((text) => text),
+      () => teacher.facts.map(({ data }) => (data as { notices?: unknown[] }).notices).find((some) => some),
       20_000,
     );
-    assert.match(notice, /B-frames \(bframes\) to 0/);
+    assert.deepEqual(notices, [{ code: 'converted', reasons: ['b-frames'] }]);
     const file = join(folder, 'untouched.flv');
     await watchFlv(lesson.play.flv, file, 8_000);
     assert.equal(await decodeErrors(file), '');

@@ -50,7 +50,7 @@ describe('RTMP in', () => {
       assert.equal(state?.channel, CHANNEL);
       assert.equal(state.kind, 'rtmp');
       assert.deepEqual(state.tracks.map(({ codec }) => codec).sort(), ['h264', 'opus']);
-      assert.equal(state.notice, null);
+      assert.deepEqual(state.notices, []);
       assert.equal(heard().pictures[0]?.config.width, 640);
       // High profile is what was sent: nothing encoded it again.
       assert.match(heard().pictures[0]?.config.codecString ?? '', /^avc1\.64/);
@@ -95,7 +95,7 @@ describe('RTMP in', () => {
         assert.ok(index === 0 || ticks > (mine[index - 1]?.ticks ?? 0), 'shown in the order they come');
       }
       assert.equal(await decodeErrors(writePictures('bframes', mine)), '');
-      assert.match(heard().states.at(-1)?.notice ?? '', /B-frames \(bframes\) to 0/);
+      assert.deepEqual(heard().states.at(-1)?.notices, [{ code: 'converted', reasons: ['b-frames'] }]);
       const metrics = await rig.metrics.metrics();
       assert.match(metrics, /lectern_publications\{mode="convert"\} 1/);
     } finally {
@@ -112,7 +112,7 @@ describe('RTMP in', () => {
       assert.deepEqual([mine[0]?.config.width, mine[0]?.config.height], [1_920, 1_080]);
       assert.match(mine[0]?.config.codecString ?? '', /^avc1\.42/);
       assert.equal(await decodeErrors(writePictures('unusual', mine)), '');
-      assert.match(heard().states.at(-1)?.notice ?? '', /4:2:0.*1920x1080/);
+      assert.deepEqual(heard().states.at(-1)?.notices, [{ code: 'converted', reasons: ['colours', 'size'] }]);
     } finally {
       await ffmpeg.stop('SIGINT');
     }

@@ -167,7 +167,7 @@ export async function until(what: string, test: () => boolean, limitMs = 15_000)
 }
 
 /** Writes pictures as an FLV file; the caller's folder is gone when the tests end. */
-const FOLDER = mkdtempSync(join(tmpdir(), 'lectern-heard-'));
+export const FOLDER = mkdtempSync(join(tmpdir(), 'lectern-heard-'));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 export function writePictures(name: string, pictures: readonly HeardPicture[]): string {

@@ -48,7 +48,7 @@ describe('an encoder at the gateway', { skip: missing }, () => {
         { kind: 'video', codec: 'h264', ssrc: 1111, payloadType: 96, clockRate: 90_000 },
         { kind: 'audio', codec: 'opus', ssrc: 2222, payloadType: 97, clockRate: 48_000, channels: 2 },
       ],
-      notice: null,
+      notices: [],
     };
     const address = `${world.url}/internal/rooms/${there.room}/encoder`;
     const put = () => callInternal(world.secrets.internal, 'PUT', address, EncoderAnswer, state);

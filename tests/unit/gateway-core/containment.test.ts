@@ -16,7 +16,7 @@ import type { RtpReceiver } from '../../../gateway/ingest/rtp/receiver.ts';
 import { RtpSocket } from '../../../gateway/ingest/rtp/socket.ts';
 import { camera, FROM, microphone } from './stage.ts';
 
-const CONFIG = { codec: 'h264', width: 1280, height: 720 } as unknown as AvcConfig;
+const CONFIG = { codec: 'h264', width: 1280, height: 720, pixelAspect: [1, 1] } as unknown as AvcConfig;
 type Part = 'programme' | 'ladder' | 'mixer' | 'end' | 'event';
 
 /** Two classes side by side; parts of the first can be made to throw. */

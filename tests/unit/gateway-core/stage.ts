@@ -16,7 +16,7 @@ export const CHANNEL = 'channel12';
 export const RESUME_MS = 60_000;
 /** Of a picture of this size; nothing else of it is looked at here. */
 export const sized = (width: number, height: number) =>
-  ({ codec: 'h264', width, height }) as unknown as AvcConfig;
+  ({ codec: 'h264', width, height, pixelAspect: [1, 1] }) as unknown as AvcConfig;
 const CONFIG = sized(1_280, 720);
 export const FROM = { ip: '127.0.0.1', port: 40_000 };
 

@@ -9,7 +9,7 @@ import { blackPicture, StillPicture } from '../../../gateway/egress/still-pictur
 /** The luma of a key frame, decoded by ffmpeg. */
 function decode({ config, data }: ReturnType<typeof blackPicture>): Buffer {
   const start = Buffer.of(0, 0, 0, 1);
-  const units = [config.sps, config.pps, ...readAvcc(data)];
+  const units = [...config.sets, ...readAvcc(data)];
   const ffmpeg = spawnSync(
     'ffmpeg',
     ['-v', 'error', '-f', 'h264', '-i', '-', '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'],

@@ -9,6 +9,7 @@ import {
   parseAdts,
   parseAudioSpecificConfig,
   splitAdts,
+  withRateIndex,
 } from '#shared/media/aac.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { opusConfig, opusHead, opusPacketInfo, parseDops, parseOpusHead } from '#shared/media/opus.ts';
@@ -35,6 +36,8 @@ test('an AudioSpecificConfig survives the round trip, also at a rate that is in 
       objectType: 2,
       sampleRate,
       channels,
+      coreRate: sampleRate,
+      frameSamples: 1_024,
     });
   }
 });
@@ -45,7 +48,25 @@ test('HE-AAC tells the rate that comes out and the type that is coded', () => {
     objectType: 2,
     sampleRate: 48_000,
     channels: 2,
+    coreRate: 24_000,
+    frameSamples: 1_024,
   });
+});
+
+test('channels are read of a program, lengths of a flag, and what is cut short is malformed', () => {
+  // Object type 2, 48 kHz, channelConfiguration 0, and what ffmpeg writes for 3 channels.
+  const program = hex('118004c4010020000d4c61766335392e33372e313030');
+  assert.equal(parseAudioSpecificConfig(program).channels, 3);
+  for (let bytes = 0; bytes < 6; bytes += 1) {
+    assert.throws(() => parseAudioSpecificConfig(program.subarray(0, bytes)), MalformedError);
+  }
+  // The same rate written out (index 15), stereo, with frames of 960.
+  const short = parseAudioSpecificConfig(hex('17805dc014'));
+  assert.deepEqual([short.sampleRate, short.channels, short.frameSamples], [48_000, 2, 960]);
+  assert.deepEqual(withRateIndex(hex('17805dc014')), hex('1194'));
+  assert.deepEqual(withRateIndex(hex('1190')), hex('1190'));
+  // ELD, 24 kHz, mono, 512 samples.
+  assert.equal(parseAudioSpecificConfig(hex('f8ec2000')).frameSamples, 512);
 });
 
 test("ffmpeg's ADTS stream falls into frames, wherever it is cut", async () => {

@@ -21,8 +21,8 @@ const PPS = Buffer.from('aM4PyA==', 'base64');
 const nal = (head: number, bytes: number) => {
   const made = Buffer.alloc(bytes, bytes & 0xff);
   made[0] = head;
-  // first_mb_in_slice is 0.
-  made[1] = 0x80;
+  // first_mb_in_slice 0, an I slice, and picture parameter set 0.
+  made[1] = 0xb8;
   return made;
 };
 

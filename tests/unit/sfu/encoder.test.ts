@@ -17,7 +17,7 @@ const stated = (publication: string, changes: Partial<EncoderState> = {}): Encod
   channel: 'channel1',
   title: 'Algebra I',
   tracks: [VIDEO, AUDIO],
-  notice: null,
+  notices: [],
   ...changes,
 });
 
@@ -94,7 +94,7 @@ describe('encoder', () => {
     await put(stated('one', { tracks: [] }));
     assert.equal(view(), null);
     await put(stated('one'));
-    assert.deepEqual(view(), { kind: 'rtmp', name: 'OBS', state: 'sending' });
+    assert.deepEqual(view(), { kind: 'rtmp', name: 'OBS', state: 'sending', notices: [] });
     for (let second = 0; second < 16; second += 1) {
       await pass(1);
       await put(stated('one'));
@@ -145,15 +145,15 @@ describe('encoder', () => {
   test('tells the room its name, and what it should change, as soon as that is known', async () => {
     const student = await school.join('student', 'student');
     await put(stated('one', { name: 'Encoder' }));
-    assert.equal(student.link.last('peer:joined')?.notice, undefined);
-    const notice = 'In the encoder: set B-frames (bframes) to 0.';
-    await put(stated('one', { notice }));
-    await put(stated('one', { notice }));
+    assert.equal(student.link.last('peer:joined')?.notices, undefined);
+    const notices = () => [{ code: 'converted' as const, reasons: ['b-frames' as const] }];
+    await put(stated('one', { notices: notices() }));
+    await put(stated('one', { notices: notices() }));
     assert.equal(student.link.names().split('peer:updated').length - 1, 1);
     assert.equal(student.link.last('peer:updated')?.name, 'OBS');
-    assert.equal(student.link.last('peer:updated')?.notice, notice);
+    assert.deepEqual(student.link.last('peer:updated')?.notices, notices());
     await put(stated('one'));
-    assert.equal(student.link.last('peer:updated')?.notice, undefined);
+    assert.equal(student.link.last('peer:updated')?.notices, undefined);
   });
 
   test('is gone 15 s after the last word of it', async () => {

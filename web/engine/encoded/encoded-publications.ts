@@ -3,6 +3,7 @@
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { ProducerView } from '#shared/contract/signalling.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import { Emitter } from '../emitter.ts';
 import type { EncoderPort, EncoderStats, OpenEncoder } from '../ports.ts';
 import type { PublicationState, Wish } from '../publications.ts';
@@ -13,7 +14,7 @@ const RETRY_MS = 2_000;
 
 export interface EncodedEvents {
   changed: [];
-  notice: [text: string];
+  notice: [notice: PublisherNotice];
   /** It cannot go on. */
   failed: [code: ErrorCode];
 }
@@ -135,7 +136,7 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
           this.#stats = stats;
           this.emit('changed');
         },
-        onNotice: (text) => this.emit('notice', text),
+        onNotice: (notice) => this.emit('notice', notice),
         onRefused: (code) => this.#refused(code),
       });
       this.#apply();

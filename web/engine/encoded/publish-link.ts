@@ -3,6 +3,7 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import { PublishReply } from '#shared/contract/publish-replies.ts';
 import { encodePublishFrame, type PublishFrame } from '#shared/media/publish-frames.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 
 /** The first wait before a new attempt, in ms; it doubles up to the longest. */
 const FIRST_RETRY_MS = 250;
@@ -34,7 +35,7 @@ export interface PublishLinkOptions {
   /** `open`: whatever was sent before is forgotten, so begin with configurations and a key frame. */
   readonly onState: (state: LinkState) => void;
   readonly onKeyframeWanted: () => void;
-  readonly onNotice: (text: string) => void;
+  readonly onNotice: (notice: PublisherNotice) => void;
   /** It does not come back. */
   readonly onRefused: (code: ErrorCode) => void;
 }
@@ -117,7 +118,7 @@ export class PublishLink {
         this.#options.onKeyframeWanted();
         return;
       case 'notice':
-        this.#options.onNotice(reply.text);
+        this.#options.onNotice(reply.notice);
         return;
       case 'refused':
         this.#refused(reply.code);

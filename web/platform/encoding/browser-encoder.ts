@@ -32,7 +32,7 @@ class WorkerEncoder implements OpenEncoder {
       if (this.#closed) return;
       if (data.type === 'state') events.onState(data.state);
       else if (data.type === 'stats') events.onStats(data.stats);
-      else if (data.type === 'notice') events.onNotice(data.text);
+      else if (data.type === 'notice') events.onNotice(data.notice);
       else events.onRefused(data.code);
     };
     this.#worker.onerror = () => {

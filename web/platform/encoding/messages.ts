@@ -1,5 +1,6 @@
 // What the page and the worker that encodes say to each other.
 import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { EncoderStats } from '../../engine/ports.ts';
 
 export type ToWorker =
@@ -21,5 +22,5 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'state'; readonly state: 'connecting' | 'open' }
   | { readonly type: 'stats'; readonly stats: EncoderStats }
-  | { readonly type: 'notice'; readonly text: string }
+  | { readonly type: 'notice'; readonly notice: PublisherNotice }
   | { readonly type: 'refused'; readonly code: ErrorCode };

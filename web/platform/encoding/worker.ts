@@ -42,7 +42,7 @@ function open(address: string): void {
       tell({ type: 'state', state });
     },
     onKeyframeWanted: () => picture.wantKey(),
-    onNotice: (text) => tell({ type: 'notice', text }),
+    onNotice: (notice) => tell({ type: 'notice', notice }),
     onRefused(code) {
       close();
       tell({ type: 'refused', code });

@@ -1,6 +1,7 @@
 // From what happened to what is said about it.
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
+import { adviceText } from '../../i18n/advice.ts';
 import { devices } from '../../i18n/devices.ts';
 import { explain, t as refusal } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
@@ -66,7 +67,7 @@ export function noticeToast(notice: Notice): Words | null {
     case 'chat-filled':
       return { text: refusal('chatFilled'), tone: 'danger' };
     case 'advice':
-      return { text: notice.text, tone: 'info' };
+      return { text: adviceText(notice.about), tone: 'info' };
     case 'fell-back':
       return { text: classroom('fellBack', { reason: explain(notice.code).title }), tone: 'danger' };
     case 'refused':
