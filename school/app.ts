@@ -9,6 +9,7 @@ import type { Secrets } from '#server/secrets.ts';
 import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
 import { publicUrl, type Settings } from '#server/settings.ts';
 import { createPushes } from './access/pushes.ts';
+import { addLinkRoutes } from './access/link-routes.ts';
 import { addAccessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
 import { forgetErased, openDatabase, type Database } from './database.ts';
@@ -41,6 +42,8 @@ const HOST = '127.0.0.1';
 const TELLING: readonly ServiceEvent['type'][] = ['gateway:started', 'room:closed'];
 /** Signing in: a person mistypes a few times. */
 const SESSION_RATE = { capacity: 20, perSecond: 0.5 };
+/** New links: a person presses a button. */
+const LINK_RATE = { capacity: 20, perSecond: 0.5 };
 
 export interface RunningSchool extends RunningService {
   /** Where it listens. */
@@ -117,7 +120,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
     publicUrl: origin,
     trustedProxies: proxies,
   });
-  const admission = new Admission(tokens, owner);
+  const admission = new Admission(db, tokens, owner);
   const lessons = new Lessons({ db, errands, links, tokens, log, now });
   const recordings = new Recordings({ db, errands, links, neighbours, log, now });
 
@@ -139,6 +142,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   });
   const access = new AccessService({ db, errands, neighbours, links, log, now });
   addAccessRoutes(api, { access, lessons, neighbours, ownerOnly, ipOf });
+  addLinkRoutes(api, { access, admission, links, limit: limit(LINK_RATE) });
   addRecordingRoutes(api, { recordings, admission, ownerOnly, limits });
   addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
   addRelayRoutes(api, { lessons, neighbours, ownerOnly });

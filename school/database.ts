@@ -32,6 +32,11 @@ export interface Tables {
     publishVersion: Generated<number>;
     /** Counts the revocations of playback addresses. */
     accessEpoch: Generated<number>;
+    /** Count how often each link was replaced. */
+    teacherLink: Generated<number>;
+    assistantLink: Generated<number>;
+    studentLink: Generated<number>;
+    watchLink: Generated<number>;
     /** A `LessonAccess` as JSON; null for a lesson without rules of its own. */
     access: string | null;
   };

@@ -6,6 +6,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0001-lessons': { up: lessons },
   '0002-access': { up: access },
   '0003-watching': { up: watching },
+  '0004-links': { up: links },
 };
 
 async function lessons(db: Kysely<unknown>): Promise<void> {
@@ -109,4 +110,13 @@ async function watching(db: Kysely<unknown>): Promise<void> {
     .addColumn('watermark', 'text')
     .addColumn('interrupted', 'integer', (column) => column.notNull())
     .execute();
+}
+
+async function links(db: Kysely<unknown>): Promise<void> {
+  for (const name of ['teacherLink', 'assistantLink', 'studentLink', 'watchLink']) {
+    await db.schema
+      .alterTable('lesson')
+      .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+  }
 }

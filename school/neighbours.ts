@@ -8,6 +8,7 @@ import {
   type AccessDefaults,
   type ChannelSettings,
   type ExplainRequest,
+  type RoomAccess,
 } from '#shared/contract/internal.ts';
 import { EncoderNow } from '#shared/contract/publish.ts';
 import { RelaysInfo, type RelaysPut } from '#shared/contract/relay.ts';
@@ -44,6 +45,10 @@ export interface Neighbours {
   putSettings(channel: string, settings: ChannelSettings): Promise<SettingsTaken>;
   /** The same for lessons without rules of their own. */
   putDefaults(defaults: AccessDefaults): Promise<SettingsTaken>;
+  /** Tells the room which of its links are good, and has it ask the gateway about those it has let in. */
+  putRoomAccess(lesson: string, access: RoomAccess): Promise<void>;
+  /** Has all rooms do so. */
+  recheckRooms(): Promise<void>;
   /** Asks the gateway how it would decide on a viewer. */
   explain(request: ExplainRequest): Promise<ExplainAnswer>;
 }
@@ -56,6 +61,9 @@ export function reachNeighbours(
   const { LECTERN_SFU_URL: sfu, LECTERN_GATEWAY_URL: gateway } = settings;
   const put = (url: string, body: unknown) =>
     callInternal(secret, 'PUT', url, SettingsTaken, body, ANSWER_LIMIT_MS);
+  const putVoid = async (url: string, body: unknown) => {
+    await callInternal(secret, 'PUT', url, z.unknown(), body, ANSWER_LIMIT_MS);
+  };
   const relaysOf = (channel: string) => `${gateway}/internal/channels/${channel}/relays`;
   const remove = async (url: string) => {
     try {
@@ -81,6 +89,8 @@ export function reachNeighbours(
     eraseChannel: (channel) => remove(`${gateway}/internal/channels/${channel}`),
     putSettings: (channel, settings) => put(`${gateway}/internal/channels/${channel}/settings`, settings),
     putDefaults: (defaults) => put(`${gateway}/internal/access`, defaults),
+    putRoomAccess: (lesson, access) => putVoid(`${sfu}/internal/rooms/${lesson}/access`, access),
+    recheckRooms: () => putVoid(`${sfu}/internal/access`, {}),
     // The school's own server may be asked, and has up to five seconds.
     explain: (request) =>
       callInternal(secret, 'POST', `${gateway}/internal/explain`, ExplainAnswer, request, DECIDE_LIMIT_MS),

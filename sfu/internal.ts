@@ -2,29 +2,45 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LecternError } from '#shared/contract/errors.ts';
 import { LessonId } from '#shared/contract/ids.ts';
-import { EncoderState } from '#shared/contract/internal.ts';
+import { EncoderState, RoomAccess } from '#shared/contract/internal.ts';
 import type { EncoderNow } from '#shared/contract/publish.ts';
 import { check, readJson, requireBearer, sendJson } from '#server/http.ts';
 import type { Rooms } from './room/rooms.ts';
 
 const MAX_BYTES = 16 * 1024;
-const ROOM = /^\/internal\/rooms\/([^/]+)(\/encoder)?$/;
+const ROOM = /^\/internal\/rooms\/([^/]+)(\/encoder|\/access)?$/;
 
-/** Serves `/internal/rooms/:room` and its encoder. Rejects with LecternError. */
+/** Serves `/internal/rooms/:room`, its encoder and its access, and `/internal/access`. Rejects with LecternError. */
 export function internalApi(rooms: Rooms, secret: string) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', 'http://sfu');
-    const [, room, encoder] = ROOM.exec(url.pathname) ?? [];
-    if (room === undefined) throw new LecternError('not-found');
+    const [, room, part] = ROOM.exec(url.pathname) ?? [];
+    if (room === undefined && url.pathname !== '/internal/access') throw new LecternError('not-found');
     requireBearer(request, secret);
+    if (room === undefined) {
+      only(request, 'PUT');
+      rooms.recheck();
+      sendJson(response, 200, {});
+      return;
+    }
     const id = LessonId.safeParse(room);
     if (!id.success) throw new LecternError('not-found');
+    if (part === '/access') {
+      only(request, 'PUT');
+      rooms.setAccess(id.data, await readJson(request, RoomAccess, MAX_BYTES));
+      sendJson(response, 200, {});
+      return;
+    }
     const answer =
-      encoder === undefined
+      part === undefined
         ? ofRoom(rooms, id.data, request.method)
         : await ofEncoder(rooms, id.data, request, url);
     sendJson(response, 200, answer);
   };
+}
+
+function only(request: IncomingMessage, method: string): void {
+  if (request.method !== method) throw new LecternError('method-not-allowed');
 }
 
 function ofRoom(rooms: Rooms, id: string, method: string | undefined): object {
@@ -45,12 +61,12 @@ async function ofEncoder(rooms: Rooms, id: string, request: IncomingMessage, url
   }
   if (request.method === 'PUT') {
     const stated = await readJson(request, EncoderState, MAX_BYTES);
-    return rooms.publishTo(id).stateEncoder(stated);
+    return rooms.publishTo(id).onAir.stateEncoder(stated);
   }
   if (request.method !== 'DELETE') throw new LecternError('method-not-allowed');
   const { publication } = check(EncoderState.pick({ publication: true }), {
     publication: url.searchParams.get('publication'),
   });
-  rooms.get(id)?.endEncoder(publication);
+  rooms.get(id)?.onAir.encoder.end(publication);
   return {};
 }

@@ -30,6 +30,7 @@ export function sfuMetrics({ rooms, workers, sockets, refusals, outbox }: Measur
     });
   gauge('rooms', 'Rooms in memory', () => rooms.count().rooms);
   gauge('peers', 'Peers in rooms, present or away', () => rooms.count().peers);
+  gauge('waiting', 'People who wait to be let into a room', () => rooms.count().waiting);
   gauge('whep_viewers', 'Players that watch by WHEP', () => rooms.count().whepViewers);
   gauge('sockets', 'Signalling sockets', sockets);
   gauge('transports', 'mediasoup transports', () => workers.census.counts.transports);

@@ -1,18 +1,22 @@
-// Tells the gateway what is set: of one lesson, and of the school.
+// Tells the gateway what is set, and the rooms what follows from it: of one lesson, and of the school.
 import type { Database } from '../database.ts';
-import { findLesson } from '../lessons/store.ts';
+import { findLesson, linkVersionsOf } from '../lessons/store.ts';
 import type { Neighbours } from '../neighbours.ts';
 import { accessOf, schoolAccess } from './store.ts';
 
-/** Both reject with a LecternError while the gateway cannot be told. */
+/** All reject with a LecternError while the service cannot be told. */
 export interface Pushes {
   settings(lesson: string): Promise<void>;
   defaults(): Promise<void>;
+  /** The room of a lesson: which links are good. It asks the gateway again about those it has let in. */
+  room(lesson: string): Promise<void>;
+  /** Has all rooms ask. */
+  rooms(): Promise<void>;
 }
 
 export function createPushes(
   db: Database,
-  neighbours: Pick<Neighbours, 'putSettings' | 'putDefaults'>,
+  neighbours: Pick<Neighbours, 'putSettings' | 'putDefaults' | 'putRoomAccess' | 'recheckRooms'>,
 ): Pushes {
   return {
     async settings(id) {
@@ -31,5 +35,10 @@ export function createPushes(
     async defaults() {
       await neighbours.putDefaults(await schoolAccess(db));
     },
+    async room(id) {
+      const lesson = await findLesson(db, id);
+      if (lesson !== undefined) await neighbours.putRoomAccess(id, { links: linkVersionsOf(lesson) });
+    },
+    rooms: () => neighbours.recheckRooms(),
   };
 }

@@ -11,11 +11,12 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { ExplainRequest } from '#shared/contract/internal.ts';
 import { MAX_EPOCH } from '#shared/contract/playback.ts';
 import type { AccessRevoked } from '#shared/contract/rest.ts';
+import { LinkVersion, type LinkName, type LinkVersions } from '#shared/contract/tickets.ts';
 import type { Log } from '#server/log.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import type { Links } from '../lessons/links.ts';
-import { findLesson, type LessonRow } from '../lessons/store.ts';
+import { findLesson, linkVersionsOf, type LessonRow } from '../lessons/store.ts';
 import type { Neighbours } from '../neighbours.ts';
 import { accessOf, changeSettings, keepSchoolAccess, schoolAccess } from './store.ts';
 
@@ -58,12 +59,16 @@ export class AccessService {
 
   async setSchool(access: AccessRules): Promise<SchoolAccessView> {
     const { db, errands, log, now } = this.#deps;
-    const errand = await db.transaction().execute(async (transaction) => {
+    const [gateway, rooms] = await db.transaction().execute(async (transaction) => {
       await keepSchoolAccess(transaction, access, now());
-      return errands.add(transaction, { type: 'push-defaults' });
+      return [
+        await errands.add(transaction, { type: 'push-defaults' }),
+        await errands.add(transaction, { type: 'recheck-rooms' }),
+      ] as const;
     });
     log.info('access rules of the school changed');
-    await errands.runOne(errand);
+    await errands.runOne(gateway);
+    void errands.runOne(rooms);
     return this.ofSchool();
   }
 
@@ -102,6 +107,24 @@ export class AccessService {
       return { publishVersion: publishVersion + 1 };
     });
     this.#deps.log.info({ lesson: id }, 'stream key replaced');
+  }
+
+  /**
+   * Replaces a link of the lesson; returns the versions that are good now. The old link lets nobody in any
+   * more; those inside stay. A new watch link also ends every playback address.
+   * Throws LecternError `conflict` when this was done as often as can be.
+   */
+  async replaceLink(id: string, link: LinkName): Promise<{ links: LinkVersions; applied: boolean }> {
+    const { lesson, applied, inRoom } = await this.#change(id, (before) => {
+      const version = linkVersionsOf(before)[link] + 1;
+      const accessEpoch = before.accessEpoch + (link === 'watch' ? 1 : 0);
+      if (!LinkVersion.safeParse(version).success || accessEpoch > MAX_EPOCH) {
+        throw new LecternError('conflict');
+      }
+      return { [`${link}Link` as const]: version, accessEpoch };
+    });
+    this.#deps.log.info({ lesson: id, link }, 'link replaced');
+    return { links: linkVersionsOf(lesson), applied: (await inRoom) && applied };
   }
 
   /**
@@ -159,22 +182,27 @@ export class AccessService {
     throw new LecternError('bad-request', 'address: is no playback address of this lesson');
   }
 
-  /** Changes the lesson and tells the gateway at once; `applied` says whether it heard. */
+  /**
+   * Changes the lesson and tells the gateway and then the room at once. `applied` says whether the gateway
+   * heard, and `inRoom` whether the room did, which nobody else has to wait for.
+   */
   async #change(
     id: string,
     change: (lesson: LessonRow) => Parameters<typeof changeSettings>[2],
-  ): Promise<{ lesson: LessonRow; applied: boolean }> {
+  ): Promise<{ lesson: LessonRow; applied: boolean; inRoom: Promise<boolean> }> {
     const { db, errands, now } = this.#deps;
-    const { lesson, errand } = await db.transaction().execute(async (transaction) => {
+    const { lesson, gateway, room } = await db.transaction().execute(async (transaction) => {
       const before = await findLesson(transaction, id);
       if (before === undefined) throw new LecternError('not-found');
       const after = await changeSettings(transaction, id, change(before), now());
       return {
         lesson: after ?? before,
-        errand: await errands.add(transaction, { type: 'push-settings', lesson: id }),
+        gateway: await errands.add(transaction, { type: 'push-settings', lesson: id }),
+        room: await errands.add(transaction, { type: 'push-room', lesson: id }),
       };
     });
-    return { lesson, applied: await errands.runOne(errand) };
+    const applied = await errands.runOne(gateway);
+    return { lesson, applied, inRoom: errands.runOne(room) };
   }
 
   async #find(id: string): Promise<LessonRow> {

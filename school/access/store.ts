@@ -5,9 +5,7 @@ import type { Database, Tables } from '../database.ts';
 import type { LessonRow } from '../lessons/store.ts';
 
 /** What can be changed of a lesson that the gateway has to know. */
-export type SettingsChange = Partial<
-  Pick<LessonRow, 'title' | 'publishVersion' | 'accessEpoch' | 'access' | 'state'>
->;
+export type SettingsChange = Partial<Omit<LessonRow, 'id' | 'channel' | 'createdAtMs' | 'settingsVersion'>>;
 
 /**
  * Changes what the gateway has to know of a lesson, moving the version of its settings on. Returns the
@@ -51,18 +49,21 @@ export async function keepSchoolAccess(
   await keep(transaction, 'access', JSON.stringify(access), Math.max(nowMs, version + 1));
 }
 
-/** The epochs of lessons by their id. */
-export async function epochsOf(
+/** What addresses of a lesson's recordings are made with. */
+export type Edition = Pick<LessonRow, 'accessEpoch' | 'watchLink'>;
+
+/** The editions of lessons by their id. */
+export async function editionsOf(
   db: Database,
   lessons: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, Edition>> {
   if (lessons.length === 0) return new Map();
   const rows = await db
     .selectFrom('lesson')
-    .select(['id', 'accessEpoch'])
+    .select(['id', 'accessEpoch', 'watchLink'])
     .where('id', 'in', [...new Set(lessons)])
     .execute();
-  return new Map(rows.map(({ id, accessEpoch }) => [id, accessEpoch]));
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /**

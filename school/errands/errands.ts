@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ChannelId, LessonId, RecordingId } from '#shared/contract/ids.ts';
+import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from '#server/log.ts';
 import type { Database } from '../database.ts';
 import type { Neighbours } from '../neighbours.ts';
@@ -22,6 +23,9 @@ const Errand = z.discriminatedUnion('type', [
   /** What is said is what is set when it is done, so several of one lesson are as good as one. */
   z.object({ type: z.literal('push-settings'), lesson: LessonId }),
   z.object({ type: z.literal('push-defaults') }),
+  /** Tell the room, once the gateway was told: the room asks it. */
+  z.object({ type: z.literal('push-room'), lesson: LessonId }),
+  z.object({ type: z.literal('recheck-rooms') }),
 ]);
 export type Errand = z.infer<typeof Errand>;
 
@@ -105,6 +109,11 @@ export class Errands {
     await Promise.allSettled([this.#round, ...this.#single]);
   }
 
+  /** Rejects while an errand is to be done on which another one rests. */
+  async #after(errand: Errand): Promise<void> {
+    if (await this.isPending(errand)) throw new LecternError('service-unavailable');
+  }
+
   async #tryOne(id: number): Promise<boolean> {
     const row = await this.#db.selectFrom('errand').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return true;
@@ -168,6 +177,12 @@ export class Errands {
       steps.push(() => this.#pushes.settings(errand.lesson));
     } else if (errand.type === 'push-defaults') {
       steps.push(() => this.#pushes.defaults());
+    } else if (errand.type === 'push-room') {
+      steps.push(() => this.#after({ type: 'push-settings', lesson: errand.lesson }));
+      steps.push(() => this.#pushes.room(errand.lesson));
+    } else if (errand.type === 'recheck-rooms') {
+      steps.push(() => this.#after({ type: 'push-defaults' }));
+      steps.push(() => this.#pushes.rooms());
     } else if (errand.type === 'erase-recording') {
       steps.push(() => eraseRecording(errand.recording));
     } else {

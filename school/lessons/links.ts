@@ -3,7 +3,7 @@
 import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
 import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
-import type { Invite } from '#shared/contract/tickets.ts';
+import type { Invite, LinkVersions } from '#shared/contract/tickets.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import type { Secrets } from '#server/secrets.ts';
@@ -36,12 +36,12 @@ export class Links {
   }
 
   /** The links of a lesson, for those who may hand them out. */
-  async ofLesson(lesson: string): Promise<Lesson['links']> {
+  async ofLesson(lesson: string, versions: LinkVersions): Promise<Lesson['links']> {
     const [teacher, assistant, student, watch] = await Promise.all([
-      this.#page(`/room/${lesson}`, { lesson, role: 'teacher' }),
-      this.#page(`/room/${lesson}`, { lesson, role: 'assistant' }),
-      this.#page(`/room/${lesson}`, { lesson, role: 'student' }),
-      this.#page(`/watch/${lesson}`, { lesson, role: 'audience' }),
+      this.#page(`/room/${lesson}`, { lesson, role: 'teacher', version: versions.teacher }),
+      this.#page(`/room/${lesson}`, { lesson, role: 'assistant', version: versions.assistant }),
+      this.#page(`/room/${lesson}`, { lesson, role: 'student', version: versions.student }),
+      this.#page(`/watch/${lesson}`, { lesson, role: 'audience', version: versions.watch }),
     ]);
     return { teacher, assistant, student, watch };
   }
@@ -72,16 +72,20 @@ export class Links {
     };
   }
 
-  /** Where a recording plays and can be downloaded, signed, and its replay page. */
+  /**
+   * Where a recording plays and can be downloaded, signed for the lesson's `epoch`, and its replay page, by
+   * the `version` of its watch link.
+   */
   async replay(
     lesson: string,
     recording: string,
     epoch: number,
+    version: number,
   ): Promise<{ page: string; hls: string; mp4: string; flv: string }> {
     const query = this.#query(`/replay/${recording}`, epoch);
     const paths = replayPaths(recording);
     const http = (path: string) => `${this.#base}${path}?${query}`;
-    const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience' });
+    const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience', version });
     return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv) };
   }
 

@@ -17,7 +17,7 @@ import {
 } from '#shared/contract/rest.ts';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
-import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
+import { ADMISSION_REFUSALS, requireLesson, type Admission } from '../people/admission.ts';
 import type { PlaybackLimits } from '../people/playback-limits.ts';
 import type { TicketLimits } from '../people/ticket-limits.ts';
 import type { Recordings } from '../recordings/service.ts';
@@ -244,13 +244,15 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
     async (context) => {
       const { lesson } = context.req.valid('param');
       const { invite, ticket } = context.req.valid('json');
-      const role = await admission.roleIn(context, lesson, invite).catch((error: unknown) => {
+      const claim = admission.claim(context, invite).then((claimed) => requireLesson(claimed, lesson));
+      const claimed = await claim.catch((error: unknown) => {
         tickets.stranger(context);
         throw error;
       });
       const isKnown = await lessons.isHolder(lesson, ticket);
-      tickets.take(context, { lesson, role, isKnown });
-      return context.json(await lessons.admit(lesson, role, ticket), 200);
+      const { role = 'teacher', version = 0 } = claimed ?? {};
+      tickets.take(context, { lesson, role, version, isKnown });
+      return context.json(await lessons.admit(lesson, claimed, ticket), 200);
     },
   );
 
@@ -270,8 +272,8 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
     }),
     async (context) => {
       const { lesson } = context.req.valid('param');
-      const role = await admission.roleIn(context, lesson, context.req.valid('json').invite);
-      limits.takeFor(context, { lesson, role });
+      const { invite } = context.req.valid('json');
+      limits.takeFor(context, requireLesson(await admission.read(context, invite), lesson));
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const { watermark, interrupted } = await lessons.watching(lesson);
       const picture = interrupted ? ('interrupted' as const) : ('live' as const);

@@ -2,8 +2,15 @@
 import { LecternError } from '#shared/contract/errors.ts';
 import { makeId } from '#shared/contract/ids.ts';
 import type { Attendance, Lesson, TicketIssued } from '#shared/contract/rest.ts';
-import { inviteId, type Invite } from '#shared/contract/tickets.ts';
-import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import {
+  inviteId,
+  inviteOf,
+  LINK_OF,
+  parseInvite,
+  type Invite,
+  type Ticket,
+} from '#shared/contract/tickets.ts';
+import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
 import type { Log } from '#server/log.ts';
 import { changeSettings } from '../access/store.ts';
 import { forgetErased, type Database } from '../database.ts';
@@ -12,7 +19,15 @@ import { newPeerId, type Tokens } from '../people/tokens.ts';
 import { listReplays } from '../recordings/store.ts';
 import { listAttendance, noteDeparture } from './attendance.ts';
 import type { Links } from './links.ts';
-import { deleteLesson, findLesson, insertLesson, listLessons, moveLesson, type LessonRow } from './store.ts';
+import {
+  deleteLesson,
+  findLesson,
+  insertLesson,
+  linkVersionsOf,
+  listLessons,
+  moveLesson,
+  type LessonRow,
+} from './store.ts';
 import { findWatching, setWatermark, type Watching } from './watching.ts';
 
 export interface LessonDeps {
@@ -136,28 +151,32 @@ export class Lessons {
   }
 
   /**
-   * A ticket for the lesson's room. With an earlier ticket of the same room its holder stays the same
-   * person. Throws LecternError `forbidden` for the audience and `room-closed` after the class.
+   * A ticket for the lesson's room; without `invite` it is the owner's, as teacher. With an earlier ticket of
+   * the same room its holder stays the same person, and may show a link that was replaced meanwhile: the room
+   * knows who is still inside.
+   * Throws LecternError `forbidden` for the audience, `room-closed` after the class, and `link-replaced`.
    */
-  async admit(id: string, role: Invite['role'], earlier?: string): Promise<TicketIssued> {
+  async admit(id: string, invite: Invite | null, earlier?: string): Promise<TicketIssued> {
     const { links, tokens } = this.#deps;
+    const role = invite?.role ?? 'teacher';
     if (role === 'audience') {
       throw new LecternError('forbidden', 'This link is for watching; open the watch page.');
     }
     const lesson = await this.find(id);
     if (lesson.state === 'ended') throw new LecternError('room-closed');
     const { channel, title, state } = lesson;
+    const before = await this.#readEarlier(id, earlier);
     const ticket = await tokens.ticket({
-      sub: (await this.#samePerson(id, earlier)) ?? newPeerId(),
+      sub: before?.sub ?? newPeerId(),
       room: id,
       channel,
       title,
       role,
       permissions: [...ROLE_PERMISSIONS[role]],
-      invite: inviteId(role, 0),
+      invite: editionOf(lesson, role, invite?.version, before),
     });
     const handsOut = role === 'teacher' || role === 'assistant';
-    const { student, watch } = await links.ofLesson(id);
+    const { student, watch } = await links.ofLesson(id, linkVersionsOf(lesson));
     const publish = role === 'teacher' ? links.publish(id, channel, lesson.publishVersion).webcodecs : null;
     return {
       ticket,
@@ -170,7 +189,7 @@ export class Lessons {
 
   /** True if `earlier` is a good ticket of this lesson's room: its holder is no new person. */
   async isHolder(id: string, earlier: string | undefined): Promise<boolean> {
-    return (await this.#samePerson(id, earlier)) !== undefined;
+    return (await this.#readEarlier(id, earlier)) !== undefined;
   }
 
   async find(id: string): Promise<LessonRow> {
@@ -179,12 +198,12 @@ export class Lessons {
     return row;
   }
 
-  /** The peer of an earlier ticket; undefined if that is for another room or not good any more. */
-  async #samePerson(room: string, earlier: string | undefined): Promise<string | undefined> {
+  /** An earlier ticket; undefined if it is for another room or not good any more. */
+  async #readEarlier(room: string, earlier: string | undefined): Promise<Ticket | undefined> {
     if (earlier === undefined) return undefined;
     try {
       const ticket = await this.#deps.tokens.readTicket(earlier);
-      return ticket.room === room ? ticket.sub : undefined;
+      return ticket.room === room ? ticket : undefined;
     } catch {
       return undefined;
     }
@@ -203,17 +222,39 @@ export class Lessons {
       rows.map(({ id }) => id),
     );
     return Promise.all(
-      rows.map(async ({ id, title, channel, state, createdAtMs, accessEpoch, publishVersion }) => ({
-        id,
-        title,
-        channel,
-        state,
-        createdAtMs,
-        replay: replays.get(id) ?? 'none',
-        links: await links.ofLesson(id),
-        play: links.play(channel, accessEpoch),
-        publish: state === 'ended' ? null : links.publish(id, channel, publishVersion),
-      })),
+      rows.map(async (row) => {
+        const { id, title, channel, state, createdAtMs, accessEpoch, publishVersion } = row;
+        return {
+          id,
+          title,
+          channel,
+          state,
+          createdAtMs,
+          replay: replays.get(id) ?? 'none',
+          links: await links.ofLesson(id, linkVersionsOf(row)),
+          play: links.play(channel, accessEpoch),
+          publish: state === 'ended' ? null : links.publish(id, channel, publishVersion),
+        };
+      }),
     );
   }
+}
+
+/**
+ * The edition of the link that a ticket is for: that of `version`, or of the earlier ticket if it is newer;
+ * without a version the one that is good now. Throws LecternError `link-replaced` for a newcomer by a link
+ * that was replaced.
+ */
+function editionOf(
+  lesson: LessonRow,
+  role: Role,
+  version: number | undefined,
+  before: Ticket | undefined,
+): string {
+  const link = LINK_OF[role];
+  const current = linkVersionsOf(lesson)[link];
+  if (version === undefined || version >= current) return inviteId(role, current);
+  const earlier = before === undefined ? undefined : parseInvite(inviteOf(before));
+  if (earlier?.link !== link) throw new LecternError('link-replaced');
+  return inviteId(role, Math.min(current, Math.max(version, earlier.version)));
 }

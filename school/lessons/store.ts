@@ -1,5 +1,6 @@
 // Lessons in the database.
 import { sql, type Selectable } from 'kysely';
+import type { LinkVersions } from '#shared/contract/tickets.ts';
 import { lessonLifecycle, type LessonEvent, type LessonState } from '#shared/domain/lifecycle.ts';
 import { folded, type Database, type Tables } from '../database.ts';
 
@@ -24,11 +25,28 @@ export async function insertLesson(
       settingsVersion: createdAtMs,
       publishVersion: 0,
       accessEpoch: 0,
+      teacherLink: 0,
+      assistantLink: 0,
+      studentLink: 0,
+      watchLink: 0,
       access: null,
     })
     .returningAll()
     .executeTakeFirstOrThrow();
 }
+
+/** The version of each link that is good now. */
+export const linkVersionsOf = ({
+  teacherLink,
+  assistantLink,
+  studentLink,
+  watchLink,
+}: LessonRow): LinkVersions => ({
+  teacher: teacherLink,
+  assistant: assistantLink,
+  student: studentLink,
+  watch: watchLink,
+});
 
 export function findLesson(db: Database, id: string): Promise<LessonRow | undefined> {
   return db.selectFrom('lesson').selectAll().where('id', '=', id).executeTakeFirst();

@@ -1,7 +1,9 @@
 // What an invitation lets its holder be in a lesson.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { Invite } from '#shared/contract/tickets.ts';
+import { LINK_OF, type Invite } from '#shared/contract/tickets.ts';
+import type { Database } from '../database.ts';
 import type { ApiContext } from '../http/api.ts';
+import { findLesson, linkVersionsOf } from '../lessons/store.ts';
 import type { Owner } from './owner.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -11,36 +13,48 @@ export const ADMISSION_REFUSALS: readonly ErrorCode[] = [
   'unauthorized',
   'ticket-invalid',
   'ticket-expired',
+  'link-replaced',
   'forbidden',
   'not-found',
 ];
 
 export class Admission {
+  readonly #db: Database;
   readonly #tokens: Tokens;
   readonly #owner: Owner;
 
-  constructor(tokens: Tokens, owner: Owner) {
+  constructor(db: Database, tokens: Tokens, owner: Owner) {
+    this.#db = db;
     this.#tokens = tokens;
     this.#owner = owner;
   }
 
   /**
-   * The lesson and the role that `invite` is for; null if there is no invitation but the owner asks, who
-   * may see every lesson, as its teacher.
+   * The lesson and the role that `invite` is for, whether or not its link was replaced; null if there is no
+   * invitation but the owner asks, who may see every lesson, as its teacher.
    * Throws LecternError `ticket-invalid` or `ticket-expired`; `unauthorized` or `forbidden` where
    * neither an invitation nor an owner is there.
    */
-  async read(context: ApiContext, invite: string): Promise<Invite | null> {
+  async claim(context: ApiContext, invite: string): Promise<Invite | null> {
     if (invite !== '') return this.#tokens.readInvite(invite);
     await this.#owner.require(context);
     return null;
   }
 
-  /** The role that `invite` gives in `lesson`. Throws as `read`, and `ticket-invalid` for another lesson's. */
-  async roleIn(context: ApiContext, lesson: string, invite: string): Promise<Invite['role']> {
-    const invitation = await this.read(context, invite);
-    if (invitation === null) return 'teacher';
-    if (invitation.lesson !== lesson) throw new LecternError('ticket-invalid');
-    return invitation.role;
+  /** As `claim`, for a link that is good now. Throws `link-replaced` as well. */
+  async read(context: ApiContext, invite: string): Promise<Invite | null> {
+    const claimed = await this.claim(context, invite);
+    if (claimed === null) return null;
+    const lesson = await findLesson(this.#db, claimed.lesson);
+    if (lesson !== undefined && claimed.version < linkVersionsOf(lesson)[LINK_OF[claimed.role]]) {
+      throw new LecternError('link-replaced');
+    }
+    return claimed;
   }
+}
+
+/** Returns `invite`. Throws LecternError `ticket-invalid` if it is for another lesson. */
+export function requireLesson(invite: Invite | null, lesson: string): Invite | null {
+  if (invite !== null && invite.lesson !== lesson) throw new LecternError('ticket-invalid');
+  return invite;
 }

@@ -27,7 +27,7 @@ export function playbackLimits(ipOf: (context: ApiContext) => string, now: () =>
     byAddress: limitRate(new TokenBuckets({ ...ADDRESS_RATE, now }), ipOf),
     takeFor(context, invitation) {
       if (invitation === null) return;
-      const waitS = invitations.take(`${invitation.lesson} ${invitation.role}`);
+      const waitS = invitations.take(`${invitation.lesson} ${invitation.role} ${invitation.version}`);
       if (waitS === 0) return;
       context.header('retry-after', String(waitS));
       throw new LecternError('rate-limited');

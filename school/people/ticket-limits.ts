@@ -19,6 +19,8 @@ const TEACHING_RATE = { capacity: 50, perSecond: 1 };
 export interface Asking {
   readonly lesson: string;
   readonly role: Invite['role'];
+  /** Of the link: who floods one that was replaced takes nothing from the new one. */
+  readonly version: number;
   /** True for somebody who has a ticket of this room, and gets another for the same person. */
   readonly isKnown: boolean;
 }
@@ -45,15 +47,15 @@ export class TicketLimits {
   }
 
   /** Counts a request by a good invitation. Throws LecternError `rate-limited`. */
-  take(context: ApiContext, { lesson, role, isKnown }: Asking): void {
+  take(context: ApiContext, { lesson, role, version, isKnown }: Asking): void {
     const ip = this.#ipOf(context);
     if (role !== 'audience' && teaches(role)) {
-      refuseFor(context, this.#teaching.take(ip, `${lesson} `));
+      refuseFor(context, this.#teaching.take(ip, `${lesson} ${role} ${version} `));
       return;
     }
     refuseFor(context, this.#addresses.take(ip));
     if (isKnown) return;
-    const invitation = `${lesson} ${role} `;
+    const invitation = `${lesson} ${role} ${version} `;
     refuseFor(context, this.#newcomers.take(ip, invitation));
     refuseFor(context, this.#invitations.take(invitation));
   }

@@ -10,7 +10,7 @@ import type {
   ReplayState,
 } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
-import { epochsOf } from '../access/store.ts';
+import { editionsOf, type Edition } from '../access/store.ts';
 import type { Database } from '../database.ts';
 import type { Errands } from '../errands/errands.ts';
 import { chatPage } from '../lessons/chat.ts';
@@ -79,18 +79,18 @@ export class Recordings {
     }
     const fresh = await this.#ask(channel);
     const rows = await listRecordings(db, filter);
-    const epochs = await epochsOf(
+    const editions = await editionsOf(
       db,
       rows.map(({ lesson }) => lesson),
     );
-    const recordings = await Promise.all(rows.map((row) => this.#view(update(row, fresh), epochs)));
+    const recordings = await Promise.all(rows.map((row) => this.#view(update(row, fresh), editions)));
     return { recordings, isCertain: fresh !== undefined };
   }
 
   /** Throws LecternError `not-found`. */
   async get(id: string): Promise<Recording> {
     const row = await this.#find(id);
-    return this.#view(row, await epochsOf(this.#deps.db, [row.lesson]));
+    return this.#view(row, await editionsOf(this.#deps.db, [row.lesson]));
   }
 
   /**
@@ -102,7 +102,7 @@ export class Recordings {
     const row = await this.#find(id);
     if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
     const { title } = (await findLesson(db, row.lesson)) ?? { title: '' };
-    return { title, recording: await this.#view(row, await epochsOf(db, [row.lesson])) };
+    return { title, recording: await this.#view(row, await editionsOf(db, [row.lesson])) };
   }
 
   /** A page of what was written while the recording was made; `lesson` and refusals as in `replay`. */
@@ -162,9 +162,10 @@ export class Recordings {
     }
   }
 
-  async #view(row: RecordingRow, epochs: ReadonlyMap<string, number>): Promise<Recording> {
+  async #view(row: RecordingRow, editions: ReadonlyMap<string, Edition>): Promise<Recording> {
     const { id, lesson, state, startedAtMs, durationMs, bytes } = row;
-    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id, epochs.get(lesson) ?? 0);
+    const { accessEpoch, watchLink } = editions.get(lesson) ?? { accessEpoch: 0, watchLink: 0 };
+    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id, accessEpoch, watchLink);
     // Of a broadcast to which nothing ever came there is nothing to download.
     const files: Recording['files'] =
       bytes === 0

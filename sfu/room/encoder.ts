@@ -37,6 +37,8 @@ export interface Publication {
   readonly title: string;
   /** What is not as it should be in what it sends. */
   readonly notices?: readonly PublisherNotice[];
+  /** Of WHIP: rejects if it may not publish any more. What the gateway takes, the gateway ends. */
+  readonly ask?: () => Promise<unknown>;
 }
 
 export interface EncoderOptions {
@@ -169,6 +171,20 @@ export class Encoder {
     if (this.#tenant === null) return;
     this.#dismissed.add(this.#tenant.publication.id);
     this.#moveOut();
+  }
+
+  /**
+   * The rules changed: a publication that may not go on ends. A gateway that does not answer ends nothing:
+   * it is asked again when it has heard of the change.
+   */
+  async recheck(): Promise<void> {
+    const { publication } = this.#tenant ?? {};
+    try {
+      await publication?.ask?.();
+    } catch (error) {
+      const isAnswer = error instanceof LecternError && error.code !== 'service-unavailable';
+      if (isAnswer && this.#tenant?.publication === publication) this.#moveOut(error.code);
+    }
   }
 
   /** The media are gone with their worker; what is stated next opens them anew. */

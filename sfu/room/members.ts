@@ -6,7 +6,7 @@ import {
   type FactName,
   type PeerView,
 } from '#shared/contract/signalling.ts';
-import type { Ticket } from '#shared/contract/tickets.ts';
+import { inviteOf, type Ticket } from '#shared/contract/tickets.ts';
 import { GRANTABLE, mayManage, teaches, type Permission } from '#shared/domain/permissions.ts';
 import { Peer } from './peer.ts';
 import type { Link, RoomDeps } from './ports.ts';
@@ -84,7 +84,7 @@ export class Members {
 
   /** Lets a person in by this link, as the peer it already is or as a new one. */
   enter(ticket: Ticket, name: string, link: Link): Peer {
-    const { sub: id, role, permissions, invite } = ticket;
+    const { sub: id, role, permissions } = ticket;
     const granted = this.#grants.get(id);
     const known = this.#peers.get(id);
     const joinedAtMs = known?.joinedAtMs ?? this.#deps.now();
@@ -92,7 +92,8 @@ export class Members {
       const leaving = seatFor(ticket, this.#peers.values());
       if (leaving) this.dismiss(leaving);
     }
-    const peer = known ?? new Peer({ id, name, role, permissions, joinedAtMs }, granted);
+    const invite = inviteOf(ticket);
+    const peer = known ?? new Peer({ id, name, role, permissions, joinedAtMs, invite }, granted);
     peer.name = name;
     peer.invite = invite;
     peer.renew(permissions, granted);
@@ -150,9 +151,14 @@ export class Members {
 
   /** Removes for good: the same ticket does not come in again. */
   remove(peer: Peer): void {
-    this.#deps.journal.append(this.#room, { type: 'peer:removed', peerId: peer.id });
-    this.#removed.add(peer.id);
+    this.ban(peer.id);
     this.dismiss(peer, 'removed');
+  }
+
+  /** The ticket of this person does not come in again. */
+  ban(peerId: string): void {
+    this.#deps.journal.append(this.#room, { type: 'peer:removed', peerId });
+    this.#removed.add(peerId);
   }
 
   /** Replaces the grantable permissions of one person, now and for later joins. */

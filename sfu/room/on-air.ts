@@ -1,15 +1,16 @@
 // What goes out of the room, and what comes in from outside to go out: the broadcast with its programme,
 // and the encoder.
 import { makeId } from '#shared/contract/ids.ts';
-import type { Teaching } from '#shared/contract/internal.ts';
+import type { EncoderAnswer, EncoderState, Teaching } from '#shared/contract/internal.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
+import type { Offer } from '../sdp/offer.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Audience } from './audience.ts';
 import { Broadcast } from './broadcast.ts';
 import { Encoder, type Publication } from './encoder.ts';
 import type { MediaSlot } from './media-slot.ts';
 import type { Members } from './members.ts';
-import type { RoomDeps } from './ports.ts';
+import type { RoomDeps, WhipInlet } from './ports.ts';
 import { chooseProgramme, teachingOf } from './programme.ts';
 import type { AbsentEnd, RoomRecord } from './record.ts';
 import type { Stage } from './stage.ts';
@@ -23,6 +24,8 @@ export interface OnAirOptions {
   readonly media: MediaSlot;
   /** The class's title; empty while nobody with a ticket came. */
   readonly title: () => string;
+  /** Something from outside came into the room. */
+  readonly onMedia: () => void;
   /** Something ended that kept the room busy. */
   readonly onEnded: () => void;
 }
@@ -77,6 +80,39 @@ export class OnAir {
   /** True while somebody outside needs the room. */
   get busy(): boolean {
     return this.encoder.busy || this.#broadcast.run !== null;
+  }
+
+  /** A program outside publishes, as the gateway states. Throws as {@link Encoder.state}. */
+  async stateEncoder(stated: EncoderState): Promise<EncoderAnswer> {
+    const answer = await this.encoder.state(stated);
+    this.#options.onMedia();
+    return answer;
+  }
+
+  /**
+   * A WHIP client publishes that `ask` allowed; it is asked again whenever the rules change. `onGone` is
+   * called once when that is over. Throws as {@link Encoder.occupy}.
+   */
+  async publishWhip(
+    publication: Publication,
+    offer: Offer,
+    ask: () => Promise<unknown>,
+    onGone: () => void,
+  ): Promise<WhipInlet> {
+    const inlet = await this.encoder.occupy({ ...publication, ask }, async () =>
+      (await this.#options.media.open()).openWhip(offer, () => {
+        this.encoder.end(publication.id);
+        onGone();
+      }),
+    );
+    this.#options.onMedia();
+    return inlet;
+  }
+
+  /** The rules for publishing or viewing changed: who may not any more is shown out. */
+  recheck(): void {
+    this.audience.recheck();
+    void this.encoder.recheck();
   }
 
   /** Goes on air; does nothing if the class is already. */

@@ -1,5 +1,6 @@
 // A member of a room: who it is, what it may do, the link to its browser and its media session.
 import type { ConsumerView, FactData, FactName, PeerView } from '#shared/contract/signalling.ts';
+import { inviteOf } from '#shared/contract/tickets.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import { GRANTABLE, type Permission, type Role } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
@@ -32,7 +33,7 @@ export class Peer {
   readonly joinedAtMs: number;
   name: string;
   /** The invitation it came by, as its ticket names it. */
-  invite: string | undefined;
+  invite: string;
   /** True once it published or wrote something. */
   active = false;
   /** Null before the first join after a restart of the service or of its worker. */
@@ -46,7 +47,7 @@ export class Peer {
     this.id = record.id;
     this.role = record.role;
     this.name = record.name;
-    this.invite = record.invite;
+    this.invite = inviteOf(record);
     this.joinedAtMs = record.joinedAtMs;
     this.#ticketPermissions = record.permissions;
     this.#permissions = new Set(record.permissions);

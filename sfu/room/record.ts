@@ -1,6 +1,7 @@
 // What of a room outlives the process: a log of entries, folded into a record when the room is opened.
 import type { ChatMessage } from '#shared/contract/signalling.ts';
 import { ChatLog } from './chat-log.ts';
+import { inviteOf, type LinkVersions } from '#shared/contract/tickets.ts';
 import type { Permission, Role } from '#shared/domain/permissions.ts';
 
 /** One run of the room's channel. */
@@ -36,6 +37,8 @@ export type JournalEntry =
   | { readonly type: 'peer:joined'; readonly peer: PeerRecord }
   | { readonly type: 'peer:left'; readonly peerId: string }
   | { readonly type: 'peer:removed'; readonly peerId: string }
+  | { readonly type: 'peer:admitted'; readonly peerId: string }
+  | { readonly type: 'links:replaced'; readonly links: LinkVersions }
   | { readonly type: 'peer:permitted'; readonly peerId: string; readonly permissions: readonly Permission[] }
   | { readonly type: 'chat:posted'; readonly message: ChatMessage }
   | { readonly type: 'chat:deleted'; readonly messageId: string }
@@ -49,6 +52,12 @@ export interface RoomRecord {
   /** Who was in the room when the process ended. */
   readonly present: Map<string, PeerRecord>;
   readonly removed: Set<string>;
+  /** Editions of links by which somebody came who was removed: newcomers by them wait. */
+  readonly guarded: Set<string>;
+  /** Who was ever in the room, or was admitted to it. */
+  readonly known: Set<string>;
+  /** The version of each link that is good. */
+  links: LinkVersions;
   /** The grantable permissions that a person was given or left with, by peer id. */
   readonly grants: Map<string, readonly Permission[]>;
   readonly chat: ChatLog;
@@ -60,12 +69,26 @@ export interface RoomRecord {
   aired: string | null;
 }
 
+/** How many people a room knows; the first are forgotten first. */
+const MAX_KNOWN = 10_000;
+
+/** Adds somebody to those whom a room knows. */
+export function rememberPeer(known: Set<string>, peerId: string): void {
+  known.delete(peerId);
+  known.add(peerId);
+  const [first] = known;
+  if (known.size > MAX_KNOWN && first !== undefined) known.delete(first);
+}
+
 /** The record of a room that nothing is known of. */
 export function emptyRecord(): RoomRecord {
   return {
     state: 'new',
     present: new Map(),
     removed: new Set(),
+    guarded: new Set(),
+    known: new Set(),
+    links: { teacher: 0, assistant: 0, student: 0, watch: 0 },
     grants: new Map(),
     chat: new ChatLog(),
     onAir: null,
@@ -87,13 +110,23 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       break;
     case 'peer:joined':
       record.present.set(entry.peer.id, entry.peer);
+      rememberPeer(record.known, entry.peer.id);
       break;
     case 'peer:left':
       record.present.delete(entry.peerId);
       break;
-    case 'peer:removed':
+    case 'peer:removed': {
+      const peer = record.present.get(entry.peerId);
+      if (peer !== undefined) record.guarded.add(inviteOf(peer));
       record.present.delete(entry.peerId);
       record.removed.add(entry.peerId);
+      break;
+    }
+    case 'peer:admitted':
+      rememberPeer(record.known, entry.peerId);
+      break;
+    case 'links:replaced':
+      record.links = entry.links;
       break;
     case 'peer:permitted':
       record.grants.set(entry.peerId, entry.permissions);

@@ -1,7 +1,6 @@
 // The aggregate: one lesson's interactive session. All rules of the room are here; what they act upon
 // (media, links, memory, gateway) comes through ports.
 import { LecternError } from '#shared/contract/errors.ts';
-import type { EncoderAnswer, EncoderState } from '#shared/contract/internal.ts';
 import type {
   BroadcastView,
   ChatMessage,
@@ -11,16 +10,15 @@ import type {
   Welcome,
 } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
-import type { Offer } from '../sdp/offer.ts';
 import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Chat } from './chat.ts';
-import type { Publication } from './encoder.ts';
+import { Door } from './door.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
 import { consumerView, type Peer, type Session } from './peer.ts';
 import { OnAir } from './on-air.ts';
-import type { Link, PeerMedia, RoomDeps, WhipInlet } from './ports.ts';
+import type { Link, PeerMedia, RoomDeps } from './ports.ts';
 import type { RoomRecord } from './record.ts';
 import { Stage } from './stage.ts';
 
@@ -45,6 +43,7 @@ export class Room {
   readonly #chat: Chat;
   readonly #media: MediaSlot;
   readonly onAir: OnAir;
+  readonly door: Door;
   /** Everyone who was welcomed and is connected, joined or still in the green room. */
   readonly #links = new Set<Link>();
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
@@ -70,6 +69,7 @@ export class Room {
       this.#stage.closeAll(peer);
       this.#watchEmptiness();
     });
+    this.door = new Door({ lesson: id, record, deps, members: this.#members });
     this.#stage = new Stage(this.#members, () => this.onAir.showProgramme());
     this.#chat = new Chat({ lesson: id, log: record.chat, members: this.#members, deps });
     this.#media = new MediaSlot(
@@ -84,6 +84,7 @@ export class Room {
       stage: this.#stage,
       media: this.#media,
       title: () => this.#title,
+      onMedia: () => this.#open(),
       onEnded: () => this.#watchEmptiness(),
     });
     this.#watchEmptiness();
@@ -118,20 +119,22 @@ export class Room {
     };
   }
 
-  /** Throws LecternError `room-closed`, `peer-removed` or `room-full` if this ticket does not get in. */
+  /** Throws LecternError `room-closed`, `peer-removed`, `link-replaced` or `room-full` if this ticket does not get in. */
   admit(ticket: Ticket): void {
     this.#requireOpen();
     if (ticket.sub === ENCODER_ID) throw new LecternError('ticket-invalid');
+    this.door.requireGoodLink(ticket);
     this.#members.admit(ticket);
   }
 
   /**
    * Joins, or resumes the session that a lost socket had. A peer that is here already by another
-   * session is replaced by this one. Throws LecternError.
+   * session is replaced by this one. Throws LecternError, `must-wait` at a door that is watched.
    */
   async join(entrance: Entrance, data: RequestData<'room:join'>): Promise<Joined> {
     const { ticket, link } = entrance;
     this.admit(ticket);
+    this.door.pass(ticket, data.name, link);
     const known = this.#members.get(ticket.sub);
     const kept = known?.session;
     if (known !== undefined && kept?.media.intact === true) {
@@ -170,6 +173,7 @@ export class Room {
   /** The link is gone: whoever came by it is away, and may resume for a while. */
   lost(peerId: string, link: Link): void {
     this.#links.delete(link);
+    this.door.lost(peerId, link);
     this.#members.lost(peerId, link);
   }
 
@@ -215,36 +219,13 @@ export class Room {
   }
 
   remove(actor: Peer, { peerId }: RequestData<'peer:remove'>): void {
-    if (peerId === ENCODER_ID) this.onAir.encoder.dismiss();
-    else this.#members.remove(this.#members.manageable(actor, peerId));
-  }
-
-  /** A program outside publishes, as the gateway states. Throws as {@link Encoder.state}, or `room-closed`. */
-  async stateEncoder(stated: EncoderState): Promise<EncoderAnswer> {
-    this.#requireOpen();
-    const answer = await this.onAir.encoder.state(stated);
-    this.#open();
-    return answer;
-  }
-
-  /**
-   * A WHIP client publishes; `onGone` is called once when that is over. Throws as {@link Encoder.occupy},
-   * or `room-closed`.
-   */
-  async publishWhip(publication: Publication, offer: Offer, onGone: () => void): Promise<WhipInlet> {
-    this.#requireOpen();
-    const inlet = await this.onAir.encoder.occupy(publication, async () =>
-      (await this.#media.open()).openWhip(offer, () => {
-        this.onAir.encoder.end(publication.id);
-        onGone();
-      }),
-    );
-    this.#open();
-    return inlet;
-  }
-
-  endEncoder(publication: string): void {
-    this.onAir.encoder.end(publication);
+    if (peerId === ENCODER_ID) {
+      this.onAir.encoder.dismiss();
+      return;
+    }
+    const peer = this.#members.manageable(actor, peerId);
+    this.#members.remove(peer);
+    this.door.guard(peer.invite);
   }
 
   /** Goes on air; does nothing if the class is already. */
@@ -264,6 +245,7 @@ export class Room {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#state = roomLifecycle.next(this.#state, 'close');
     this.onAir.end();
+    this.door.close();
     for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
     for (const link of this.#links) {
       if (!link.open) continue;
@@ -283,6 +265,7 @@ export class Room {
   free(): void {
     clearTimeout(this.#emptyTimer);
     this.onAir.free();
+    this.door.close();
     this.#members.free();
     this.#media.close();
   }
@@ -313,6 +296,7 @@ export class Room {
       await this.#stage.offerAll(ticket.sub, session);
       // From here to the return nothing is awaited: the snapshot and the facts that follow it fit.
       this.admit(ticket);
+      this.door.pass(ticket, data.name, link);
       if (this.#joining.get(ticket.sub) !== entrance) throw new LecternError('session-replaced');
       if (!this.#media.isCurrent(opening) || !link.open) throw new LecternError('service-unavailable');
     } catch (error) {
@@ -324,6 +308,7 @@ export class Room {
     this.#open();
     const peer = this.#members.enter(ticket, data.name, link);
     peer.session = session;
+    this.door.entered(peer.id);
     return this.#snapshot(peer, session, false);
   }
 
@@ -340,6 +325,7 @@ export class Room {
       consumers: [...session.subscriptions.values()].map((subscription) =>
         consumerView(subscription, this.#stage.isPaused(subscription.producerId)),
       ),
+      waiting: peer.may('peer:manage') ? this.door.views() : [],
       serverTimeMs: this.#deps.now(),
     };
   }

@@ -1,6 +1,8 @@
 // All rooms of this process: opened by the first ticket, rebuilt from the journal, freed when empty.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
+import type { RoomAccess } from '#shared/contract/internal.ts';
+import { raised } from './door.ts';
 import type { OnAir } from './on-air.ts';
 import type { RoomDeps } from './ports.ts';
 import { Room } from './room.ts';
@@ -48,19 +50,41 @@ export class Rooms {
     return this.#rooms.get(id);
   }
 
+  /** Takes over what the school says of a room, in memory or not, and decides again on those it let in. */
+  setAccess(id: string, { links }: RoomAccess): void {
+    const room = this.#rooms.get(id);
+    if (room !== undefined && room.state !== 'closed') {
+      room.door.setLinks(links);
+      room.onAir.recheck();
+      return;
+    }
+    const { journal } = this.#deps;
+    const record = journal.load(id);
+    const newer = raised(record.links, links);
+    if (newer !== null && record.state !== 'closed')
+      journal.append(id, { type: 'links:replaced', links: newer });
+  }
+
+  /** The rules of the school changed. */
+  recheck(): void {
+    for (const { onAir } of this.#rooms.values()) onAir.recheck();
+  }
+
   /** Ends the class of this room for ever, whether or not it was ever opened. */
   close(id: string): void {
     this.#find(id)?.close();
   }
 
-  count(): { rooms: number; peers: number; whepViewers: number } {
+  count(): { rooms: number; peers: number; waiting: number; whepViewers: number } {
     let peers = 0;
+    let waiting = 0;
     let whepViewers = 0;
     for (const room of this.#rooms.values()) {
       peers += room.size;
+      waiting += room.door.waiting;
       whepViewers += room.onAir.audience.size;
     }
-    return { rooms: this.#rooms.size, peers, whepViewers };
+    return { rooms: this.#rooms.size, peers, waiting, whepViewers };
   }
 
   /** How many players watch by WHEP, of the lessons that any watch. */

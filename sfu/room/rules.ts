@@ -24,6 +24,8 @@ const RULES: { readonly [N in RequestName]: Rule<N> } = {
   'peer:permit': 'peer:manage',
   'peer:mute': 'peer:manage',
   'peer:remove': 'peer:manage',
+  'door:admit': 'peer:manage',
+  'door:refuse': 'peer:manage',
   'broadcast:start': 'broadcast:control',
   'broadcast:stop': 'broadcast:control',
 };

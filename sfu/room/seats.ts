@@ -1,5 +1,6 @@
 // Who finds a seat in a room. Those who teach always do; students have so many by each invitation, so that
 // a link that was given away can be replaced by one that still has room.
+import { inviteOf } from '#shared/contract/tickets.ts';
 import { teaches, type Role } from '#shared/domain/permissions.ts';
 import type { Peer } from './peer.ts';
 
@@ -17,8 +18,9 @@ interface Newcomer {
  * Whose seat a newcomer takes: undefined if one is free, null if none can be had. Nobody loses it who is
  * present; of those who are away it is one who never published or wrote, then the one longest away.
  */
-export function seatFor({ role, invite }: Newcomer, peers: Iterable<Peer>): Peer | null | undefined {
-  if (teaches(role)) return undefined;
+export function seatFor(newcomer: Newcomer, peers: Iterable<Peer>): Peer | null | undefined {
+  if (teaches(newcomer.role)) return undefined;
+  const invite = inviteOf(newcomer);
   const students = [...peers].filter((peer) => !teaches(peer.role));
   const same = students.filter((peer) => peer.invite === invite);
   if (same.length < SEATS_PER_INVITATION && students.length < SEATS) return undefined;

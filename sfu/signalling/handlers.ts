@@ -79,6 +79,14 @@ export const HANDLERS: { readonly [N in PeerRequest]: Handler<N> } = {
     room.remove(peer, data);
     return NOTHING;
   },
+  'door:admit': ({ room }, { peerIds }) => {
+    room.door.admit(peerIds);
+    return NOTHING;
+  },
+  'door:refuse': ({ room }, { peerIds }) => {
+    room.door.refuse(peerIds);
+    return NOTHING;
+  },
   'broadcast:start': ({ room, peer, ticket }) => ({ broadcast: room.startBroadcast(peer, ticket) }),
   'broadcast:stop': ({ room }) => ({ broadcast: room.stopBroadcast() }),
 };

@@ -13,16 +13,26 @@ export function whipOpener(rooms: Rooms, decide: Decide): (attempt: Attempt) => 
     const [scheme = '', token] = (request.headers.authorization ?? '').split(' ', 2);
     const key = scheme.toLowerCase() === 'bearer' ? token : query.get('key');
     if (key == null || key === '') throw new LecternError('unauthorized', 'Send the stream key as Bearer.');
-    const { lesson } = await decide({
-      action: 'publish',
-      protocol: 'whip',
-      channel,
-      query: new URLSearchParams({ key }).toString(),
-      ip,
-    });
+    const ask = () =>
+      decide({
+        action: 'publish',
+        protocol: 'whip',
+        channel,
+        query: new URLSearchParams({ key }).toString(),
+        ip,
+      });
+    const { lesson } = await ask();
     if (lesson === undefined) throw new LecternError('publish-key-invalid');
     const name = /\bobs\b/i.test(request.headers['user-agent'] ?? '') ? 'OBS' : 'WHIP';
     const publication = { id, kind: 'whip', name, channel, title: TITLE } as const;
-    return rooms.publishTo(lesson).publishWhip(publication, offer, onGone);
+    const inlet = await rooms.publishTo(lesson).onAir.publishWhip(publication, offer, ask, onGone);
+    // Replaced while the place was made ready: nobody would tell of that again.
+    try {
+      await ask();
+    } catch (error) {
+      inlet.close();
+      throw error;
+    }
+    return inlet;
   };
 }

@@ -10,7 +10,9 @@
 // every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it. The school reads
 // there who has the place (EncoderNow in publish.ts).
 // sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
-// school → sfu: `DELETE /internal/rooms/:room` closes a room.
+// school → sfu: `DELETE /internal/rooms/:room` closes a room. `PUT /internal/rooms/:room/access` says which of
+// its links are good, and `PUT /internal/access` that the school's rules changed: in both cases those who
+// publish or watch by WebRTC are decided on again at once, so the gateway is told first.
 // school → gateway: `PUT /internal/channels/:channel/settings` and `PUT /internal/access` say who may watch
 // and publish, again after every failure; the gateway keeps them on disk.
 // school → gateway: `POST /internal/explain` asks how a request would be decided on, and by which rule.
@@ -23,6 +25,7 @@ import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
 import { DiskTrouble, ErrorCode } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
 import { MAX_EPOCH } from './playback.ts';
+import { LinkVersions } from './tickets.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
 export const FEED_INTERVAL_MS = 1_000;
@@ -184,6 +187,10 @@ export const ChannelSettings = z.object({
   access: LessonAccess,
 });
 export type ChannelSettings = z.infer<typeof ChannelSettings>;
+
+/** What the SFU has to know of a lesson's room. A version of a link never counts down. */
+export const RoomAccess = z.object({ links: LinkVersions });
+export type RoomAccess = z.infer<typeof RoomAccess>;
 
 /** The school's rules, for lessons that have none of their own. */
 export const AccessDefaults = z.object({ version: z.number().int().nonnegative(), access: AccessRules });

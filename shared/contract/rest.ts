@@ -155,6 +155,16 @@ export const AccessRevoked = z.object({
 });
 export type AccessRevoked = z.infer<typeof AccessRevoked>;
 
+/** `POST /api/v1/lessons/:id/links/:link`: the owner's, or a teacher's with an invitation. */
+export const LinkReplace = z.object({ invite: InviteToken });
+export const LinkReplaced = z.object({
+  /** The new link. */
+  url: z.url(),
+  /** Whether the room and the gateway have done it; if not, they do as soon as they answer. */
+  applied: z.boolean(),
+});
+export type LinkReplaced = z.infer<typeof LinkReplaced>;
+
 /** `GET /api/v1/lessons/:id/attendance`. */
 export const Attendance = z.array(
   z.object({

@@ -131,6 +131,13 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
+/** Somebody who waits for the teacher's yes. */
+export const WaitingView = z.object({ id: PeerId, name: z.string(), sinceMs: z.number() });
+export type WaitingView = z.infer<typeof WaitingView>;
+/** How many can be admitted or refused at once. */
+const MAX_AT_THE_DOOR = 50;
+const AtTheDoor = z.object({ peerIds: z.array(PeerId).min(1).max(MAX_AT_THE_DOOR) });
+
 export const Joined = z.object({
   /** Send it in the next handshake to resume. */
   session: z.string(),
@@ -144,6 +151,8 @@ export const Joined = z.object({
   /** The receiving transport and what already flows on it: one round trip to the first picture. */
   recvTransport: TransportView,
   consumers: z.array(ConsumerView),
+  /** Who waits at the door; empty for those who do not manage people. */
+  waiting: z.array(WaitingView).default([]),
   serverTimeMs: z.number(),
 });
 export type Joined = z.infer<typeof Joined>;
@@ -152,6 +161,7 @@ const Nothing = z.object({});
 
 /** Every request: what it takes and what its acknowledgement carries. */
 export const REQUESTS = {
+  /** Refused with `must-wait`, it is sent again after `door:opened`, and after each new connection. */
   'room:join': {
     in: z.object({ name: DisplayName, rtpCapabilities: Media }),
     out: Joined,
@@ -200,6 +210,10 @@ export const REQUESTS = {
   /** Closes that peer's producer; the peer may publish again if it still has the permission. */
   'peer:mute': { in: z.object({ peerId: PeerId, source: Source }), out: Nothing },
   'peer:remove': { in: z.object({ peerId: PeerId }), out: Nothing },
+  /** Lets these people in who wait; those who do not are ignored. */
+  'door:admit': { in: AtTheDoor, out: Nothing },
+  /** Sends them away. */
+  'door:refuse': { in: AtTheDoor, out: Nothing },
   'broadcast:start': { in: Nothing, out: z.object({ broadcast: BroadcastView }) },
   'broadcast:stop': { in: Nothing, out: z.object({ broadcast: BroadcastView }) },
 } as const;
@@ -215,12 +229,19 @@ export type Ack<T> =
 /** Every fact that the SFU tells. */
 export const FACTS = {
   'room:welcomed': Welcome,
-  'room:closed': z.object({ reason: z.enum(['ended', 'removed', 'replaced', 'ticket-expired']) }),
+  'room:closed': z.object({
+    reason: z.enum(['ended', 'removed', 'replaced', 'ticket-expired', 'refused', 'link-replaced']),
+  }),
   /** The room's media moved to another worker: join again at once with the same socket. */
   'room:restarted': Nothing,
   'peer:joined': PeerView,
   'peer:updated': PeerView,
   'peer:left': z.object({ peerId: PeerId }),
+  /** To those who manage people: somebody waits, and some do not any more. */
+  'door:knocked': WaitingView,
+  'door:left': z.object({ peerIds: z.array(PeerId) }),
+  /** To somebody who waits: join now. */
+  'door:opened': Nothing,
   'producer:created': ProducerView,
   'producer:updated': ProducerView,
   /** To everyone; to its owner too when it was the server or a teacher who closed it. */

@@ -15,6 +15,7 @@ import {
   AccessRevoked,
   Attendance,
   Lesson,
+  LinkReplaced,
   PlaybackIssued,
   Recording,
   ReplayChatPage,
@@ -166,6 +167,11 @@ export class Api {
   issueTicket(lesson: string, invite: string, ticket?: string): Promise<TicketIssued> {
     const body = ticket === undefined ? { invite } : { invite, ticket };
     return this.#call('POST', `/lessons/${lesson}/tickets`, TicketIssued, body);
+  }
+
+  /** Replaces a link of a class; the old one lets nobody in any more. */
+  replaceLink(lesson: string, link: 'student' | 'watch', invite: string): Promise<LinkReplaced> {
+    return this.#call('POST', `/lessons/${lesson}/links/${link}`, LinkReplaced, { invite });
   }
 
   /** Exchanges an invitation for signed playback addresses of a lesson. */

@@ -13,12 +13,13 @@ import type { Permission } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import { ChatLog } from './chat.ts';
 import { Comings } from './comings.ts';
+import { Door } from './door.ts';
 import type { Devices } from './devices.ts';
-import { Emitter } from './emitter.ts';
+import { Emitter, together } from './emitter.ts';
 import type { EncodedOptions } from './encoded/encoded-publications.ts';
 import { MediaSession } from './media-session.ts';
 import { Outgoing } from './outgoing.ts';
-import { JOIN_RETRY_MS, JOIN_RETRYABLE, type Notice, type Phase } from './phases.ts';
+import { JOIN_RETRY_MS, JOIN_RETRYABLE, refusedPhase, type Notice, type Phase } from './phases.ts';
 import type { NetworkPort } from './ports.ts';
 import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
@@ -48,6 +49,7 @@ export interface ClassroomOptions extends EncodedOptions {
 export class Classroom extends Emitter<ClassroomEvents> {
   readonly room = new RoomMirror();
   readonly chat: ChatLog;
+  readonly door: Door;
   readonly publishing: Publishing;
   readonly outgoing: Outgoing;
   readonly media: Subscriptions;
@@ -56,6 +58,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
   readonly #renewTicket: () => Promise<string>;
   readonly #offs: (() => void)[] = [];
   readonly #comings = new Comings((type, names) => this.emit('notice', { type, names }));
+  readonly #changed = together(() => this.emit('changed'));
   #meter: UplinkMeter | undefined;
   #phase: Phase = { name: 'connecting' };
   #welcome: Welcome | undefined;
@@ -66,7 +69,6 @@ export class Classroom extends Emitter<ClassroomEvents> {
   #failures = 0;
   #networkChanged = false;
   #again: ReturnType<typeof setTimeout> | undefined;
-  #announced = false;
 
   constructor(options: ClassroomOptions) {
     super();
@@ -77,6 +79,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.publishing = new Publishing(options.devices, this.outgoing);
     this.media = new Subscriptions(this.#session, this.#signalling);
     this.chat = new ChatLog(this.#signalling);
+    this.door = new Door(this.#signalling);
     this.#offs.push(
       options.network.onChange(() => (this.#networkChanged = true)),
       this.#signalling.on('state', (state) => this.#signalState(state)),
@@ -196,6 +199,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#offs.push(
       this.#signalling.on('room:welcomed', (welcome) => this.#welcomed(welcome)),
       this.#signalling.on('room:restarted', () => this.#rebuild()),
+      this.#signalling.on('door:opened', () => void this.#enter()),
       this.#signalling.on('room:closed', ({ reason }) => this.#closedByRoom(reason)),
     );
     on('peer:joined', (peer) => {
@@ -213,6 +217,11 @@ export class Classroom extends Emitter<ClassroomEvents> {
       const peer = this.room.peerLeft(peerId);
       if (peer !== undefined) this.#comings.add('peer-left', peer.name);
     });
+    on('door:knocked', (guest) => {
+      this.door.knocked(guest);
+      this.#comings.add('knocked', guest.name);
+    });
+    on('door:left', ({ peerIds }) => this.door.left(peerIds));
     on('producer:created', (producer) => this.room.producer(producer));
     on('producer:updated', (producer) => {
       this.room.producer(producer);
@@ -242,9 +251,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
   #signalState(state: SignalState): void {
     if (state.name === 'refused') {
       if (state.code === 'ticket-expired') void this.#renew();
-      else if (state.code === 'room-closed') this.#end({ name: 'ended', reason: 'ended' });
-      else if (state.code === 'peer-removed') this.#end({ name: 'ended', reason: 'removed' });
-      else this.#end({ name: 'refused', code: state.code });
+      else this.#end(refusedPhase(state.code));
     } else if (state.name === 'reconnecting') {
       this.#early = undefined;
       this.outgoing.suspend();
@@ -267,7 +274,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     clearTimeout(this.#again);
     const early: (() => void)[] = [];
     this.#early = early;
-    if (this.#phase.name !== 'reconnecting') this.#to({ name: 'joining' });
+    if (!['reconnecting', 'waiting'].includes(this.#phase.name)) this.#to({ name: 'joining' });
     try {
       await this.#session.load(welcome.routerRtpCapabilities);
       const joined = await this.#signalling.request('room:join', {
@@ -283,8 +290,8 @@ export class Classroom extends Emitter<ClassroomEvents> {
       if (this.#early !== early) return;
       this.#early = undefined;
       const code = error instanceof LecternError ? error.code : 'internal-error';
-      if (code === 'room-closed') this.#end({ name: 'ended', reason: 'ended' });
-      else if (code === 'peer-removed') this.#end({ name: 'ended', reason: 'removed' });
+      // `door:opened` follows, on this connection or on the next one.
+      if (code === 'must-wait') this.#to({ name: 'waiting' });
       else if (JOIN_RETRYABLE.has(code)) {
         // Lost connections come back through a welcome; one that stands but did not answer is asked again.
         this.#again = setTimeout(() => {
@@ -293,7 +300,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
           if (code === 'conflict') this.#signalling.reconnect();
           else void this.#enter();
         }, JOIN_RETRY_MS);
-      } else this.#end({ name: 'refused', code });
+      } else this.#end(refusedPhase(code));
     }
   }
 
@@ -317,6 +324,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     }
     this.#networkChanged = false;
     this.chat.joined(joined.chat);
+    this.door.joined(joined.waiting);
     this.#meter ??= new UplinkMeter(
       () => ({ sending: this.#session.sending, sendsVideo: this.outgoing.sendsVideo }),
       () => this.#changed(),
@@ -359,7 +367,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
   #closedByRoom(reason: FactData<'room:closed'>['reason']): void {
     // The next handshake is refused for it, and that is where a new ticket is fetched.
     if (reason === 'ticket-expired') this.#signalling.reconnect();
-    else this.#end({ name: 'ended', reason });
+    else this.#end(reason === 'link-replaced' ? refusedPhase(reason) : { name: 'ended', reason });
   }
 
   async #renew(): Promise<void> {
@@ -386,14 +394,5 @@ export class Classroom extends Emitter<ClassroomEvents> {
   #to(phase: Phase): void {
     this.#phase = phase;
     this.#changed();
-  }
-
-  #changed(): void {
-    if (this.#announced) return;
-    this.#announced = true;
-    queueMicrotask(() => {
-      this.#announced = false;
-      this.emit('changed');
-    });
   }
 }

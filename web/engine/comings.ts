@@ -1,14 +1,17 @@
-// Who came and went, told in one word where many do so at once: a class that begins, or ends.
+// Who came, went and waits to come in, told in one word where many do so at once: a class that begins, or ends.
 
 /** How long names are gathered before they are told, in ms. */
 const GATHER_MS = 700;
 
-export type Coming = 'peer-joined' | 'peer-left';
+const COMINGS = ['peer-joined', 'peer-left', 'knocked'] as const;
+export type Coming = (typeof COMINGS)[number];
+
+const none = (): Record<Coming, string[]> => ({ 'peer-joined': [], 'peer-left': [], knocked: [] });
 
 /** Gathers names. `close()` drops what was not told yet. */
 export class Comings {
   readonly #tell: (type: Coming, names: readonly string[]) => void;
-  #names: Record<Coming, string[]> = { 'peer-joined': [], 'peer-left': [] };
+  #names = none();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(tell: (type: Coming, names: readonly string[]) => void) {
@@ -27,8 +30,8 @@ export class Comings {
   #flush(): void {
     this.#timer = undefined;
     const gathered = this.#names;
-    this.#names = { 'peer-joined': [], 'peer-left': [] };
-    for (const type of ['peer-joined', 'peer-left'] as const) {
+    this.#names = none();
+    for (const type of COMINGS) {
       if (gathered[type].length > 0) this.#tell(type, gathered[type]);
     }
   }

@@ -23,3 +23,16 @@ export class Emitter<Events extends EventMap<Events>> {
     for (const listener of [...(listeners ?? [])]) listener(...args);
   }
 }
+
+/** Makes a function that does `act` once for all calls of one turn. */
+export function together(act: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    queueMicrotask(() => {
+      isDue = false;
+      act();
+    });
+  };
+}

@@ -11,15 +11,26 @@ export type Phase =
   /** The server greeted us; everything is prepared, nobody sees us. */
   | { readonly name: 'lobby' }
   | { readonly name: 'joining' }
+  /** Somebody inside has to let us in. */
+  | { readonly name: 'waiting' }
   | { readonly name: 'joined' }
   /** We were in and will be again. */
   | { readonly name: 'reconnecting' }
-  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
+  | { readonly name: 'ended'; readonly reason: EndReason }
   | { readonly name: 'refused'; readonly code: ErrorCode };
+
+export type EndReason = 'ended' | 'removed' | 'refused' | 'replaced' | 'left';
+
+/** Where a refusal leads that will not pass by itself. */
+export function refusedPhase(code: ErrorCode): Phase {
+  if (code === 'room-closed') return { name: 'ended', reason: 'ended' };
+  if (code === 'peer-removed') return { name: 'ended', reason: 'removed' };
+  return { name: 'refused', code };
+}
 
 /** Something that happened and is worth a word. */
 export type Notice =
-  | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
+  | { readonly type: 'peer-joined' | 'peer-left' | 'knocked'; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
   /** Students can write no more in this lesson. */
   | { readonly type: 'chat-filled' }

@@ -122,7 +122,7 @@ export const classroom = defineMessages({
     remove: 'Remove from class',
     removeTitle: 'Remove {name}?',
     removeText:
-      'They leave the class now and cannot come back in this tab. Whoever has the link for students can still join as someone new.',
+      'They leave the class now. From then on, new people who open the student link wait until you let them in.',
     cancel: 'Cancel',
 
     // Chat
@@ -306,7 +306,7 @@ export const classroom = defineMessages({
     stopTheirScreen: '停止屏幕共享',
     remove: '移出课堂',
     removeTitle: '移出 {name}？',
-    removeText: '对方会立即离开课堂，且不能在原标签页再次进入。持有学生链接的人仍可以新的身份加入。',
+    removeText: '对方会立即离开课堂。此后，通过学生链接进来的新人需要等你同意。',
     cancel: '取消',
 
     message: '消息',

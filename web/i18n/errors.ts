@@ -18,6 +18,10 @@ export const t = defineMessages({
     inputText: 'Check what you entered, then try again.',
     expiredTitle: 'This link has expired',
     expiredText: 'Ask the teacher for a new one.',
+    linkReplacedTitle: 'This link was replaced',
+    linkReplacedText: 'Ask the teacher for the new one.',
+    waitTitle: 'The teacher will let you in',
+    waitText: 'Stay on this page.',
     forbiddenTitle: 'You cannot open this page',
     forbiddenText: 'Your link is for another page. Ask the teacher for the right one.',
     signInTitle: 'Sign in first',
@@ -71,6 +75,10 @@ export const t = defineMessages({
     inputText: '请检查填写的内容，然后重试。',
     expiredTitle: '这个链接已过期',
     expiredText: '请向老师索取新的链接。',
+    linkReplacedTitle: '这个链接已更换',
+    linkReplacedText: '请向老师索取新的链接。',
+    waitTitle: '请等待老师同意',
+    waitText: '请不要关闭本页。',
     forbiddenTitle: '你不能打开这个页面',
     forbiddenText: '你的链接不适用于这个页面，请向老师索取正确的链接。',
     signInTitle: '请先登录',
@@ -112,6 +120,8 @@ type Family =
   | 'invite'
   | 'input'
   | 'expired'
+  | 'linkReplaced'
+  | 'wait'
   | 'forbidden'
   | 'signIn'
   | 'ended'
@@ -141,12 +151,14 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   forbidden: 'forbidden',
   'ticket-invalid': 'invite',
   'ticket-expired': 'expired',
+  'link-replaced': 'linkReplaced',
   'signature-missing': 'invite',
   'signature-invalid': 'invite',
   'signature-expired': 'expired',
   'unknown-channel': 'notFound',
   'not-live': 'notLive',
   'room-closed': 'ended',
+  'must-wait': 'wait',
   'room-full': 'full',
   'chat-full': 'chatFull',
   'not-joined': 'conflict',

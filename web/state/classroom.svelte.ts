@@ -7,7 +7,7 @@ import type { Api } from '../engine/api.ts';
 import { Classroom } from '../engine/classroom.ts';
 import type { Devices } from '../engine/devices.ts';
 import type { SendWish } from '../engine/outgoing.ts';
-import type { Notice, Phase } from '../engine/phases.ts';
+import { refusedPhase, type EndReason, type Notice, type Phase } from '../engine/phases.ts';
 import type { EncoderPort, NetworkPort, StorePort } from '../engine/ports.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import { LecternError } from '#shared/contract/errors.ts';
@@ -16,14 +16,15 @@ import type { Replay } from './replay-search.svelte.ts';
 import { RoomState } from './room.svelte.ts';
 
 export type { SendWish } from '../engine/outgoing.ts';
-export type { Notice, Phase } from '../engine/phases.ts';
+export type { EndReason, Notice, Phase } from '../engine/phases.ts';
 
 /** What the page shows. */
 export type Scene =
   | { readonly name: 'opening' }
   | { readonly name: 'green-room'; readonly room: RoomState }
+  | { readonly name: 'waiting'; readonly room: RoomState }
   | { readonly name: 'room'; readonly room: RoomState }
-  | { readonly name: 'ended'; readonly reason: 'ended' | 'removed' | 'replaced' | 'left' }
+  | { readonly name: 'ended'; readonly reason: EndReason }
   | { readonly name: 'refused'; readonly code: ErrorCode };
 
 export interface ClassroomPorts {
@@ -78,6 +79,7 @@ export class ClassroomState {
     if (phase.name === 'ended' || phase.name === 'refused') return phase;
     const room = this.#room;
     if (room === undefined) return { name: 'opening' };
+    if (phase.name === 'waiting') return { name: 'waiting', room };
     if (room.you !== null) return { name: 'room', room };
     // After a reload the person was in already: no green room, not even for a moment.
     return this.#returning ? { name: 'opening' } : { name: 'green-room', room };
@@ -133,7 +135,7 @@ export class ClassroomState {
       if (!this.#closed) this.#start(ticket);
     } catch (error) {
       const code = error instanceof LecternError ? error.code : 'internal-error';
-      this.#phase = code === 'room-closed' ? { name: 'ended', reason: 'ended' } : { name: 'refused', code };
+      this.#phase = refusedPhase(code);
     }
   }
 
@@ -162,6 +164,15 @@ export class ClassroomState {
     this.#asked = false;
     this.#phase = { name: 'connecting' };
     void this.open();
+  }
+
+  /** Replaces a link of this class, so that the old one lets nobody in. Rejects with the server's refusal. */
+  async replaceLink(link: 'student' | 'watch'): Promise<void> {
+    const { url } = await this.#ports.api.replaceLink(this.lessonId, link, this.#invite);
+    const links = this.#memory?.links;
+    if (links == null) return;
+    this.#remember({ links: { ...links, [link]: url } });
+    this.#room?.setLinks(this.#memory?.links ?? null);
   }
 
   /** Whether this class can be watched again; `url` is the page of its newest replay. */

@@ -1,6 +1,6 @@
 // The room from the inside, for the view: what there is to see, and what can be done.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { PeerView, ProducerView } from '#shared/contract/signalling.ts';
+import type { PeerView, ProducerView, WaitingView } from '#shared/contract/signalling.ts';
 import { GRANTABLE, mayManage, type Permission } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { OutgoingMessage } from '../engine/chat.ts';
@@ -11,7 +11,7 @@ import type { RemoteMedia } from '../engine/subscriptions.ts';
 export type { OutgoingMessage } from '../engine/chat.ts';
 export type { TileSize } from '../engine/layers.ts';
 export type { RemoteMedia } from '../engine/subscriptions.ts';
-export type { PeerView } from '#shared/contract/signalling.ts';
+export type { PeerView, WaitingView } from '#shared/contract/signalling.ts';
 export { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
 
 /** Something that can be asked of the server and may be refused. */
@@ -27,7 +27,7 @@ export interface RoomTab {
 }
 
 export class RoomState {
-  readonly links: { readonly student: string; readonly watch: string } | null;
+  #links: RoomTab['links'] = $state.raw(null);
   /** What the ticket allows, before the room has its say. */
   readonly #ticketPermissions: readonly Permission[];
   readonly #engine: Classroom;
@@ -42,7 +42,7 @@ export class RoomState {
   constructor(engine: Classroom, ticketPermissions: readonly Permission[], tab: RoomTab) {
     this.#engine = engine;
     this.#ticketPermissions = ticketPermissions;
-    this.links = tab.links;
+    this.#links = tab.links;
     this.#screenLost = tab.screenLost;
     this.#onScreenSettled = tab.onScreenSettled;
     engine.on('changed', () => {
@@ -65,6 +65,7 @@ export class RoomState {
   readonly media: readonly RemoteMedia[] = $derived.by(() =>
     this.#withoutOwn(this.#read((engine) => engine.media.list)),
   );
+  readonly waiting: readonly WaitingView[] = $derived.by(() => this.#read((engine) => engine.door.waiting));
   readonly present = $derived.by(() => this.#read((engine) => engine.room.present));
   readonly uplink = $derived.by(() => this.#read((engine) => engine.uplink));
   readonly mediaBlocked = $derived.by(() => this.#read((engine) => engine.mediaBlocked));
@@ -76,6 +77,15 @@ export class RoomState {
   readonly microphone = $derived.by(() => this.#read((engine) => engine.publishing.microphone));
   readonly screen = $derived.by(() => this.#read((engine) => engine.publishing.screen));
   readonly screenTrack = $derived.by(() => this.#read((engine) => engine.publishing.screenTrack));
+
+  /** The links to hand out; null for those who do not. */
+  get links(): RoomTab['links'] {
+    return this.#links;
+  }
+
+  setLinks(links: RoomTab['links']): void {
+    this.#links = links;
+  }
 
   /** The server's clock, in ms since 1970, when this machine's says `nowMs`. */
   serverTime(nowMs: number): number {
@@ -184,6 +194,16 @@ export class RoomState {
 
   remove(peer: PeerView): Promise<void> {
     return this.#ask('manage', () => this.#engine.remove(peer.id));
+  }
+
+  /** Lets people in who wait. */
+  admit(guests: readonly WaitingView[]): Promise<void> {
+    return this.#ask('manage', () => this.#engine.door.admit(guests.map(({ id }) => id)));
+  }
+
+  /** Sends somebody away who waits. */
+  refuse(guest: WaitingView): Promise<void> {
+    return this.#ask('manage', () => this.#engine.door.refuse([guest.id]));
   }
 
   async #ask(act: Act, request: () => Promise<void>): Promise<void> {

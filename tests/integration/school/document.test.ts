@@ -88,6 +88,7 @@ describe('the OpenAPI document', () => {
         'post /api/v1/lessons',
         'post /api/v1/lessons/{lesson}/access/test',
         'post /api/v1/lessons/{lesson}/end',
+        'post /api/v1/lessons/{lesson}/links/{link}',
         'post /api/v1/lessons/{lesson}/playback',
         'post /api/v1/lessons/{lesson}/publish-key',
         'post /api/v1/lessons/{lesson}/revoke',

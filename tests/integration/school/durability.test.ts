@@ -225,7 +225,8 @@ describe('the database', () => {
     await first.destroy();
     assert.equal(statSync(join(dir, 'school')).mode & 0o077, 0);
     const second = await openDatabase(path);
-    const untouched = { settingsVersion: 0, publishVersion: 0, accessEpoch: 0, access: null };
+    const links = { teacherLink: 0, assistantLink: 0, studentLink: 0, watchLink: 0 };
+    const untouched = { settingsVersion: 0, publishVersion: 0, accessEpoch: 0, access: null, ...links };
     assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [{ ...lesson, ...untouched }]);
     await second.destroy();
   });

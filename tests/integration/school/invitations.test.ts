@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { SignJWT } from 'jose';
-import { PlaybackIssued, TicketIssued, type Lesson } from '#shared/contract/rest.ts';
+import { LinkReplaced, PlaybackIssued, TicketIssued, type Lesson } from '#shared/contract/rest.ts';
 import { INVITE_AUDIENCE, TICKET_AUDIENCE } from '#shared/contract/tickets.ts';
 import { checkPublishKey } from '#server/publish-key.ts';
 import { ticketVerifier } from '../../../sfu/signalling/ticket.ts';
@@ -157,6 +157,71 @@ describe('invitations', () => {
     const invite = inviteIn(over.links.student);
     const answer = await school.call('POST', `/lessons/${over.id}/playback`, { invite });
     assert.equal(PlaybackIssued.parse(answer.body).lesson.state, 'ended');
+  });
+
+  it('are worth nothing once their link was replaced, except to those who may still be inside', async () => {
+    const { id, links } = await school.createLesson('Replaced');
+    const ask = (link: string, ticket?: string) => askTicket(link, ticket, id);
+    const inside = TicketIssued.parse((await ask(links.student)).body).ticket;
+    const replace = (link: string, invite: string) =>
+      school.call('POST', `/lessons/${id}/links/${link}`, { invite });
+    for (const link of [links.student, links.watch]) {
+      assert.equal(codeOf(await replace('student', inviteIn(link))), 'forbidden');
+    }
+    assert.equal(codeOf(await replace('teacher', inviteIn(links.teacher))), 'forbidden');
+    assert.equal(codeOf(await replace('student', '')), 'unauthorized');
+    assert.equal((await replace('other', inviteIn(links.teacher))).status, 404);
+
+    const { url, applied } = LinkReplaced.parse((await replace('student', inviteIn(links.teacher))).body);
+    assert.equal(applied, true);
+    assert.deepEqual(school.sfu.told.get(id)?.at(-1), {
+      links: { teacher: 0, assistant: 0, student: 1, watch: 0 },
+    });
+    const refused = await ask(links.student);
+    assert.equal(codeOf(refused), 'link-replaced');
+    assert.equal(refused.status, 403);
+    const playback = { invite: inviteIn(links.student) };
+    assert.equal(codeOf(await school.call('POST', `/lessons/${id}/playback`, playback)), 'link-replaced');
+    const reloaded = TicketIssued.parse((await ask(links.student, inside)).body).ticket;
+    assert.equal((await open(reloaded)).invite, 'student.0', 'the room decides on this one');
+    assert.equal((await open(reloaded)).sub, (await open(inside)).sub);
+    // A ticket of the teacher's link is none of the student's.
+    const { ticket: teaching } = TicketIssued.parse((await ask(links.teacher)).body);
+    assert.equal(codeOf(await ask(links.student, teaching)), 'link-replaced');
+    const fresh = TicketIssued.parse((await ask(url)).body).ticket;
+    assert.equal((await open(fresh)).invite, 'student.1');
+    const { links: handedOut } = TicketIssued.parse((await ask(links.teacher)).body);
+    assert.equal(handedOut?.student, url);
+  });
+
+  it('of the teacher are replaced by the owner, and of the audience with their addresses', async () => {
+    const { id, links, channel } = await school.createLesson('Leaked');
+    const replace = async (link: string) =>
+      LinkReplaced.parse((await school.owner('POST', `/lessons/${id}/links/${link}`, {})).body).url;
+    const teacher = await replace('teacher');
+    assert.equal(codeOf(await askTicket(links.teacher, undefined, id)), 'link-replaced');
+    assert.equal((await askTicket(teacher, undefined, id)).status, 200);
+    const watch = await replace('watch');
+    const playback = (link: string) =>
+      school.call('POST', `/lessons/${id}/playback`, { invite: inviteIn(link) });
+    assert.equal(codeOf(await playback(links.watch)), 'link-replaced');
+    assert.match(PlaybackIssued.parse((await playback(watch)).body).play.hls, /epoch=1/);
+    const told = school.gateway.told.get(channel)?.at(-1) as { epoch: number };
+    assert.equal(told.epoch, 1, 'who watches by the old addresses is cut off');
+    assert.equal((await playback(links.student)).status, 200);
+  });
+
+  it('are replaced for the room as soon as it answers again', async () => {
+    const { id } = await school.createLesson('Patience');
+    await school.sfu.stop();
+    const answer = await school.owner('POST', `/lessons/${id}/links/student`, {});
+    assert.equal(LinkReplaced.parse(answer.body).applied, false);
+    await school.sfu.start();
+    const told = () => school.sfu.told.get(id)?.at(-1) as { links: { student: number } } | undefined;
+    for (const end = Date.now() + 10_000; told()?.links.student !== 1;) {
+      assert.ok(Date.now() < end, 'the room was not told');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   });
 
   it('are worth nothing once the lesson is deleted', async () => {

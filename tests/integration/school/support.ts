@@ -9,6 +9,7 @@ import {
   AccessDefaults,
   ChannelSettings,
   ExplainRequest,
+  RoomAccess,
   type RecordingInfo,
   type ServiceEvent,
 } from '#shared/contract/internal.ts';
@@ -36,7 +37,7 @@ export interface Neighbour {
   readonly relays: Map<string, RelaysPut>;
   /** Done before a request is answered. */
   onAsk: () => Promise<void>;
-  /** What it was told of each channel, and of all (`''`), the newest last. */
+  /** What it was told of each channel or room, and of all (`''`), the newest last. */
   readonly told: Map<string, unknown[]>;
   /** What it is asked to decide, the newest last; it allows all but the address 192.0.2.66. */
   readonly decided: ExplainRequest[];
@@ -69,6 +70,13 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
           await neighbour.onAsk();
           const url = new URL(request.url ?? '', 'http://neighbour');
           neighbour.asked.push(`${request.method} ${url.pathname}`);
+          const room = /^\/internal\/rooms\/([a-z0-9]+)\/access$/.exec(url.pathname)?.[1];
+          if (request.method === 'PUT' && room !== undefined) {
+            const access = await readJson(request, RoomAccess);
+            neighbour.told.set(room, [...(neighbour.told.get(room) ?? []), access]);
+            sendJson(response, 200, {});
+            return;
+          }
           const channel = /^\/internal\/channels\/([a-z0-9]+)\/settings$/.exec(url.pathname)?.[1];
           if (request.method === 'PUT' && (channel !== undefined || url.pathname === '/internal/access')) {
             const settings = await readJson(

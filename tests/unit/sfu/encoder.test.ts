@@ -31,7 +31,7 @@ describe('encoder', () => {
     school.rooms.free();
     mock.timers.reset();
   });
-  const put = (state: EncoderState) => school.rooms.publishTo(ROOM).stateEncoder(state);
+  const put = (state: EncoderState) => school.rooms.publishTo(ROOM).onAir.stateEncoder(state);
   /** Lets time pass; `bytes` come by the latest inlet in each second. */
   const pass = async (seconds: number, bytes = 0) => {
     for (let second = 0; second < seconds; second += 1) {
@@ -187,11 +187,11 @@ describe('encoder', () => {
     await put(stated('one'));
     assert.equal(room.view().broadcast.state, 'ended');
     const again = new TestClass(school.journal);
-    await again.rooms.publishTo(ROOM).stateEncoder(stated('one'));
+    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('one'));
     assert.equal(again.room().view().broadcast.state, 'idle');
-    await again.rooms.publishTo(ROOM).stateEncoder(stated('one'));
-    again.rooms.publishTo(ROOM).endEncoder(stated('one').publication);
-    await again.rooms.publishTo(ROOM).stateEncoder(stated('two'));
+    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('one'));
+    again.rooms.publishTo(ROOM).onAir.encoder.end(stated('one').publication);
+    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('two'));
     assert.equal(again.room().view().broadcast.state, 'starting');
     again.rooms.free();
   });
@@ -215,9 +215,9 @@ describe('encoder', () => {
 
   test('ends by name: the end of another publication is not its end', async () => {
     await put(stated('one'));
-    school.room().endEncoder(stated('two').publication);
+    school.room().onAir.encoder.end(stated('two').publication);
     assert.equal(school.media.inlets[0]?.open, true);
-    school.room().endEncoder(stated('one').publication);
+    school.room().onAir.encoder.end(stated('one').publication);
     assert.equal(school.media.inlets[0]?.open, false);
   });
 

@@ -16,6 +16,8 @@ const RESTRICTED: Partial<Record<RequestName, readonly Role[]>> = {
   'peer:permit': ['teacher', 'assistant'],
   'peer:mute': ['teacher', 'assistant'],
   'peer:remove': ['teacher', 'assistant'],
+  'door:admit': ['teacher', 'assistant'],
+  'door:refuse': ['teacher', 'assistant'],
   'broadcast:start': ['teacher', 'assistant'],
   'broadcast:stop': ['teacher', 'assistant'],
 };

@@ -3,6 +3,7 @@ import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
 import { adviceText } from '../../i18n/advice.ts';
 import { devices } from '../../i18n/devices.ts';
+import { door } from '../../i18n/door.ts';
 import { explain, t as refusal } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
 import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
@@ -39,6 +40,8 @@ interface Words {
 /** The note for a notice; null for what needs none. */
 export function noticeToast(notice: Notice): Words | null {
   switch (notice.type) {
+    case 'knocked':
+      return { text: knockedText(notice.names), tone: 'info' };
     case 'peer-joined':
     case 'peer-left':
       return { text: comingText(notice.type, notice.names), tone: 'info' };
@@ -79,6 +82,11 @@ function comingText(type: 'peer-joined' | 'peer-left', [name = '', ...others]: r
   const joined = type === 'peer-joined';
   if (others.length === 0) return classroom(joined ? 'joinedRoom' : 'leftRoom', { name });
   return classroom(joined ? 'manyJoined' : 'manyLeft', { count: others.length + 1 });
+}
+
+function knockedText([name = '', ...others]: readonly string[]): string {
+  if (others.length === 0) return door('knocked', { name });
+  return door('manyKnocked', { count: others.length + 1 });
 }
 
 function mutedText(source: Extract<Notice, { type: 'muted' }>['source']): string {
