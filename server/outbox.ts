@@ -58,7 +58,8 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   db.exec(`INSERT INTO sqlite_sequence (name, seq) SELECT 'event', 0
     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event')`);
   const ahead = db.prepare("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'event'");
-  ahead.run(Date.now() * 1_000);
+  // Before the first event of this run, not now: on a full disk a service that was killed has to come back.
+  let isAhead = false;
   const named = db.prepare('SELECT value FROM name').get() as { value: string } | undefined;
   const outbox = named?.value ?? `${service}-${randomBytes(9).toString('base64url')}`;
   if (named === undefined) db.prepare('INSERT INTO name VALUES (?)').run(outbox);
@@ -116,6 +117,8 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   const writer = createPatientWriter<string>(
     'outbox',
     (body) => {
+      if (!isAhead) ahead.run(Date.now() * 1_000);
+      isAhead = true;
       insert.run(body);
       schedule(0);
     },

@@ -13,6 +13,8 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { createLog } from '#server/log.ts';
 import { openOutbox, type Outbox } from '#server/outbox.ts';
+import { openJournal } from '../../../sfu/journal.ts';
+import { smallDisk } from '../../support/small-disk.ts';
 import { closeServer, createServer, listen } from '#server/service.ts';
 
 const SECRET = 'the-secret-between-services';
@@ -192,6 +194,34 @@ describe('an outbox', () => {
     second.add(opened(2));
     await eventually('the next arrived', () => school.batches.length === 2);
     assert.ok((school.batches[1]?.events[0]?.id ?? 0) > before);
+  });
+
+  it('opens on a full disk as the sfu journal does, and keeps what comes once there is room', async (context) => {
+    const disk = smallDisk(2);
+    if (disk === undefined) return context.skip('no right to mount a file system');
+    const path = join(disk.dir, 'outbox.db');
+    const journalPath = join(disk.dir, 'journal.db');
+    const at = { service: 'sfu', schoolUrl: 'http://127.0.0.1:1', secret: SECRET, log: silent };
+    // As a kill leaves it: what SQLite writes ahead is there already.
+    const killed = [openOutbox({ path, ...at }), openJournal(journalPath, silent)];
+    try {
+      disk.fill();
+      const again = openOutbox({ path, ...at });
+      const journal = openJournal(journalPath, silent);
+      again.add(opened(1));
+      journal.append('room1', { type: 'room:closed' });
+      disk.free();
+      journal.close();
+      again.close();
+      const rows = new DatabaseSync(path).prepare('SELECT body FROM event').all();
+      assert.deepEqual(
+        rows.map(({ body }) => JSON.parse(String(body)) as unknown),
+        [opened(1)],
+      );
+    } finally {
+      for (const one of killed) one.close();
+      disk.close();
+    }
   });
 
   it('refuses what is no event before it is stored', () => {
