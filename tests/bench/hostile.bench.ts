@@ -21,7 +21,6 @@ const CALM_MS = 20_000;
 /** Set HOSTILE_S for the figure that is quoted: 300. */
 const HOSTILE_MS = Number(process.env.HOSTILE_S ?? 60) * 1_000;
 const JOIN_EVERY_MS = 500;
-const START_MS = 60_000;
 
 const MAIN = join(import.meta.dirname, '../../sfu/main.ts');
 const NO_CAPABILITIES = { name: 'x', rtpCapabilities: {} };
