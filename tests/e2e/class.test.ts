@@ -224,7 +224,7 @@ describe('a class, live from end to end', () => {
 });
 
 async function openChat({ page }: Person): Promise<void> {
-  await page.getByRole('button', { name: 'Leave' }).waitFor();
+  await page.getByRole('navigation', { name: 'Controls' }).waitFor();
   const box = page.getByRole('textbox', { name: /message/i });
   if (!(await box.isVisible())) await page.getByRole('button', { name: /^chat/i }).first().click();
   await box.waitFor();

@@ -43,10 +43,11 @@ describe('a room', () => {
     await there.waitFor();
   };
   /** Teacher: opens the menu of the student and chooses from it. */
-  const act = async (item: string, role: 'menuitem' | 'menuitemradio') => {
+  const act = async (item: string, role: 'menuitem' | 'menuitemcheckbox') => {
     await isOn(teacher.page, 'People', 'People in the room');
     await teacher.page.getByRole('button', { name: /^Actions for Ada/ }).click();
     await teacher.page.getByRole(role, { name: item, exact: true }).click();
+    if (role === 'menuitemcheckbox') await teacher.page.keyboard.press('Escape');
   };
 
   it('takes a name with markup for a name', async () => {
@@ -79,17 +80,18 @@ describe('a room', () => {
     await button(second, 'Go live').waitFor();
     await teacher.page.getByText('3 here').first().waitFor();
     await button(teacher.page, 'Go live').waitFor();
-    await button(second, 'Leave').click();
+    await button(second, 'End class').click();
+    await second.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
     await teacher.page.getByText('2 here').first().waitFor();
     await second.close();
   });
 
   it('lets a student show a camera, and takes that back', async () => {
     assert.equal(await button(student.page, 'Start camera').count(), 0);
-    await act('Camera', 'menuitemradio');
+    await act('Camera', 'menuitemcheckbox');
     await button(student.page, 'Start camera').click();
     await teacher.page.getByLabel('Camera on').nth(1).waitFor();
-    await act('Camera', 'menuitemradio');
+    await act('Camera', 'menuitemcheckbox');
     await button(student.page, 'Stop camera').waitFor({ state: 'detached' });
     await eventually(
       'the camera is off for the teacher',

@@ -80,15 +80,12 @@ export const classroom = defineMessages({
     recording: 'Recording',
     here: { one: '{count} here', other: '{count} here' },
     watching: { one: '{count} watching', other: '{count} watching' },
-    notLive: 'Not live',
     uplinkGood: 'Connection good',
     uplinkFair: 'Connection fair',
     uplinkPoor: 'Connection poor',
     uplinkBusy: 'Computer busy',
     uplinkDetail: 'Round trip {rtt} ms · loss {loss} % · {kbps} kbit/s up',
     invite: 'Invite',
-    interruptedNote: 'The audience waits for your picture. The broadcast goes on by itself.',
-    failedNote: 'The broadcast failed: {reason}',
 
     // Links
     linksTitle: 'Invite people',
@@ -128,6 +125,7 @@ export const classroom = defineMessages({
     // Chat
     message: 'Message',
     messagePlaceholder: 'Write a message',
+    messageTooLong: '{length} of {most} characters: shorten it to send it.',
     send: 'Send',
     chatEmptyTitle: 'No messages yet',
     chatEmptyText: 'Say hello: everyone in the room can read it.',
@@ -140,9 +138,6 @@ export const classroom = defineMessages({
     newMessages: 'New messages',
 
     // End
-    endTitle: 'End the class for everyone?',
-    endText: 'All people leave the room, the broadcast stops and the replay is made ready.',
-    endTextQuiet: 'All people leave the room. This class was not broadcast, so there is no replay.',
     endedTitle: 'The class has ended',
     endedText: 'Thank you for being here.',
     replayPreparing: 'The replay is being made ready …',
@@ -268,15 +263,12 @@ export const classroom = defineMessages({
     recording: '正在录制',
     here: '课堂 {count} 人',
     watching: '{count} 人观看',
-    notLive: '未直播',
     uplinkGood: '网络良好',
     uplinkFair: '网络一般',
     uplinkPoor: '网络较差',
     uplinkBusy: '电脑繁忙',
     uplinkDetail: '往返时延 {rtt} 毫秒 · 丢包 {loss}% · 上行 {kbps} kbps',
     invite: '邀请',
-    interruptedNote: '观众正在等待你的画面，直播会自动继续。',
-    failedNote: '直播失败：{reason}',
     linksTitle: '邀请他人',
     studentLink: '学生链接',
     studentLinkHint: '学生进入课堂，能看到、听到你，也能聊天。',
@@ -311,6 +303,7 @@ export const classroom = defineMessages({
 
     message: '消息',
     messagePlaceholder: '输入消息',
+    messageTooLong: '已输入 {length} 个字符，最多 {most} 个，请缩短后发送。',
     send: '发送',
     chatEmptyTitle: '还没有消息',
     chatEmptyText: '打个招呼吧，课堂里的人都能看到。',
@@ -322,9 +315,6 @@ export const classroom = defineMessages({
     deleteMessage: '删除 {name} 的消息',
     newMessages: '新消息',
 
-    endTitle: '现在下课？',
-    endText: '所有人都会离开教室，直播停止，并生成回放。',
-    endTextQuiet: '所有人都会离开教室。本课没有直播，因此没有回放。',
     endedTitle: '已下课',
     endedText: '谢谢参与。',
     replayPreparing: '正在生成回放……',

@@ -1,6 +1,7 @@
 // The room from the inside, for the view: what there is to see, and what can be done.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { PeerView, ProducerView, WaitingView } from '#shared/contract/signalling.ts';
+import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { GRANTABLE, mayManage, type Permission } from '#shared/domain/permissions.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { OutgoingMessage } from '../engine/chat.ts';
@@ -35,6 +36,12 @@ export class RoomState {
   #screenLost: boolean = $state(false);
   #version = $state(0);
   #unread = $state(0);
+  /** When this tab lost its connection, in ms since 1970 by this machine's clock. */
+  #lostAtMs: number | null = null;
+  /** The broadcast whose end the person knows of. */
+  #settledEnd = $state<string | null>(null);
+  /** The message that is being written. */
+  draft = $state('');
   #chatOpen = $state(false);
   #busy = $state.raw<Act | null>(null);
   #refusal = $state.raw<{ readonly act: Act; readonly code: ErrorCode } | null>(null);
@@ -47,6 +54,7 @@ export class RoomState {
     this.#onScreenSettled = tab.onScreenSettled;
     engine.on('changed', () => {
       this.#version += 1;
+      this.#lostAtMs = engine.phase.name === 'reconnecting' ? (this.#lostAtMs ?? Date.now()) : null;
       if (engine.publishing.screen !== 'off') this.settleScreen();
     });
     engine.chat.on('received', () => {
@@ -85,6 +93,45 @@ export class RoomState {
 
   setLinks(links: RoomTab['links']): void {
     this.#links = links;
+  }
+
+  /** True from going live to the end, interruptions included. */
+  readonly isOnAir = $derived(['starting', 'live', 'interrupted'].includes(this.room?.broadcast.state ?? ''));
+  /** True if nothing that is to be sent leaves anybody here. */
+  readonly sendsNothing = $derived(this.producers.every(({ paused }) => paused));
+  /** True if somebody else who teaches is connected, or a program publishes. */
+  readonly othersTeach = $derived(
+    this.peers.some(
+      ({ id, role, state }) =>
+        id !== this.you?.id &&
+        state === 'present' &&
+        (id === ENCODER_ID || role === 'teacher' || role === 'assistant'),
+    ),
+  );
+  /**
+   * When the broadcast ends because nobody who teaches is connected, by this machine's clock; null while
+   * it need not. A tab that lost its own connection knows how long it is waited for.
+   */
+  readonly waitEndsAtMs = $derived.by(() => {
+    const broadcast = this.room?.broadcast;
+    if (broadcast === undefined || !this.isOnAir) return null;
+    if (this.phase.name === 'reconnecting') {
+      const lostAtMs = this.#read(() => this.#lostAtMs);
+      return lostAtMs === null || broadcast.waitMs === null || this.othersTeach
+        ? null
+        : lostAtMs + broadcast.waitMs;
+    }
+    return broadcast.waitEndsAtMs === null ? null : broadcast.waitEndsAtMs - this.serverTime(0);
+  });
+  /** True if the last broadcast ended because nobody was there, and the person has not settled that yet. */
+  readonly endedAbsent = $derived.by(() => {
+    const broadcast = this.room?.broadcast;
+    return broadcast?.end === 'absent' && broadcast.id !== this.#settledEnd;
+  });
+
+  /** The person knows how the last broadcast ended. */
+  settleEnd(): void {
+    this.#settledEnd = this.room?.broadcast.id ?? null;
   }
 
   /** The server's clock, in ms since 1970, when this machine's says `nowMs`. */

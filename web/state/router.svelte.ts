@@ -51,12 +51,15 @@ export class Router {
   #invitations: Invitations;
   #route = $state.raw<Route>({ name: 'not-found' });
   #stop: () => void;
+  /** Where the page is, to stay there. */
+  #here = '';
+  #guard: (() => boolean) | undefined;
 
   constructor(history: HistoryPort, invitations: Invitations) {
     this.#history = history;
     this.#invitations = invitations;
     this.#read();
-    this.#stop = history.onChange(() => this.#read());
+    this.#stop = history.onChange(() => this.#moved());
   }
 
   /** Where the page is. Reactive. */
@@ -81,14 +84,29 @@ export class Router {
     this.#read();
   }
 
+  /** From now on nobody goes back from here unless `guard` says so. Returns the function that lets go. */
+  hold(guard: () => boolean): () => void {
+    this.#guard = guard;
+    return () => {
+      if (this.#guard === guard) this.#guard = undefined;
+    };
+  }
+
   close(): void {
     this.#stop();
+  }
+
+  #moved(): void {
+    const { href } = this.#history.current();
+    if (href !== this.#here && this.#guard?.() === false) this.#history.push(this.#here);
+    else this.#read();
   }
 
   #read(): void {
     const given = this.#history.current();
     const shown = this.#discreet(given);
     if (shown.href !== given.href) this.#history.replace(shown.href);
+    this.#here = shown.href;
     const route = parseRoute(shown);
     this.#route =
       route.name === 'room' && route.invite === ''

@@ -8,6 +8,7 @@ import { layerFor } from '../../../web/engine/layers.ts';
 import type { RemoteMedia } from '../../../web/engine/subscriptions.ts';
 import { judge, readUplink, UplinkJudge, type UplinkSample } from '../../../web/engine/uplink.ts';
 import { arrange } from '../../../web/view/classroom/arrange.ts';
+import { shortcutKey } from '../../../web/view/classroom/shortcut-key.ts';
 
 describe('the layer for a tile', () => {
   const at = (widthPx: number, heightPx: number, layers = 3) => layerFor({ widthPx, heightPx }, layers);
@@ -228,5 +229,24 @@ describe('the stage', () => {
     const own = { you: 'me', camera: null, screen: track('mine') };
     assert.equal(arrange(people, [], [gets('teacher', 'screen')], own).main?.key, 'teacher:screen');
     assert.equal(arrange(people, [], [], own).main?.own, true);
+  });
+});
+
+describe('a shortcut', () => {
+  const pressed = (key: string, code: string, shiftKey = false) => shortcutKey({ key, code, shiftKey });
+
+  it('goes by the place of the key where the layout is not Latin, or an input method takes it', () => {
+    assert.equal(pressed('ь', 'KeyM'), 'm');
+    assert.equal(pressed('С', 'KeyC', true), 'c');
+    assert.equal(pressed('Process', 'KeyV'), 'v');
+    assert.equal(pressed(',', 'Slash', true), ',');
+    assert.equal(pressed('Process', 'Slash', true), '?');
+  });
+
+  it('goes by what is written on the key where that is Latin', () => {
+    assert.equal(pressed('m', 'Semicolon'), 'm', 'French');
+    assert.equal(pressed(',', 'KeyM'), ',', 'French');
+    assert.equal(pressed('?', 'Minus', true), '?', 'German');
+    assert.equal(pressed('Escape', 'Escape'), 'escape');
   });
 });

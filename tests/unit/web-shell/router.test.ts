@@ -196,3 +196,21 @@ test('an invitation of a student or a viewer stays, as does any where the browse
     assert.equal(history.current().hash, `#invite=${inviteOf(role)}`);
   }
 });
+
+test('a page that holds on to its person is not left by going back, until it lets go', () => {
+  const history = historyOf('/');
+  const router = new Router(history, invitations());
+  router.go(`/room/abcdefgh2345#invite=${TOKEN}`);
+  let asked = 0;
+  const letGo = router.hold(() => {
+    asked += 1;
+    return false;
+  });
+  history.back();
+  assert.deepEqual(router.route, ROOM);
+  assert.deepEqual(parseRoute(history.current()), ROOM, 'the address bar says so too');
+  assert.equal(asked, 1);
+  letGo();
+  history.back();
+  assert.equal(router.route.name, 'home');
+});
