@@ -37,6 +37,8 @@ describe('a room', () => {
   const recordings = () =>
     lectern.api('GET', `/recordings?lesson=${teacher.lesson.id}`) as Promise<Recording[]>;
   const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+  const focused = (page: Page) =>
+    page.evaluate(() => document.activeElement?.textContent.trim() ?? document.activeElement?.tagName);
   const isOn = async (page: Page, panel: string, inside: string) => {
     const there = page.getByRole('list', { name: inside });
     if (!(await there.isVisible())) await page.getByRole('button', { name: panel }).first().click();
@@ -123,6 +125,73 @@ describe('a room', () => {
     await seesLive(student, 'the teacher without a screen');
   });
 
+  it('stays live through a break, with words for the audience, and asks what an end means', async () => {
+    const { page } = teacher;
+    await button(page, 'Go live').press('Enter');
+    await page
+      .getByText(/LIVE\s+\d/)
+      .first()
+      .waitFor();
+    assert.equal(await focused(page), 'Stop broadcast', 'the focus stays where it was');
+    assert.deepEqual(await page.getByRole('status').filter({ hasText: 'You are live.' }).count(), 1);
+
+    await button(page, 'Mute').click();
+    await button(page, 'Stop camera').click();
+    await page.getByText('The audience sees “Back in a moment”').waitFor();
+    const startedMs = Date.now();
+    await eventually(
+      'longer than the wait has passed on the clock of the broadcast',
+      async () => {
+        const [running] = await recordings();
+        assert.equal(running?.state, 'writing');
+        return Date.now() - startedMs > 1.5 * RESUME_MS;
+      },
+      30_000,
+      500,
+    );
+    assert.equal(await page.getByText(/LIVE\s+\d/).count(), 1);
+    const { streams } = await probe(teacher.lesson.play.flv);
+    assert.deepEqual(streams.map(({ codec }) => codec).sort(), ['aac', 'h264']);
+    await button(page, 'Unmute').click();
+    await button(page, 'Start camera').click();
+    await page.getByText('The audience sees “Back in a moment”').waitFor({ state: 'detached' });
+
+    await page.goBack();
+    const question = page.getByRole('dialog', { name: 'What do you want to end?' });
+    await question.getByText('This cannot be undone').waitFor();
+    assert.match(page.url(), /\/room\//, 'going back leaves nobody alone');
+    await page.keyboard.press('Escape');
+    await button(page, 'End class').click();
+    await question.getByRole('button', { name: 'Stop broadcast' }).click();
+    await page
+      .getByText(/Broadcast stopped, \d+ (secs?|min) recorded/)
+      .first()
+      .waitFor();
+    await page.getByText('In the room only').waitFor();
+    await seesLive(student, 'the class that goes on in the room');
+  });
+
+  it('says and goes on saying that a microphone was withdrawn, and opens none without a press', async () => {
+    const { page } = teacher;
+    await teacher.context.grantPermissions(['camera', 'microphone']);
+    await page.evaluate(() => {
+      const { studioTracks } = window as unknown as { studioTracks: MediaStreamTrack[] };
+      const microphone = studioTracks.find((one) => one.kind === 'audio' && one.readyState === 'live');
+      // What the browser does with a track whose device is pulled out.
+      microphone?.stop();
+      microphone?.dispatchEvent(new Event('ended'));
+    });
+    const said = page.getByText('Your microphone stopped, and nobody hears you.');
+    await said.waitFor();
+    await button(page, 'Unmute').waitFor();
+    await page.evaluate(() => void navigator.mediaDevices.dispatchEvent(new Event('devicechange')));
+    await page.getByLabel('Microphone muted').first().waitFor();
+    assert.equal(await said.count(), 1);
+    await button(page, 'Turn microphone on').click();
+    await button(page, 'Mute').waitFor();
+    await said.waitFor({ state: 'detached' });
+  });
+
   it('makes two recordings of a class that stops and goes live again at once', async () => {
     await goLive(teacher);
     const viewer = await watch(browser, teacher.lesson);
@@ -139,7 +208,7 @@ describe('a room', () => {
     );
     const all = await eventually('one is ready, one is written', async () => {
       const found = await recordings();
-      return found.map(({ state }) => state).join() === 'writing,ready' && found;
+      return found.map(({ state }) => state).join() === 'writing,ready,ready' && found;
     });
     assert.ok(all.every(({ durationMs }) => durationMs > 0));
     await viewer.leave();
@@ -182,7 +251,7 @@ describe('a room', () => {
       60_000,
       500,
     );
-    assert.equal((await recordings()).length, 3);
+    assert.equal((await recordings()).length, 4);
     const lesson = (await lectern.api('GET', `/lessons/${teacher.lesson.id}`)) as Lesson;
     assert.equal(lesson.state, 'open', 'the teacher may come back and go live anew');
     const [last] = await recordings();
@@ -191,6 +260,24 @@ describe('a room', () => {
     await eventually('the replay plays', () =>
       viewer.page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime > 0.5),
     );
+  });
+
+  it('says to the teacher who is back why the broadcast ended, until it is live again', async () => {
+    const page = await teacher.context.newPage();
+    await page.goto(teacher.lesson.links.teacher);
+    await button(page, 'Join').click();
+    await page
+      .getByText(/ended because nobody who teaches was connected\.\s+\d+ (secs?|min) recorded/)
+      .waitFor();
+    assert.equal(await button(page, 'Go live').count(), 0);
+    await button(page, 'Go live again').press('Enter');
+    await page
+      .getByText(/LIVE\s+\d/)
+      .first()
+      .waitFor();
+    assert.equal(await focused(page), 'Stop broadcast');
+    assert.equal(await page.getByText('nobody who teaches was connected').count(), 0);
+    await page.close();
   });
 
   it('promises no replay of a class that was never live', async () => {

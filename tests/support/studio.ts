@@ -14,6 +14,9 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
   const WIDTH = 1280;
   const HEIGHT = 720;
   let studio: Promise<MediaStream> | undefined;
+  /** What was given to the page, for a test that takes it back. */
+  const given: MediaStreamTrack[] = [];
+  Object.assign(window, { studioTracks: given });
 
   const film = (background: string): MediaStream => {
     const canvas = document.createElement('canvas');
@@ -78,6 +81,7 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     const wanted: MediaStreamTrack[] = [];
     if (constraints?.video) wanted.push(...all.getVideoTracks().map((track) => track.clone()));
     if (constraints?.audio) wanted.push(...all.getAudioTracks().map((track) => track.clone()));
+    given.push(...wanted);
     return new MediaStream(wanted);
   };
   navigator.mediaDevices.getDisplayMedia = () => Promise.resolve(film('#2a2'));

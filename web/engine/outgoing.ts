@@ -86,6 +86,11 @@ export class Outgoing extends Emitter<OutgoingEvents> {
     return (this.#encoded ?? this.#rtc).views(peerId);
   }
 
+  /** True while what is sent gets through, though the signalling may not. */
+  get connected(): boolean {
+    return this.#media.sending?.connectionState === 'connected';
+  }
+
   get sendsVideo(): boolean {
     return this.#rtc.sendsVideo;
   }

@@ -116,10 +116,9 @@ export class RoomState {
     const broadcast = this.room?.broadcast;
     if (broadcast === undefined || !this.isOnAir) return null;
     if (this.phase.name === 'reconnecting') {
-      const lostAtMs = this.#read(() => this.#lostAtMs);
-      return lostAtMs === null || broadcast.waitMs === null || this.othersTeach
-        ? null
-        : lostAtMs + broadcast.waitMs;
+      const lostAtMs = this.#read((engine) => (engine.outgoing.connected ? null : this.#lostAtMs));
+      const { waitMs } = broadcast;
+      return lostAtMs === null || waitMs === null || this.othersTeach ? null : lostAtMs + waitMs;
     }
     return broadcast.waitEndsAtMs === null ? null : broadcast.waitEndsAtMs - this.serverTime(0);
   });
