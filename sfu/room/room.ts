@@ -14,6 +14,7 @@ import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { Chat } from './chat.ts';
 import { Door } from './door.ts';
+import { Lobby } from './lobby.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
 import { consumerView, type Peer, type Session } from './peer.ts';
@@ -44,8 +45,7 @@ export class Room {
   readonly #media: MediaSlot;
   readonly onAir: OnAir;
   readonly door: Door;
-  /** Everyone who was welcomed and is connected, joined or still in the green room. */
-  readonly #links = new Set<Link>();
+  readonly #lobby: Lobby;
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
   readonly #joining = new Map<string, Entrance>();
   #state: RoomState = 'opening';
@@ -67,9 +67,14 @@ export class Room {
     this.#title = record.onAir?.title ?? '';
     this.#members = new Members(id, record, deps, (peer) => {
       this.#stage.closeAll(peer);
+      this.#lobby.changed();
       this.#watchEmptiness();
     });
     this.door = new Door({ lesson: id, record, deps, members: this.#members });
+    this.#lobby = new Lobby({
+      present: (but) => this.#members.size - Number(this.#members.get(but) !== undefined),
+      isIn: (peerId, link) => this.#members.get(peerId)?.link === link,
+    });
     this.#stage = new Stage(this.#members, () => this.onAir.showProgramme());
     this.#chat = new Chat({ lesson: id, log: record.chat, members: this.#members, deps });
     this.#media = new MediaSlot(
@@ -108,13 +113,13 @@ export class Room {
    * Throws LecternError `service-unavailable` without a worker.
    */
   async welcome(ticket: Ticket, link: Link): Promise<Welcome> {
-    this.#links.add(link);
+    const present = this.#lobby.enter(link, ticket.sub);
     if (this.#title === '') this.#title = ticket.title;
     const { rtpCapabilities } = await this.#media.open();
     return {
       room: this.view(),
       routerRtpCapabilities: rtpCapabilities,
-      present: this.#members.size,
+      present,
       serverTimeMs: this.#deps.now(),
     };
   }
@@ -172,8 +177,8 @@ export class Room {
 
   /** The link is gone: whoever came by it is away, and may resume for a while. */
   lost(peerId: string, link: Link): void {
-    this.#links.delete(link);
     this.door.lost(peerId, link);
+    this.#lobby.leave(link);
     this.#members.lost(peerId, link);
   }
 
@@ -247,12 +252,7 @@ export class Room {
     this.onAir.end();
     this.door.close();
     for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
-    for (const link of this.#links) {
-      if (!link.open) continue;
-      link.send('room:closed', { reason: 'ended' });
-      link.close();
-    }
-    this.#links.clear();
+    this.#lobby.end();
     this.#deps.publish({ type: 'room:closed', atMs: this.#deps.now(), lesson: this.id });
     this.#deps.journal.append(this.id, { type: 'room:closed' });
     this.#media.close();
@@ -266,6 +266,7 @@ export class Room {
     clearTimeout(this.#emptyTimer);
     this.onAir.free();
     this.door.close();
+    this.#lobby.free();
     this.#members.free();
     this.#media.close();
   }
@@ -309,6 +310,7 @@ export class Room {
     const peer = this.#members.enter(ticket, data.name, link);
     peer.session = session;
     this.door.entered(peer.id);
+    this.#lobby.changed();
     return this.#snapshot(peer, session, false);
   }
 
@@ -358,7 +360,7 @@ export class Room {
     clearTimeout(this.#emptyTimer);
     if (this.#members.size > 0) return;
     this.#emptyTimer = setTimeout(() => {
-      const busy = this.#members.size + this.#links.size + this.#joining.size > 0 || this.onAir.busy;
+      const busy = this.#members.size + this.#lobby.size + this.#joining.size > 0 || this.onAir.busy;
       if (busy) this.#watchEmptiness();
       else this.#onEmpty(this);
     }, EMPTY_ROOM_MS);

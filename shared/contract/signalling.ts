@@ -125,7 +125,7 @@ export type RoomView = z.infer<typeof RoomView>;
 export const Welcome = z.object({
   room: RoomView,
   routerRtpCapabilities: Media,
-  /** How many peers are in the room. */
+  /** How many others are in the room; `room:presence` says how many later. */
   present: z.number().int(),
   serverTimeMs: z.number(),
 });
@@ -232,6 +232,8 @@ export const FACTS = {
   'room:closed': z.object({
     reason: z.enum(['ended', 'removed', 'replaced', 'ticket-expired', 'refused', 'link-replaced']),
   }),
+  /** To those who have not joined yet: how many others are in the room. */
+  'room:presence': z.object({ present: z.number().int() }),
   /** The room's media moved to another worker: join again at once with the same socket. */
   'room:restarted': Nothing,
   'peer:joined': PeerView,

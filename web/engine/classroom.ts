@@ -202,6 +202,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
       this.#signalling.on('door:opened', () => void this.#enter()),
       this.#signalling.on('room:closed', ({ reason }) => this.#closedByRoom(reason)),
     );
+    on('room:presence', ({ present }) => this.room.presence(present));
     on('peer:joined', (peer) => {
       if (this.room.peer(peer)) this.#comings.add('peer-joined', peer.name);
     });

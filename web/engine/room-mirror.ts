@@ -53,6 +53,11 @@ export class RoomMirror {
     this.#clockOffsetMs = welcome.serverTimeMs - nowMs;
   }
 
+  /** How many others are in the room, said before we joined. */
+  presence(present: number): void {
+    this.#present = present;
+  }
+
   joined(joined: Joined, nowMs: number): void {
     this.#room = joined.room;
     this.#you = joined.you;

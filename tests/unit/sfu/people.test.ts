@@ -1,9 +1,9 @@
 // What people in a room say to each other, and who may manage whom.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
-import { CHAT_HISTORY, CHAT_HISTORY_BYTES } from '#shared/contract/signalling.ts';
+import { CHAT_HISTORY, CHAT_HISTORY_BYTES, RESUME_WINDOW_MS } from '#shared/contract/signalling.ts';
 import { MAX_BYTES_PER_LESSON, MAX_BYTES_PER_PERSON } from '../../../sfu/room/chat.ts';
-import { refuses, TestClass, TestLink } from './class.ts';
+import { refuses, TestClass, TestLink, ticketFor } from './class.ts';
 
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
 afterEach(() => mock.timers.reset());
@@ -174,5 +174,36 @@ describe('managing people', () => {
     day.room().expire('student1', student.link);
     assert.deepEqual(student.link.last('room:closed'), { reason: 'ticket-expired' });
     assert.equal(day.room().size, 0);
+  });
+});
+
+describe('the green room', () => {
+  test('hears how many others are in, at most twice a second and without itself', async () => {
+    const day = new TestClass();
+    const waiting = new TestLink();
+    const ticket = ticketFor('student1', 'student');
+    assert.equal((await day.rooms.enter(ticket).welcome(ticket, waiting)).present, 0);
+    const told = () => waiting.facts.map(({ data }) => (data as { present: number }).present);
+    const teacher = await day.join('teacher1', 'teacher');
+    for (let index = 0; index < 30; index += 1) await day.join(`crowd${1000 + index}`, 'student');
+    mock.timers.tick(500);
+    assert.equal(waiting.names(), 'room:presence', 'a class that begins is one fact');
+    assert.deepEqual(told(), [31]);
+    day.room().leave(teacher.peer);
+    mock.timers.tick(500);
+    assert.deepEqual(told(), [31, 30]);
+    assert.equal(teacher.link.names().includes('room:presence'), false, 'who is in has the list');
+  });
+
+  test('counts nobody as the ghost of their own closed tab', async () => {
+    const day = new TestClass();
+    await day.join('teacher1', 'teacher');
+    const student = await day.join('student1', 'student');
+    day.room().lost('student1', student.link);
+    const back = new TestLink();
+    const welcome = await day.room().welcome(student.ticket, back);
+    assert.equal(welcome.present, 1, 'the teacher');
+    mock.timers.tick(RESUME_WINDOW_MS + 1_000);
+    assert.equal(back.names(), '', 'the ghost goes, and nothing changed');
   });
 });
