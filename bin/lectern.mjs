@@ -2,7 +2,7 @@
 // then runs bin/<command>.ts on the Node that came with them. Plain JavaScript, so that even a Node that
 // is too old can read it and say so.
 const OLDEST = 20;
-const COMMANDS = ['start', 'test', 'bench', 'fuzz', 'check', 'doctor', 'backup', 'restore'];
+const COMMANDS = ['start', 'test', 'bench', 'fuzz', 'check', 'doctor', 'backup', 'restore', 'setup'];
 
 const command = process.argv[2];
 const major = Number(process.versions.node.split('.')[0]);

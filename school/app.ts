@@ -34,6 +34,7 @@ import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
 import { addStatusRoutes } from './status/routes.ts';
+import { StatusWatcher } from './status/watcher.ts';
 import { addRelayRoutes } from './relays/routes.ts';
 
 /** Services are reached by the door on this machine, or by a private network's own proxy. */
@@ -56,7 +57,8 @@ export async function startSchool(settings: Settings, secrets: Secrets, log: Log
   const neighbours = reachNeighbours(settings, secrets.internal);
   const errands = new Errands(db, neighbours, createPushes(db, neighbours), log);
   const metrics = schoolMetrics(db, () => errands.count());
-  const api = buildApi({ settings, secrets, log, db, neighbours, errands, metrics });
+  const watcher = new StatusWatcher({ settings, secret: secrets.internal, now: Date.now, log });
+  const api = buildApi({ settings, secrets, log, db, neighbours, errands, metrics, watcher });
   const internal = internalApi({
     secret: secrets.internal,
     async apply(batch) {
@@ -79,6 +81,7 @@ export async function startSchool(settings: Settings, secrets: Secrets, log: Log
     void handle(request, response);
   });
   const close = async () => {
+    watcher.close();
     await closeServer(http);
     await errands.close();
     await db.destroy();
@@ -102,9 +105,10 @@ interface Parts {
   neighbours: Neighbours;
   errands: Errands;
   metrics: SchoolMetrics;
+  watcher: StatusWatcher;
 }
 
-function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: Parts): Api {
+function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, watcher }: Parts): Api {
   const now = Date.now;
   const origin = publicUrl(settings);
   const proxies = trustedProxies(settings.LECTERN_TRUSTED_PROXIES);
@@ -144,7 +148,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics }: 
   addAccessRoutes(api, { access, lessons, neighbours, ownerOnly, ipOf });
   addLinkRoutes(api, { access, admission, links, limit: limit(LINK_RATE) });
   addRecordingRoutes(api, { recordings, admission, ownerOnly, limits });
-  addStatusRoutes(api, { settings, secret: secrets.internal, ownerOnly, now, log });
+  addStatusRoutes(api, { watcher, ownerOnly });
   addRelayRoutes(api, { lessons, neighbours, ownerOnly });
   addDocument(api, origin);
   return root;

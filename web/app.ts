@@ -3,6 +3,7 @@ import { Api } from './engine/api.ts';
 import { DELIVERIES, suits } from './engine/player/chooser.ts';
 import { LivePlayer } from './engine/player/live-player.ts';
 import { ReplayPlayer } from './engine/player/replay-player.ts';
+import { drawChart } from './platform/chart.ts';
 import { browserAttention } from './platform/network.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
 import { tabStore } from './platform/stores.ts';
@@ -69,6 +70,7 @@ export function createApp(): App {
     session: new SessionStore(api),
     lessons: new LessonsStore(api),
     openConsole: () => new ConsoleStore(api),
+    drawChart,
 
     openAccess: (lesson) => new AccessStore(api, lesson),
 

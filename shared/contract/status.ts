@@ -114,6 +114,8 @@ export const Status = z.object({
       /** How long it took to answer. */
       answerMs: z.number().nullable(),
       vitals: Vitals.nullable(),
+      /** Processor time in parts of a core, since the last sample of the history. */
+      cpu: z.number().min(0).nullable(),
     }),
   ),
   channels: z.array(ChannelStatus),

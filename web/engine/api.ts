@@ -24,6 +24,7 @@ import {
   TicketIssued,
   Watermark,
 } from '#shared/contract/rest.ts';
+import { StatusHistory } from '#shared/contract/status-history.ts';
 import { Status } from '#shared/contract/status.ts';
 import { ServerTime } from './server-time.ts';
 
@@ -65,6 +66,15 @@ export class Api {
   /** What is on air and how the services are. */
   status(): Promise<Status> {
     return this.#call('GET', '/status', Status);
+  }
+
+  /** The samples of the last hour, or those after `afterMs`. */
+  statusHistory(afterMs?: number): Promise<StatusHistory> {
+    return this.#call(
+      'GET',
+      `/status/history${afterMs === undefined ? '' : `?after=${afterMs}`}`,
+      StatusHistory,
+    );
   }
 
   /** At most `limit` lessons, newest first, whose title has all words of `search`; those before `beforeMs`. */

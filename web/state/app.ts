@@ -1,6 +1,7 @@
 // What every page can reach: made once in web/app.ts, given to the view through a context.
 import type { Api } from '../engine/api.ts';
 import type { AccessStore } from './access.svelte.ts';
+import type { DrawChart } from './charts.ts';
 import type { ConsoleStore } from './console.svelte.ts';
 import type { LessonsStore } from './lessons.svelte.ts';
 import type { RelaysStore } from './relays.svelte.ts';
@@ -22,6 +23,7 @@ export interface App {
   openAccess(lesson: string | null): AccessStore;
   /** Opens the owner's console. */
   openConsole(): ConsoleStore;
+  readonly drawChart: DrawChart;
   /** Opens the relays of a class. The part of a page that opens them closes them. */
   openRelays(lesson: string): RelaysStore;
   /** Opens the audience's side of a class. The page that opens it closes it. */

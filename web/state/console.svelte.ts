@@ -1,6 +1,7 @@
 // How the services are, asked again and again while the console is open.
 import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { ServiceName, Status } from '#shared/contract/status.ts';
+import { MAX_SAMPLES, SAMPLE_EVERY_MS, type StatusSample } from '#shared/contract/status-history.ts';
+import type { Status } from '#shared/contract/status.ts';
 import type { Api } from '../engine/api.ts';
 import { codeOf } from './session.svelte.ts';
 
@@ -11,17 +12,22 @@ export type ConsoleState =
   | { name: 'failed'; code: ErrorCode };
 
 export class ConsoleStore {
-  #api: Pick<Api, 'status'>;
+  #api: Pick<Api, 'status' | 'statusHistory'>;
   #state = $state.raw<ConsoleState>({ name: 'loading' });
-  #before: Status | undefined;
+  #samples = $state.raw<readonly StatusSample[]>([]);
   #asking = false;
 
-  constructor(api: Pick<Api, 'status'>) {
+  constructor(api: Pick<Api, 'status' | 'statusHistory'>) {
     this.#api = api;
   }
 
   get state(): ConsoleState {
     return this.#state;
+  }
+
+  /** The last hour, the oldest first. */
+  get samples(): readonly StatusSample[] {
+    return this.#samples;
   }
 
   /** Asks once; a second call while the first is under way does nothing. */
@@ -30,8 +36,7 @@ export class ConsoleStore {
     this.#asking = true;
     if (this.#state.name === 'failed') this.#state = { name: 'loading' };
     try {
-      const status = await this.#api.status();
-      if (this.#state.name === 'ready') this.#before = this.#state.status;
+      const [status] = await Promise.all([this.#api.status(), this.#loadSamples()]);
       this.#state = { name: 'ready', status, stale: undefined };
     } catch (error) {
       const code = codeOf(error);
@@ -44,14 +49,17 @@ export class ConsoleStore {
     }
   }
 
-  /** Processor time that a service took between the last two answers, in parts of a core; undefined before. */
-  cpu(service: ServiceName): number | undefined {
-    if (this.#state.name !== 'ready' || this.#before === undefined) return undefined;
-    const find = ({ services }: Status) => services.find(({ name }) => name === service)?.vitals;
-    const [now, before] = [find(this.#state.status), find(this.#before)];
-    const passedS = (this.#state.status.atMs - this.#before.atMs) / 1_000;
-    // A service that was started anew begins at nothing.
-    if (!now || !before || passedS <= 0 || now.cpuS < before.cpuS) return undefined;
-    return (now.cpuS - before.cpuS) / passedS;
+  /** Asks for what is new since the last sample, once there may be one. Without an answer the lines stand. */
+  async #loadSamples(): Promise<void> {
+    const lastMs = this.#samples.at(-1)?.atMs;
+    // By the server's clock, which the answers carry.
+    const nowMs = this.#state.name === 'ready' ? this.#state.status.atMs : undefined;
+    if (lastMs !== undefined && nowMs !== undefined && nowMs - lastMs < SAMPLE_EVERY_MS) return;
+    try {
+      const { samples } = await this.#api.statusHistory(lastMs);
+      this.#samples = [...this.#samples, ...samples].slice(-MAX_SAMPLES);
+    } catch {
+      // The status says what is wrong, and the next answer brings what is missing.
+    }
   }
 }

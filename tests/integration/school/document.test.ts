@@ -83,6 +83,7 @@ describe('the OpenAPI document', () => {
         'get /api/v1/recordings/{recording}',
         'get /api/v1/session',
         'get /api/v1/status',
+        'get /api/v1/status/history',
         'patch /api/v1/lessons/{lesson}',
         'post /api/v1/access/test',
         'post /api/v1/lessons',

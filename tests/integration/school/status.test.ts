@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { StatusHistory } from '#shared/contract/status-history.ts';
 import { GatewayStatus, SfuStatus, Status } from '#shared/contract/status.ts';
 import { closeServer, listen } from '#server/service.ts';
 import { codeOf, startTestSchool, type TestSchool } from './support.ts';
@@ -97,6 +98,16 @@ describe('the status of all services', () => {
       assert.deepEqual(told.warnings, [{ code: 'service-down', service: 'gateway' }]);
     });
   }
+
+  it('gives the last hour to whoever opens the console, for the owner alone', async () => {
+    assert.equal((await school.call('GET', '/status/history')).status, 401);
+    // The first sample is taken at the start, when nothing answered yet.
+    const answer = await school.owner('GET', '/status/history');
+    const { samples } = StatusHistory.parse(answer.body);
+    assert.ok(samples.length >= 1);
+    assert.ok((samples[0]?.services.school?.memoryBytes ?? 0) > 1e6);
+    assert.equal(samples[0]?.sums, null);
+  });
 
   it('answers where nobody else is there at all', async () => {
     const alone = await startTestSchool({

@@ -3,6 +3,7 @@ import './svelte-modules.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
+import { MAX_SAMPLES, SAMPLE_EVERY_MS, type StatusSample } from '#shared/contract/status-history.ts';
 import { Warning, type Status } from '#shared/contract/status.ts';
 
 const i18n = await import('../../../web/state/i18n.svelte.ts');
@@ -12,8 +13,14 @@ const { warningText } = await import('../../../web/i18n/console.ts');
 const answer = (atMs: number, cpuS: number): Status => ({
   atMs,
   services: [
-    { name: 'gateway', state: 'up', answerMs: 3, vitals: { cpuS, memoryBytes: 9e7, uptimeS: 10 } },
-    { name: 'sfu', state: 'down', answerMs: null, vitals: null },
+    {
+      name: 'gateway',
+      state: 'up',
+      answerMs: 3,
+      vitals: { cpuS, memoryBytes: 9e7, uptimeS: 10 },
+      cpu: 0.25,
+    },
+    { name: 'sfu', state: 'down', answerMs: null, vitals: null, cpu: null },
   ],
   channels: [],
   rooms: null,
@@ -29,18 +36,35 @@ function consoleOf(...answers: (Status | LecternError)[]) {
       assert.ok(next !== undefined, 'nobody asks again');
       return next instanceof LecternError ? Promise.reject(next) : Promise.resolve(next);
     },
+    statusHistory: () => Promise.resolve({ samples: [] }),
   });
 }
 
-test('processor time is that between two answers, and not known of a service that was started anew', async () => {
-  const store = consoleOf(answer(0, 10), answer(4_000, 11), answer(8_000, 0.5));
+test('the last hour is there at once, and grows by what is new, an hour at most', async () => {
+  const sample = (atMs: number): StatusSample => ({ atMs, services: {}, sums: null, channels: {} });
+  const hour = Array.from({ length: MAX_SAMPLES }, (_, index) => sample((index + 1) * SAMPLE_EVERY_MS));
+  const asked: (number | undefined)[] = [];
+  const lastMs = MAX_SAMPLES * SAMPLE_EVERY_MS;
+  const times = [lastMs + 1_000, lastMs + 4_000, lastMs + 11_000, lastMs + 14_000];
+  const store = new ConsoleStore({
+    status: () => Promise.resolve(answer(times.shift() ?? 0, 1)),
+    statusHistory(afterMs) {
+      asked.push(afterMs);
+      if (asked.length === 2) return Promise.reject(new LecternError('service-unavailable'));
+      return Promise.resolve({ samples: afterMs === undefined ? hour : [sample(afterMs + SAMPLE_EVERY_MS)] });
+    },
+  });
   await store.load();
-  assert.equal(store.cpu('gateway'), undefined);
+  assert.equal(store.samples.length, MAX_SAMPLES);
   await store.load();
-  assert.equal(store.cpu('gateway'), 0.25);
-  assert.equal(store.cpu('sfu'), undefined);
   await store.load();
-  assert.equal(store.cpu('gateway'), undefined);
+  assert.deepEqual(asked, [undefined], 'no sample can be new within ten seconds');
+  await store.load();
+  assert.equal(store.samples.length, MAX_SAMPLES, 'what does not come leaves the lines as they are');
+  await store.load();
+  assert.deepEqual(asked, [undefined, lastMs, lastMs]);
+  assert.equal(store.samples.length, MAX_SAMPLES);
+  assert.equal(store.samples.at(-1)?.atMs, lastMs + SAMPLE_EVERY_MS);
 });
 
 test('an answer that does not come leaves the figures and says that they are old', async () => {
