@@ -1,7 +1,6 @@
 // The encoder: a program outside that publishes to the room (OBS by RTMP or WHIP, a pulled stream, the
 // teacher's own encoder), as a peer beside the people. There is one place for it. It comes without a
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
-import { isDeepStrictEqual } from 'node:util';
 import { LecternError } from '#shared/contract/errors.ts';
 import {
   ENCODER_INTERVAL_MS,
@@ -136,7 +135,8 @@ export class Encoder {
       const { name, notices } = tenant.publication;
       tenant.publication = publication;
       tenant.statedAtMs = this.#options.now();
-      const isNews = name !== publication.name || !isDeepStrictEqual(notices, publication.notices);
+      const isNews =
+        name !== publication.name || JSON.stringify(notices) !== JSON.stringify(publication.notices);
       if (tenant.shown !== 'not yet' && isNews) this.#options.members.tell('peer:updated', viewOf(tenant));
       await this.#follow(tenant, inlet, tracks);
       return { state: 'accepted', to: inlet.to };
