@@ -134,7 +134,11 @@ export class Relays {
     try {
       await this.#outside.resolve(new URL(url).hostname);
     } catch (error) {
-      if (error instanceof PrivateAddressError) throw new LecternError('bad-request', error.message);
+      if (error instanceof PrivateAddressError)
+        throw new LecternError(
+          'bad-request',
+          `${error.message} An operator allows them with LECTERN_RELAY_PRIVATE=1.`,
+        );
       // A name that is not found today may be tomorrow.
     }
   }

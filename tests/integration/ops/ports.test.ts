@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { VERSION } from '#server/version.ts';
 import { readSettings } from '#server/settings.ts';
 import { findPortProblems, settlePorts } from '../../../bin/ports.ts';
 
@@ -57,7 +58,7 @@ test('each worker’s WebRTC port is tried, over TCP as well as UDP', async () =
   }
 });
 
-test('start says so and does nothing else', async () => {
+test('start says its version, then so, and does nothing else', async () => {
   const { port, server } = await taken();
   const child = spawn(process.execPath, [START], {
     env: { ...process.env, ...ANY, LECTERN_PORT: String(port), LECTERN_DATA: join(dir, 'data') },
@@ -71,7 +72,7 @@ test('start says so and does nothing else', async () => {
   assert.equal(status, 1);
   assert.equal(
     said,
-    `TCP port ${port} (the page and everything behind it) is in use: stop what uses it (another Lectern?), or set LECTERN_PORT to a free port.\n`,
+    `Lectern ${VERSION}\nTCP port ${port} (the page and everything behind it) is in use: stop what uses it (another Lectern?), or set LECTERN_PORT to a free port.\n`,
   );
 });
 
