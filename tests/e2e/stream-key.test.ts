@@ -66,7 +66,9 @@ describe('the stream key', () => {
       await page.getByRole('button', { name: /^Algebra/ }).click();
       const summary = page.getByRole('group', { name: 'Stream from OBS' }).locator('summary');
       await summary.getByText('Sending now').waitFor({ timeout: 30_000 });
-      assert.deepEqual(await encoder(), { encoder: { kind: 'rtmp', name: 'Encoder', state: 'sending' } });
+      assert.deepEqual(await encoder(), {
+        encoder: { kind: 'rtmp', name: 'Encoder', state: 'sending', notices: [] },
+      });
       child.kill('SIGKILL');
       await ended;
       await summary.getByText('Connected, but sending nothing').or(summary.getByText('Sending now')).waitFor({

@@ -35,7 +35,7 @@ describe('a class from a network that blocks WebRTC', () => {
 
   it('goes over to HTTPS by itself, and says so', async () => {
     teacher = await teach(browser, lectern);
-    await teacher.page.getByText(/go out over HTTPS/).waitFor({ timeout: 30_000 });
+    await teacher.page.getByText(/are sent over HTTPS/).waitFor({ timeout: 30_000 });
     await eventually('the encoder is in the room', () =>
       lectern.log.some((line) => line.msg === 'encoder came' && line.kind === 'webcodecs'),
     );

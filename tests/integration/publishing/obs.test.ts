@@ -130,7 +130,7 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
       assert.equal(encoder.name, 'OBS');
       assert.equal(encoder.notices, undefined, 'nothing is converted');
       const now = await lectern.api('GET', `/lessons/${lesson.id}/encoder`);
-      assert.deepEqual(now, { encoder: { kind: 'rtmp', name: 'OBS', state: 'sending' } });
+      assert.deepEqual(now, { encoder: { kind: 'rtmp', name: 'OBS', state: 'sending', notices: [] } });
 
       await eventually('HLS plays', async () => (await fetch(lesson.play.hls)).ok, 20_000);
       // What measures it trips over a first second in which the sound is not there yet.
