@@ -27,6 +27,8 @@ export interface Recordings {
   /** Erases one with its files; resolves as well if there is none. */
   erase(recording: string): Promise<void>;
   eraseChannel(channel: string): Promise<void>;
+  /** Makes those final that wait for a broadcast which was on air when the gateway was killed. */
+  conclude(channel: string): void;
 }
 
 /** Decides for the SFU, by the same rules as for everyone. Never rejects. */
@@ -62,6 +64,7 @@ export function createInternalApi(options: InternalOptions): InternalApi {
       if (method !== 'DELETE') throw new LecternError('method-not-allowed');
       // What is on air ends now; to make the recording final may take longer than a caller waits.
       void channels.stop(channel);
+      recordings.conclude(channel);
       return channels.status(channel) ?? {};
     }
     if (noun === 'channels' && id !== undefined && part === 'settings') {

@@ -176,6 +176,21 @@ export class RecordingStore {
     for (const { id } of this.list(channel)) await this.erase(id);
   }
 
+  /** Nobody takes up what a crash cut off of this channel: its recordings become final now. */
+  conclude(channel: string): void {
+    for (const [id, timer] of this.#deadlines) {
+      const recording = this.#open.get(id);
+      if (recording?.info.channel !== channel) continue;
+      clearTimeout(timer);
+      this.#conclude(id, recording);
+    }
+  }
+
+  #conclude(id: string, recording: Recording): void {
+    this.#deadlines.delete(id);
+    void recording.finalized().then(() => this.retire(id));
+  }
+
   /** How much all recordings take on disk, in bytes. */
   get bytes(): number {
     return this.list().reduce((sum, info) => sum + info.bytes, 0);
@@ -238,10 +253,7 @@ export class RecordingStore {
     if (recording.isOver) return this.retire(id);
     this.#deadlines.set(
       id,
-      setTimeout(() => {
-        this.#deadlines.delete(id);
-        void recording.finalized().then(() => this.retire(id));
-      }, this.#options.resumeMs),
+      setTimeout(() => this.#conclude(id, recording), this.#options.resumeMs),
     );
   }
 }

@@ -48,12 +48,14 @@ const access = await Access.open({
 const relays = { push: [], pull: null };
 const put: string[] = [];
 const forgotten: string[] = [];
+const concluded: string[] = [];
 const api = createInternalApi({
   channels: stage.channels,
   recordings: {
     list: (channel) => (channel === undefined || channel === CHANNEL ? [recording] : []),
     erase: (id) => Promise.resolve(void erased.push(id)),
     eraseChannel: (channel) => Promise.resolve(void erased.push(channel)),
+    conclude: (channel) => void concluded.push(channel),
   },
   access,
   decide: answerFor(access.decide),
@@ -107,6 +109,7 @@ test('a feed puts a broadcast on air, and its end ends it', async () => {
   assert.deepEqual(stage.openTracks(), ['cam']);
   const ended = await callInternal(SECRET, 'DELETE', base + BROADCAST, BroadcastStatus);
   assert.equal(ended.state, 'ended');
+  assert.deepEqual(concluded, [CHANNEL], 'what an earlier gateway left of it waits no longer');
   assert.equal((await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed)).state, 'ended');
 });
 
