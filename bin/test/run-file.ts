@@ -48,6 +48,9 @@ export async function runFile(
   const events: AsyncIterable<TestEvent> = run({ files: [file], cwd: ROOT, timeout: limitMs, signal: limit });
   for await (const event of events) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') output.push(event.data.message);
+    // An error that nobody caught, after the test that caused it: its process fails, and no test does.
+    if (event.type === 'test:diagnostic' && event.data.message.startsWith('Error: '))
+      output.push(`${event.data.message}\n`);
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, skip, todo, details } = event.data;
     const left = skip ?? todo;
@@ -83,13 +86,18 @@ export async function runFile(
 interface Failure {
   cause?: unknown;
   failureType?: unknown;
+  /** How the file's process ended, where no test of it says why. */
+  exitCode?: number | null;
+  signal?: string | null;
 }
 
 /** A suite, or a test with tests in it, that failed because of those: they were told already. */
 const isOnlyParent = (error: Failure): boolean => error.failureType === 'subtestsFailed';
 
 function reason(error: Error & Failure): string {
-  const { cause } = error;
+  const { cause, exitCode, signal } = error;
+  if (exitCode !== undefined || signal !== undefined)
+    return `Its process ended with ${signal ?? `status ${exitCode}`}, and no test in it had failed.`;
   if (cause instanceof Error) return cause.stack ?? cause.message;
   return cause === undefined ? error.message : inspect(cause);
 }
