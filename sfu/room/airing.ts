@@ -19,8 +19,12 @@ const WATCHED_INTERVAL_MS = 500;
  */
 const CLOCK_INTERVAL_MS = 100;
 const CLOCK_ROUNDS = 15;
-/** One lost answer is no outage. */
-const FAILURES_TO_REPORT = 2;
+/** A gateway that restarts listens again within a second: it is found as soon as it does. */
+const RETRY_INTERVAL_MS = 150;
+/** So often, then at the usual pace: a gateway that stays away is not asked six times a second for ever. */
+const SWIFT_RETRIES = 30;
+/** So long without an answer is an outage; less is one lost answer, or a restart that nobody need know of. */
+const REPORT_AFTER_MS = 1_000;
 /** After this many tries the gateway is left to end the broadcast by itself, as it does without a feed. */
 const END_TRIES = 60;
 
@@ -57,7 +61,9 @@ export class Airing {
   #feed: { readonly from: RoomMedia; readonly media: FeedMedia } | null = null;
   #round: Promise<void> | null = null;
   #outdated = false;
+  /** Rounds in a row without an answer, and how long they have taken, in ms. */
   #failures = 0;
+  #failingMs = 0;
   #endTries = 0;
   /** Rounds in a row that stated a track without its clock. */
   #clockless = 0;
@@ -105,6 +111,7 @@ export class Airing {
   }
 
   #intervalMs(): number {
+    if (this.#failures > 0 && this.#failures <= SWIFT_RETRIES) return RETRY_INTERVAL_MS;
     if (this.#clockless > 0 && this.#clockless <= CLOCK_ROUNDS) return CLOCK_INTERVAL_MS;
     return this.#options.watched() ? WATCHED_INTERVAL_MS : FEED_INTERVAL_MS;
   }
@@ -115,6 +122,7 @@ export class Airing {
     const isClockless = tracks.some((track) => !track.senderReport && !track.absCaptureTimeId);
     this.#clockless = isClockless ? this.#clockless + 1 : 0;
     if (this.#state !== 'on') return;
+    const asked = performance.now();
     try {
       const status = await gateway.put(run.channel, {
         broadcast: run.id,
@@ -126,13 +134,16 @@ export class Airing {
       });
       if (this.#state !== 'on') return;
       this.#failures = 0;
+      this.#failingMs = 0;
       await this.#flow(status.ingest);
       if (this.#state === 'on') events.status(status);
     } catch (error) {
       if (this.#state !== 'on') return;
       this.#failures += 1;
+      // The waiting is counted, not read off a clock: a machine that slept has not asked.
+      this.#failingMs += performance.now() - asked + RETRY_INTERVAL_MS;
       log.debug({ err: error, channel: run.channel, failures: this.#failures }, 'the gateway takes no feed');
-      if (this.#failures < FAILURES_TO_REPORT) return;
+      if (this.#failingMs < REPORT_AFTER_MS) return;
       const known = error instanceof LecternError && error.code !== 'service-unavailable';
       events.trouble(known ? error.message : 'The broadcast service cannot be reached; trying again.');
     }

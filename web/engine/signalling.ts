@@ -20,7 +20,9 @@ const ACK_TIMEOUT_MS = 8_000;
 /** How long one attempt to connect may take, in ms. */
 const CONNECT_TIMEOUT_MS = 6_000;
 const FIRST_RETRY_MS = 250;
-/** A service that restarts is back within seconds: so long is tried swiftly, then with patience. */
+/** A service that restarts is back within two seconds: so many tries are eager, then swift, then patient. */
+const EAGER_RETRIES = 6;
+const EAGER_RETRY_MS = 400;
 const SWIFT_RETRIES = 20;
 const SWIFT_RETRY_MS = 1_000;
 const PATIENT_RETRY_MS = 5_000;
@@ -64,9 +66,13 @@ const Answer = z.union([
  * to a random half is taken off so that a whole class does not come back in the same instant.
  */
 export function retryDelayMs(attempt: number, random: () => number): number {
-  const bound = attempt <= SWIFT_RETRIES ? SWIFT_RETRY_MS : PATIENT_RETRY_MS;
-  const full = Math.min(bound, FIRST_RETRY_MS * 2 ** (attempt - 1));
+  const full = Math.min(boundMs(attempt), FIRST_RETRY_MS * 2 ** (attempt - 1));
   return full / 2 + (full / 2) * random();
+}
+
+function boundMs(attempt: number): number {
+  if (attempt <= EAGER_RETRIES) return EAGER_RETRY_MS;
+  return attempt <= SWIFT_RETRIES ? SWIFT_RETRY_MS : PATIENT_RETRY_MS;
 }
 
 /** One connection to the SFU. `close()` is final and idempotent. */

@@ -223,13 +223,16 @@ describe('signalling', () => {
 describe('the delay before another try', () => {
   const longest = (attempt: number) => retryDelayMs(attempt, () => 1);
 
-  it('doubles, stays swift while a service may be restarting, and then gets patient', () => {
-    assert.deepEqual([1, 2, 3, 20, 21, 5_000].map(longest), [250, 500, 1_000, 1_000, 5_000, 5_000]);
+  it('is eager while a service may be restarting, then swift, and then patient', () => {
+    assert.deepEqual(
+      [1, 2, 6, 7, 20, 21, 5_000].map(longest),
+      [250, 400, 400, 1_000, 1_000, 5_000, 5_000],
+    );
   });
 
   it('is spread by half, so that a class does not come back in one instant', () => {
     assert.equal(
-      retryDelayMs(3, () => 0),
+      retryDelayMs(7, () => 0),
       500,
     );
   });
