@@ -283,13 +283,14 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
       return lost;
     },
     async close() {
-      for (const timer of timers) clearTimeout(timer);
       if (child.exitCode === null) {
         const gone = once(child, 'exit');
         child.kill('SIGKILL');
         await gone;
       }
       for (const socket of inputs) socket.close();
+      // Last: what came in while the program was ended is delayed too, and would go out by a closed socket.
+      for (const timer of timers) clearTimeout(timer);
       if (options.via === undefined) out.close();
     },
   };
