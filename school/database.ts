@@ -12,8 +12,8 @@ import {
   type SqliteDatabase,
 } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { LecternError } from '#shared/contract/errors.ts';
 import { eraseSecurely } from '#server/erasing.ts';
+import { onDisk } from '#server/storage.ts';
 import type { Role } from '#shared/domain/permissions.ts';
 import type { LessonState, RecordingState } from '#shared/domain/lifecycle.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -127,11 +127,11 @@ function glue(sqlite: DatabaseSync): SqliteDatabase {
       const statement = sqlite.prepare(sql);
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => named(() => statement.all(...bound(parameters))),
+        all: (parameters) => onDisk(() => statement.all(...bound(parameters))),
         run(parameters) {
           // A full disk has SQLite roll back by itself, and what went wrong must not be hidden by that.
           if (sql === 'rollback' && !sqlite.isTransaction) return NOTHING_DONE;
-          return named(() => statement.run(...bound(parameters)));
+          return onDisk(() => statement.run(...bound(parameters)));
         },
         iterate: (parameters) => statement.iterate(...bound(parameters)),
       };
@@ -140,20 +140,6 @@ function glue(sqlite: DatabaseSync): SqliteDatabase {
 }
 
 const NOTHING_DONE = { changes: 0, lastInsertRowid: 0 };
-/** SQLITE_FULL (sqlite.org/rescode.html). */
-const FULL = 13;
-
-/** Throws LecternError `disk-full` where SQLite found the disk so. */
-function named<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof Error && 'errcode' in error && error.errcode === FULL) {
-      throw new LecternError('disk-full', 'The disk is full; free some space on the server.');
-    }
-    throw error;
-  }
-}
 
 const bound = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];
 

@@ -21,6 +21,8 @@ const FORGET_AFTER_MS = 2_000;
 export interface Outbox {
   /** Stores the event, on a full disk as soon as there is room; delivery follows. */
   add(event: ServiceEvent): void;
+  /** Stores it now, or throws LecternError `disk-full` or `disk-unavailable`; delivery follows. */
+  addNow(event: ServiceEvent): void;
   /** How many events wait. */
   size(): number;
   close(): void;
@@ -127,6 +129,7 @@ export function openOutbox({ path, service, schoolUrl, secret, log }: OutboxOpti
   schedule(0);
   return {
     add: (event) => writer.write(JSON.stringify(ServiceEvent.parse(event))),
+    addNow: (event) => writer.writeNow(JSON.stringify(ServiceEvent.parse(event))),
     size: () => (count.get() as { n: number }).n + writer.waiting().length,
     close() {
       if (closed) return;

@@ -57,6 +57,7 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
       gateway: gatewayClient(settings.LECTERN_GATEWAY_URL, secrets.internal),
       log,
       publish: (event) => outbox.add(event),
+      publishNow: (event) => outbox.addNow(event),
       now: Date.now,
     });
     owned.push(() => rooms.free());

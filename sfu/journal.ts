@@ -73,6 +73,7 @@ export function openJournal(path: string, log: Log): OpenJournal {
   return {
     load,
     append: (room, entry) => writer.write({ room, entry }),
+    appendNow: (room, entry) => writer.writeNow({ room, entry }),
     unfinished() {
       return rooms
         .all()

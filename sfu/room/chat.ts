@@ -40,7 +40,8 @@ export class Chat {
   /**
    * Posts once per id; the same id sent again gives the message that is there.
    * Throws LecternError `conflict` if the id was another person's or its message was deleted,
-   * `rate-limited` while too many write, and `chat-full` once this person or the lesson wrote all that fits.
+   * `rate-limited` while too many write, `chat-full` once this person or the lesson wrote all that fits, and
+   * `disk-full` or `disk-unavailable` while no message could be kept.
    */
   post(peer: Peer, { id, text }: RequestData<'chat:send'>): ChatMessage {
     const { lesson, log, members, deps } = this.#options;
@@ -57,8 +58,8 @@ export class Chat {
     const wasFull = this.#full;
     // First the outbox, then the journal: after a crash between them the sender's repeat is posted
     // again under the same id, which `school` recognises. The other way round it would never hear.
-    deps.publish({ type: 'chat:posted', atMs, lesson, message: id, peer: peer.id, name, role, text });
-    deps.journal.append(lesson, { type: 'chat:posted', message });
+    deps.publishNow({ type: 'chat:posted', atMs, lesson, message: id, peer: peer.id, name, role, text });
+    deps.journal.appendNow(lesson, { type: 'chat:posted', message });
     log.add(message);
     members.tell('chat:posted', message);
     if (wasFull || !this.#full) return message;

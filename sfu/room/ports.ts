@@ -184,10 +184,13 @@ export interface Gateway {
   end(channel: string): Promise<void>;
 }
 
-/** Durable when it returns: what was acknowledged to a person survives `kill -9`. */
+/** What a room outlives its process with. */
 export interface Journal {
   load(room: string): RoomRecord;
+  /** Durable when it returns, unless the disk takes nothing: then it waits in memory, and the class goes on. */
   append(room: string, entry: JournalEntry): void;
+  /** Durable when it returns; else throws LecternError `disk-full` or `disk-unavailable`. */
+  appendNow(room: string, entry: JournalEntry): void;
   /** Rooms that had someone in them, or were on air, when the process ended. */
   unfinished(): string[];
 }
@@ -199,6 +202,8 @@ export interface RoomDeps {
   readonly log: Log;
   /** Tells `school`, at least once. */
   readonly publish: (event: ServiceEvent) => void;
+  /** So does this, and throws LecternError `disk-full` or `disk-unavailable` if that cannot be promised now. */
+  readonly publishNow: (event: ServiceEvent) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -41,7 +41,7 @@ export const ERRORS = {
   'already-live': { status: 409, message: 'This class is already live.' },
   'unsupported-codec': { status: 415, message: 'This browser offers no codec that the class can use.' },
   'range-not-satisfiable': { status: 416, message: 'The requested range lies outside the file.' },
-  'disk-full': { status: 507, message: 'The disk is full; free some space to record.' },
+  'disk-full': { status: 507, message: 'The disk is full; free some space on the server.' },
   'disk-unavailable': {
     status: 507,
     message: 'The server cannot write to its disk now; its operator has to look at it.',

@@ -17,6 +17,7 @@ it('keeps what a full database does not take, says so once, and writes it when t
   for (const n of numbers) writer.write(n);
   const left = writer.waiting().length;
   assert.ok(left > 0 && left < 40, `${left} wait`);
+  assert.throws(() => writer.writeNow(41), { code: 'disk-full' });
   db.exec('PRAGMA max_page_count = 1000');
   writer.write(40);
   for (let tries = 0; tries < 50 && writer.waiting().length > 0; tries += 1) await sleep(100);

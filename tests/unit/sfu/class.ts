@@ -212,6 +212,10 @@ export class TestJournal implements Journal {
     this.entries.push({ room, entry });
   }
 
+  appendNow(room: string, entry: JournalEntry): void {
+    this.append(room, entry);
+  }
+
   unfinished(): string[] {
     const rooms = new Set(this.entries.map(({ room }) => room));
     return [...rooms].filter((room) => {
@@ -280,6 +284,7 @@ export class TestClass {
       gateway: this.gateway,
       log: pino({ level: 'silent' }),
       publish: (event) => void this.events.push(event),
+      publishNow: (event) => void this.events.push(event),
       now: () => (this.nowMs += 1),
     };
     this.rooms = new Rooms(deps);
