@@ -6,6 +6,7 @@ import {
   type RecordingInfo,
   type Teaching,
 } from '#shared/contract/internal.ts';
+import type { BroadcastFailure, BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import type { DiskTrouble } from '#shared/contract/errors.ts';
 import { broadcastLifecycle, type BroadcastEvent, type BroadcastState } from '#shared/domain/lifecycle.ts';
 import type { AudioFrame } from '#shared/media/frame.ts';
@@ -35,9 +36,6 @@ const START_LIMIT_MS = 10_000;
 /** An AAC encoder is ahead of its first sample by one access unit: that has to lie on the timeline too. */
 const LEAD_IN_US = (1_024 * 1_000_000) / 48_000;
 
-/** What a person reads where an error of ours ended the broadcast. */
-export const BROKEN = 'Something went wrong with this broadcast; it was logged. Go live again.';
-
 export type LiveState = Exclude<BroadcastState, 'idle'>;
 
 /** What there is to measure of a broadcast that is on air. */
@@ -47,7 +45,7 @@ export interface BroadcastFigures {
   readonly startedAtMs: number | null;
   readonly durationMs: number;
   /** What a person should know although it goes on. */
-  readonly note: string | null;
+  readonly notice: BroadcastNotice | null;
   /** Why it is not recorded now. */
   readonly diskTrouble: DiskTrouble | null;
   readonly source: SourceCounts;
@@ -86,7 +84,7 @@ type Run =
   | { readonly state: 'live'; readonly air: OnAir }
   | { readonly state: 'interrupted'; readonly sinceMs: number; readonly air: OnAir }
   | { readonly state: 'ended'; readonly done: Promise<void> }
-  | { readonly state: 'failed'; readonly reason: string; readonly done: Promise<void> };
+  | { readonly state: 'failed'; readonly why: BroadcastFailure; readonly done: Promise<void> };
 
 export class Broadcast {
   readonly info: BroadcastInfo;
@@ -96,7 +94,7 @@ export class Broadcast {
   #endUs = 0;
   /** What a person should know although the broadcast goes on: of the recording, of the source. */
   #diskTrouble: DiskTrouble | null = null;
-  #sourceNote: string | null = null;
+  #sourceNotice: BroadcastNotice | null = null;
   #fedAtMs: number;
   #frameAtMs = -Infinity;
   readonly #presence: Presence;
@@ -129,7 +127,7 @@ export class Broadcast {
     return {
       broadcast: this.info.broadcast,
       state: this.#run.state,
-      reason: this.#reason()?.slice(0, 300) ?? null,
+      notice: this.#notice(),
       diskTrouble: this.#diskTrouble,
       startedAtMs: this.#startedAtMs,
       durationMs: Math.round(this.#endUs / 1_000),
@@ -149,15 +147,15 @@ export class Broadcast {
       state: this.#run.state,
       startedAtMs: this.#startedAtMs,
       durationMs: Math.round(this.#endUs / 1_000),
-      note: this.#reason(),
+      notice: this.#notice(),
       diskTrouble: this.#diskTrouble,
       source: { ...air.group.counts },
       flow: air.programme.flow,
     };
   }
 
-  #reason(): string | null {
-    return this.#run.state === 'failed' ? this.#run.reason : this.#sourceNote;
+  #notice(): BroadcastNotice | null {
+    return this.#run.state === 'failed' ? this.#run.why : this.#sourceNotice;
   }
 
   /** Takes what should be on air now. Says nothing new if it is what there is. */
@@ -290,8 +288,8 @@ export class Broadcast {
       onVideoTracks: (tracks) => renditions.want(tracks),
       onSoundGone: (track) => mixer.remove(track),
       onKinds: (kinds) => timeline.expect(kinds),
-      onNote: (note) => (this.#sourceNote = note),
-      onFailed: (reason) => this.#fail(reason),
+      onNotice: (notice) => (this.#sourceNotice = notice),
+      onFailed: (why) => this.#fail(why),
       shown,
     });
     later.intake = intake;
@@ -348,21 +346,21 @@ export class Broadcast {
     run.air.ladder.interrupted();
   }
 
-  /** What goes wrong in the path of its frames ends this broadcast, with a reason, and no other. */
+  /** What goes wrong in the path of its frames ends this broadcast and no other. */
   #contain(what: string, work: () => void): void {
     try {
       work();
     } catch (error) {
       this.#deps.onError(error, what);
-      this.#fail(BROKEN);
+      this.#fail('broken');
     }
   }
 
-  #fail(reason: string): void {
+  #fail(why: BroadcastFailure): void {
     const air = this.#air();
     if (air === undefined) return;
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    this.#move('fail', { state: 'failed', reason, done });
+    this.#move('fail', { state: 'failed', why, done });
     void this.#release(air).then(resolve);
   }
 

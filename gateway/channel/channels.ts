@@ -1,7 +1,8 @@
 // Every channel of this gateway, and what is on air on it.
+import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
-import { Broadcast, BROKEN, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
+import { Broadcast, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
 
 const TICK_MS = 100;
 /** Broadcasts that ended are remembered, so that a late feed does not start them again. */
@@ -142,7 +143,7 @@ export class Channels {
       // Not remembered: the next feed tries again, and the disk may have room by then.
       log.error({ err: error, channel, broadcast }, 'a broadcast could not start');
       // The cause is for the log: it may name a path of this machine.
-      return this.#absent(channel, broadcast, 'failed', BROKEN);
+      return this.#absent(channel, broadcast, 'failed', 'broken');
     }
   }
 
@@ -150,13 +151,13 @@ export class Channels {
     channel: string,
     broadcast: string,
     state: 'ended' | 'failed',
-    reason: string | null,
+    notice: BroadcastFailure | null,
   ): BroadcastStatus {
     const { outputs, sources, resumeMs } = this.#options;
     return {
       broadcast,
       state,
-      reason,
+      notice,
       diskTrouble: null,
       startedAtMs: null,
       durationMs: 0,

@@ -1,4 +1,5 @@
 // Keeps the tracks of a broadcast as the feed states them: opens, updates and closes their sources.
+import type { BroadcastFailure, BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import type { BroadcastFeed, FeedTrack } from '#shared/contract/internal.ts';
 import type { VideoTrack } from './ports.ts';
 import type { FeedAddress, SourceFrame, SourceGroup, TrackSource } from './sources.ts';
@@ -6,7 +7,6 @@ import type { FrameKind } from './timeline.ts';
 
 /** How long a picture that the feed no longer has goes on while the next has not begun. */
 const LINGER_MS = 3_000;
-const TRANSCODED = 'This browser sends VP8; the class is transcoded for the audience.';
 
 export interface IntakeOptions {
   readonly group: SourceGroup;
@@ -15,8 +15,8 @@ export interface IntakeOptions {
   readonly onVideoTracks: (tracks: readonly VideoTrack[]) => void;
   readonly onSoundGone: (track: string) => void;
   readonly onKinds: (kinds: ReadonlySet<FrameKind>) => void;
-  readonly onNote: (note: string | null) => void;
-  readonly onFailed: (reason: string) => void;
+  readonly onNotice: (notice: BroadcastNotice | null) => void;
+  readonly onFailed: (why: BroadcastFailure) => void;
   /** The video track that is the programme now. */
   readonly shown: () => VideoTrack | undefined;
 }
@@ -91,7 +91,7 @@ export class Intake {
     if (entry !== undefined) this.#drop(track.id, entry);
     const source = this.#options.group.open(track, from, {
       frame: (frame) => this.#options.onFrame(track.id, frame),
-      failed: (reason) => this.#options.onFailed(reason),
+      failed: (why) => this.#options.onFailed(why),
     });
     this.#entries.set(track.id, { track, from, source, lingersSinceMs: undefined });
   }
@@ -115,7 +115,7 @@ export class Intake {
       })),
     );
     const transcoded = [...this.#entries.values()].some(({ source }) => source.transcoded);
-    this.#options.onNote(transcoded ? TRANSCODED : null);
+    this.#options.onNotice(transcoded ? 'converted' : null);
   }
 }
 

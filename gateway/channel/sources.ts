@@ -1,5 +1,6 @@
 // What a broadcast needs on its way in: tracks that become frames with a time, a mixer for the sound,
 // and a clock. `ingest/` and `audio/` implement these, `app.ts` joins them.
+import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
 import type { BroadcastFeed, FeedTrack } from '#shared/contract/internal.ts';
 import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
 
@@ -28,8 +29,8 @@ export type SourceFrame = SourcePicture | SourceSound;
 export interface SourceHandlers {
   /** In decoding order; the first picture, and the first after a loss, is a key frame. */
   frame(frame: SourceFrame): void;
-  /** The track cannot be used; the text tells a person what to do. */
-  failed(reason: string): void;
+  /** The track cannot be used. */
+  failed(why: BroadcastFailure): void;
 }
 
 /** A track that is being received. */

@@ -25,7 +25,6 @@ import { Transcoder } from './transcode.ts';
 
 /** Frames of a track that wait for its clock: more than a second of anything. */
 const MAX_HELD = 600;
-const BROKEN = 'What the teacher sends cannot be read; it was logged. Go live again.';
 
 export interface IngestOptions {
   /** 0 picks a free port. */
@@ -162,12 +161,15 @@ class Track implements TrackSource {
             container: ivf,
             outputs: [{ onPicture: (picture) => this.#picture(picture) }],
             onKeyframeNeeded: () => this.requestKeyframe(),
-            onFailure: (reason) => this.#handlers.failed(reason),
+            onFailure: (reason, code) => {
+              ground.log.error({ track: track.id, reason }, 'a track cannot be converted');
+              this.#handlers.failed(code);
+            },
             onLog: (line) => ground.log.warn({ track: track.id, line }, 'ffmpeg says'),
           });
     this.#unroute = ground.socket.route(from, this.#receiver, (error) => {
       ground.log.error({ err: error, track: track.id }, 'a track broke');
-      handlers.failed(BROKEN);
+      handlers.failed('unreadable');
     });
     this.update(track);
     this.requestKeyframe();

@@ -38,6 +38,9 @@ export interface Output {
   readonly onPicture: (picture: CodedPicture<AvcConfig>) => void;
 }
 
+/** ffmpeg is not there, or ended again and again. */
+export type TranscodingFailure = 'no-ffmpeg' | 'conversion-broken';
+
 export interface TranscoderOptions<Config> {
   readonly ffmpeg: string;
   readonly clockRate: number;
@@ -53,7 +56,7 @@ export interface TranscoderOptions<Config> {
   readonly maxFailures?: number;
   /** Pictures were dropped: only a key frame helps. */
   readonly onKeyframeNeeded: () => void;
-  readonly onFailure: (reason: string) => void;
+  readonly onFailure: (reason: string, code: TranscodingFailure) => void;
   readonly onLog: (line: string) => void;
 }
 
@@ -223,7 +226,7 @@ export class Transcoder<Config> {
     this.#state = 'failed';
     const often = maxFailures > 1 ? ' again and again' : '';
     const broken = `ffmpeg, which converts ${this.#options.what}, ended${often}; see the log.`;
-    this.#options.onFailure(reason ?? broken);
+    this.#options.onFailure(reason ?? broken, reason === undefined ? 'conversion-broken' : 'no-ffmpeg');
   }
 
   get #missing(): string {

@@ -119,7 +119,7 @@ export class Monitor {
 function told({
   info,
   state,
-  note,
+  notice,
   diskTrouble,
   flow,
   delivery,
@@ -137,7 +137,7 @@ function told({
     state: state === 'live' || state === 'interrupted' ? state : 'starting',
     startedAtMs: times.startedAtMs,
     durationMs: times.durationMs,
-    note: note?.slice(0, 300) ?? null,
+    notice,
     diskTrouble,
     inBps: rates.inBps,
     outBps: rates.outBps,

@@ -55,13 +55,13 @@ function diskOf({ disk }: GatewayStatus): Warning[] {
 }
 
 function classOf(channel: ChannelStatus): Warning[] {
-  const { lesson, title, state, note, diskTrouble, lossRatio, keyframeIntervalMs, skewMs, slowReaders } =
+  const { lesson, title, state, notice, diskTrouble, lossRatio, keyframeIntervalMs, skewMs, slowReaders } =
     channel;
   const warnings: Warning[] = [];
   const warn = (warning: Warning) => warnings.push({ ...warning, lesson, title });
   if (state === 'interrupted') warn({ code: 'source-gone' });
   if (diskTrouble !== null) warn({ code: 'not-recorded' });
-  if (note !== null) warn({ code: 'class-note', note });
+  if (notice !== null) warn({ code: 'class-notice', notice });
   if (state !== 'live') return warnings;
   if (lossRatio >= LOSS_RATIO) warn({ code: 'packet-loss', value: lossRatio });
   if (keyframeIntervalMs !== null && keyframeIntervalMs > KEYFRAMES_RARE_MS) {

@@ -7,6 +7,7 @@ import {
   type FeedTrack,
   type Teaching,
 } from '#shared/contract/internal.ts';
+import type { BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
 import type { BroadcastRun } from './record.ts';
@@ -31,8 +32,8 @@ const END_TRIES = 60;
 export interface AiringEvents {
   /** What the gateway says of this broadcast. */
   status(status: BroadcastStatus): void;
-  /** The gateway cannot be reached, or refuses; `reason` is for a person. */
-  trouble(reason: string): void;
+  /** The gateway cannot be reached, or refuses. */
+  trouble(notice: BroadcastNotice): void;
 }
 
 export interface AiringOptions {
@@ -144,8 +145,8 @@ export class Airing {
       this.#failingMs += performance.now() - asked + RETRY_INTERVAL_MS;
       log.debug({ err: error, channel: run.channel, failures: this.#failures }, 'the gateway takes no feed');
       if (this.#failingMs < REPORT_AFTER_MS) return;
-      const known = error instanceof LecternError && error.code !== 'service-unavailable';
-      events.trouble(known ? error.message : 'The broadcast service cannot be reached; trying again.');
+      const isRefusal = error instanceof LecternError && error.code !== 'service-unavailable';
+      events.trouble(isRefusal ? 'broken' : 'gateway-away');
     }
   }
 

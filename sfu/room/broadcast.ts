@@ -1,5 +1,6 @@
 // The room's broadcast: what is wanted (journalled) and what the gateway says (shown to everyone).
 import type { Log } from '#server/log.ts';
+import type { BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import type { BroadcastStatus, Teaching } from '#shared/contract/internal.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
 import { broadcastLifecycle, type BroadcastEvent } from '#shared/domain/lifecycle.ts';
@@ -11,7 +12,7 @@ const IDLE: BroadcastView = {
   id: null,
   state: 'idle',
   startedAtMs: null,
-  reason: null,
+  notice: null,
   audience: 0,
   recording: false,
   onBreak: false,
@@ -85,7 +86,7 @@ export class Broadcast {
     this.#durationMs = null;
     const events = {
       status: (status: BroadcastStatus) => this.#heard(run, status),
-      trouble: (reason: string) => this.#move('gap', { reason, recording: false }),
+      trouble: (notice: BroadcastNotice) => this.#move('gap', { notice, recording: false }),
     };
     this.#airing = {
       run,
@@ -102,7 +103,7 @@ export class Broadcast {
   stop(): void {
     if (!this.#isOn()) return;
     this.#airing?.loop.end();
-    this.#over('stop', { reason: null, end: 'stopped' });
+    this.#over('stop', { notice: null, end: 'stopped' });
   }
 
   /** Lets go of everything; the gateway is not told. */
@@ -119,7 +120,7 @@ export class Broadcast {
       this.#airing.loop.close();
       // Nobody here stopped it: it was the end of the wait.
       const isAbsent = event === 'stop';
-      this.#over(event, { reason: status.reason, end: isAbsent ? 'absent' : null });
+      this.#over(event, { notice: status.notice, end: isAbsent ? 'absent' : null });
       this.#options.onOver(isAbsent ? { broadcast: run.id, durationMs: this.#durationMs } : undefined);
       return;
     }
@@ -129,7 +130,7 @@ export class Broadcast {
     this.#accessEpoch = accessEpoch;
     this.#move(event, {
       startedAtMs: status.startedAtMs,
-      reason: status.reason,
+      notice: status.notice,
       audience: flv + hls + rtmp + this.#options.whepViewers(),
       recording: status.state === 'live' && status.diskTrouble === null,
       diskTrouble: status.diskTrouble,
@@ -139,7 +140,7 @@ export class Broadcast {
     });
   }
 
-  #over(event: 'stop' | 'fail', why: Pick<BroadcastView, 'reason' | 'end'>): void {
+  #over(event: 'stop' | 'fail', why: Pick<BroadcastView, 'notice' | 'end'>): void {
     const durationMs = this.#durationMs;
     this.#move(event, { ...why, ...OFF_AIR, durationMs });
   }
@@ -156,8 +157,8 @@ export class Broadcast {
     if (JSON.stringify(view) === JSON.stringify(before)) return;
     this.#view = view;
     const { lesson, log, onChange } = this.#options;
-    const { id: broadcast, state, reason } = view;
-    if (state !== before.state) log.info({ lesson, broadcast, reason }, `broadcast ${state}`);
+    const { id: broadcast, state, notice } = view;
+    if (state !== before.state) log.info({ lesson, broadcast, notice }, `broadcast ${state}`);
     onChange(view);
   }
 

@@ -22,6 +22,7 @@ import { PublisherNotice } from './publisher-notice.ts';
 import { Role } from '../domain/permissions.ts';
 import { Source } from '../domain/sources.ts';
 import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
+import { BroadcastNotice } from './broadcast-notice.ts';
 import { DiskTrouble, ErrorCode } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
 import { MAX_EPOCH } from './playback.ts';
@@ -82,7 +83,7 @@ export type BroadcastFeed = z.infer<typeof BroadcastFeed>;
 export const BroadcastStatus = z.object({
   broadcast: BroadcastId,
   state: z.enum(['starting', 'live', 'interrupted', 'ended', 'failed']),
-  reason: z.string().max(300).nullable(),
+  notice: BroadcastNotice.nullable(),
   /** Why it is not recorded now; it will be again by itself. Null if it is. */
   diskTrouble: DiskTrouble.nullable(),
   startedAtMs: z.number().nullable(),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { PublisherNotice } from './publisher-notice.ts';
 import { Permission, Role } from '../domain/permissions.ts';
 import { Source, TabSource } from '../domain/sources.ts';
+import { BroadcastNotice } from './broadcast-notice.ts';
 import { DiskTrouble, type ErrorCode } from './errors.ts';
 import { BroadcastId, DisplayName, MediaId, MessageId, PeerId, visibleText } from './ids.ts';
 
@@ -94,8 +95,8 @@ export const BroadcastView = z.object({
   state: z.enum(['idle', 'starting', 'live', 'interrupted', 'ended', 'failed']),
   /** When the first frame went out, in ms since 1970; null until then. */
   startedAtMs: z.number().nullable(),
-  /** Present when `failed`, or when something needs saying, such as a transcoded source. */
-  reason: z.string().nullable(),
+  /** Why it `failed`, or what else needs saying. */
+  notice: BroadcastNotice.nullable(),
   audience: z.number().int(),
   recording: z.boolean(),
   /** True while it is live and nobody sends anything on purpose: the audience sees that it is a break. */

@@ -1,6 +1,7 @@
 // How the services are: what each tells the school at `GET /internal/status`, and what the owner reads of
 // all of them at `GET /api/v1/status`. Figures, not words: the page says what they mean.
 import { z } from 'zod';
+import { BroadcastNotice } from './broadcast-notice.ts';
 import { DiskTrouble } from './errors.ts';
 import { BroadcastId, ChannelId, LessonId } from './ids.ts';
 
@@ -21,8 +22,8 @@ export const ChannelStatus = z.object({
   state: z.enum(['starting', 'live', 'interrupted']),
   startedAtMs: z.number().nullable(),
   durationMs: z.number(),
-  /** What the gateway wants a person to know. */
-  note: z.string().max(300).nullable(),
+  /** What a person should know of it. */
+  notice: BroadcastNotice.nullable(),
   /** Why it is not recorded now; null if it is. */
   diskTrouble: DiskTrouble.nullable(),
   /** Media that comes in and goes out, in bit/s. */
@@ -84,7 +85,7 @@ export const Warning = z.object({
     'disk-unavailable',
     'not-recorded',
     'source-gone',
-    'class-note',
+    'class-notice',
     'packet-loss',
     'keyframes-rare',
     'skew',
@@ -99,7 +100,7 @@ export const Warning = z.object({
   title: z.string().optional(),
   /** In the unit that the code implies: bytes, a ratio, ms, a number of things. */
   value: z.number().optional(),
-  note: z.string().optional(),
+  notice: BroadcastNotice.optional(),
 });
 export type Warning = z.infer<typeof Warning>;
 export type WarningCode = Warning['code'];

@@ -1,6 +1,7 @@
 // The owner's console: what is on air, how the services are, what needs a look.
 import type { ServiceName, Warning, WarningCode } from '#shared/contract/status.ts';
 import { defineMessages, formatBytes, formatNumber } from '../state/i18n.svelte.ts';
+import { broadcastNotice } from './on-air.ts';
 
 export const t = defineMessages({
   en: {
@@ -81,7 +82,7 @@ export const t = defineMessages({
       '“{title}” is live but is not being recorded. Recording goes on by itself once the disk can be written.',
     wSourceGone:
       '“{title}”: nothing arrives from the teacher. The broadcast waits, and ends after two minutes.',
-    wClassNote: '“{title}”: {note}',
+    wClassNotice: '“{title}”: {notice}',
     wPacketLoss:
       '“{title}”: {percent} of the teacher’s packets are lost. A network cable is better than Wi-Fi.',
     wKeyframesRare:
@@ -166,7 +167,7 @@ export const t = defineMessages({
     wDiskUnavailable: '无法读取录制所在的磁盘，请检查 LECTERN_DATA 是否已挂载。恢复后会自动继续录制。',
     wNotRecorded: '“{title}”正在直播，但没有在录制。磁盘恢复写入后会自动继续录制。',
     wSourceGone: '“{title}”：没有收到老师的画面和声音。直播会等待两分钟，然后停止。',
-    wClassNote: '“{title}”：{note}',
+    wClassNotice: '“{title}”：{notice}',
     wPacketLoss: '“{title}”：老师一侧丢包 {percent}。建议用网线代替 Wi-Fi。',
     wKeyframesRare: '“{title}”：关键帧间隔 {seconds} 秒，观众等待较久。请在编码器中改为 2 秒。',
     wSkew: '“{title}”：声音与画面相差 {ms} 毫秒。',
@@ -184,7 +185,7 @@ const WORDS = {
   'disk-unavailable': 'wDiskUnavailable',
   'not-recorded': 'wNotRecorded',
   'source-gone': 'wSourceGone',
-  'class-note': 'wClassNote',
+  'class-notice': 'wClassNotice',
   'packet-loss': 'wPacketLoss',
   'keyframes-rare': 'wKeyframesRare',
   skew: 'wSkew',
@@ -197,10 +198,10 @@ const WORDS = {
 export const serviceName = (name: ServiceName): string => t(name);
 
 /** What a person should know and do. */
-export function warningText({ code, service, title = '', value = 0, note = '' }: Warning): string {
+export function warningText({ code, service, title = '', value = 0, notice }: Warning): string {
   return t(WORDS[code], {
     title,
-    note,
+    notice: notice === undefined ? '' : broadcastNotice(notice),
     service: service === undefined ? '' : serviceName(service),
     bytes: formatBytes(value),
     percent: formatNumber(value, { style: 'percent', maximumFractionDigits: 1 }),

@@ -21,16 +21,16 @@ export const door = defineMessages({
     },
     showWaiting: 'Show',
     refusedTitle: 'You were not let in',
-    refusedText: 'If that was a mistake, speak with the teacher.',
+    refusedText: 'If that was a mistake, talk to the teacher.',
     newLink: 'New link',
     newStudentLink: 'New student link',
     newWatchLink: 'New watch link',
     newStudentLinkTitle: 'Replace the student link?',
     newStudentLinkText:
-      'The present link stops working. Everyone in the class stays; anyone else needs the new link from you.',
+      'The old link stops working. Everyone in the class stays; anyone else needs the new link from you.',
     newWatchLinkTitle: 'Replace the watch link?',
     newWatchLinkText:
-      'The present link stops working, and everyone who watches by it is cut off. They need the new link from you.',
+      'The old link stops working, and everyone who watches by it is cut off. They need the new link from you.',
     linkReplaced: 'The old link no longer works.',
   },
   zh: {

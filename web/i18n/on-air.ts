@@ -1,4 +1,5 @@
 // The texts about being live: what is so, what it means, and what ends it.
+import type { BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import { defineMessages } from '../state/i18n.svelte.ts';
 
 export const onAir = defineMessages({
@@ -22,6 +23,12 @@ export const onAir = defineMessages({
     waitForYou: 'The broadcast waits for you: it ends in {left}.',
     waitForStaff: 'Nobody who teaches is connected: the broadcast ends in {left}.',
     failed: 'The broadcast failed: {reason}',
+    converted: 'This browser sends VP8, which is converted for the audience.',
+    noFfmpeg: 'This browser’s picture has to be converted, and ffmpeg is not installed on the server.',
+    conversionBroken: 'This browser’s picture could not be converted. Try another browser.',
+    unreadable: 'What this browser sends cannot be read. Go live again.',
+    broken: 'Something went wrong on the server, and it was logged. Go live again.',
+    gatewayAway: 'The server for the audience is restarting. The broadcast goes on by itself.',
     // For students
     breakTitle: 'The class is having a break',
     breakText: 'It goes on by itself when the teacher is back.',
@@ -63,6 +70,12 @@ export const onAir = defineMessages({
     waitForYou: '直播正在等你：{left} 后结束。',
     waitForStaff: '没有老师或助教在线：直播将在 {left} 后结束。',
     failed: '直播失败：{reason}',
+    converted: '此浏览器发送的是 VP8，正在为观众转码。',
+    noFfmpeg: '此浏览器的画面需要转码，但服务器上没有安装 ffmpeg。',
+    conversionBroken: '此浏览器的画面无法转码，请换一个浏览器。',
+    unreadable: '无法读取此浏览器发送的内容，请重新开始直播。',
+    broken: '服务器出现问题，已记录到日志，请重新开始直播。',
+    gatewayAway: '面向观众的服务正在重启，直播稍后自动继续。',
     breakTitle: '课间休息',
     breakText: '老师回来后，课堂自动继续。',
     teacherLostTitle: '老师的网络断开了',
@@ -86,3 +99,15 @@ export const onAir = defineMessages({
     saidEnded: '直播已结束。',
   },
 });
+
+const NOTICES = {
+  converted: 'converted',
+  'no-ffmpeg': 'noFfmpeg',
+  'conversion-broken': 'conversionBroken',
+  unreadable: 'unreadable',
+  broken: 'broken',
+  'gateway-away': 'gatewayAway',
+} as const satisfies Record<BroadcastNotice, string>;
+
+/** What a person should know of a broadcast. */
+export const broadcastNotice = (notice: BroadcastNotice): string => onAir(NOTICES[notice]);

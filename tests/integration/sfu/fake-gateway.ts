@@ -38,9 +38,9 @@ export class FakeGateway {
   accessEpoch = 0;
   diskTrouble: BroadcastStatus['diskTrouble'] = null;
   /** What the next answers say. */
-  status: Pick<BroadcastStatus, 'state' | 'reason' | 'startedAtMs' | 'viewers'> = {
+  status: Pick<BroadcastStatus, 'state' | 'notice' | 'startedAtMs' | 'viewers'> = {
     state: 'starting',
-    reason: null,
+    notice: null,
     startedAtMs: null,
     viewers: { flv: 0, hls: 0, rtmp: 0 },
   };

@@ -1,4 +1,5 @@
 // A broadcast with everything around it in the test's hands: the clock, the sources, the sinks.
+import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
 import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
 import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
@@ -171,7 +172,7 @@ export function setStage(options: StageOptions = {}) {
       frame(id, { kind: 'video', captureMs: nowMs - agoMs, key, data: new Uint8Array(4), config }),
     sound: (id: string, agoMs = 0) =>
       frame(id, { kind: 'audio', captureMs: nowMs - agoMs, data: Uint8Array.of(0xf8) }),
-    fail: (id: string, reason: string) => open.get(id)?.handlers.failed(reason),
+    fail: (id: string, why: BroadcastFailure) => open.get(id)?.handlers.failed(why),
     aac: (made: AudioFrame) => mixing?.onFrame(made),
     wallMs: () => nowMs + 1_700_000_000_000,
     positionUs: () => mixing?.positionUs(),

@@ -13,7 +13,7 @@ const channel = (broadcast: string, over: Partial<ChannelStatus> = {}): ChannelS
   state: 'live',
   startedAtMs: 1,
   durationMs: 60_000,
-  note: null,
+  notice: null,
   diskTrouble: null,
   inBps: 2e6,
   outBps: 9e6,

@@ -30,7 +30,7 @@ const channel: ChannelStatus = {
   state: 'live',
   startedAtMs: 1,
   durationMs: 60_000,
-  note: null,
+  notice: null,
   diskTrouble: null,
   inBps: 2e6,
   outBps: 9e6,
@@ -80,10 +80,13 @@ test('each trouble of a class has its warning, with the name of the class', () =
   assert.deepEqual(ofClass({ keyframeIntervalMs: 20_000 }), ['keyframes-rare']);
   assert.deepEqual(ofClass({ skewMs: -900 }), ['skew']);
   assert.deepEqual(ofClass({ slowReaders: 12 }), ['viewers-slow']);
-  const [note] = warningsOf({ sfu, gateway: { ...gateway, channels: [{ ...channel, note: 'disk full' }] } });
+  const [note] = warningsOf({
+    sfu,
+    gateway: { ...gateway, channels: [{ ...channel, notice: 'converted' }] },
+  });
   assert.deepEqual(note, {
-    code: 'class-note',
-    note: 'disk full',
+    code: 'class-notice',
+    notice: 'converted',
     lesson: 'lesson1234',
     title: 'Photosynthesis',
   });

@@ -63,11 +63,11 @@ describe('a broadcast', () => {
     assert.equal(state(), 'live', 'one lost answer is no outage');
     for (let ms = 0; ms < 1_000; ms += 150) await round(150);
     assert.equal(state(), 'interrupted');
-    assert.match(day.room().view().broadcast.reason ?? '', /cannot be reached/);
+    assert.equal(day.room().view().broadcast.notice, 'gateway-away');
     day.gateway.down = false;
     await round(150);
     assert.equal(state(), 'live', 'it is found as soon as it is back');
-    assert.equal(day.room().view().broadcast.reason, null);
+    assert.equal(day.room().view().broadcast.notice, null);
   });
 
   for (const end of ['ended', 'failed'] as const) {

@@ -241,7 +241,7 @@ export class TestGateway {
     return {
       broadcast: feed.broadcast,
       state: this.state,
-      reason: null,
+      notice: null,
       diskTrouble: this.diskTrouble,
       startedAtMs: null,
       durationMs: this.durationMs,

@@ -34,7 +34,7 @@ const WELCOME = {
       id: null,
       state: 'idle',
       startedAtMs: null,
-      reason: null,
+      notice: null,
       audience: 0,
       recording: false,
       diskTrouble: null,
@@ -224,10 +224,7 @@ describe('the delay before another try', () => {
   const longest = (attempt: number) => retryDelayMs(attempt, () => 1);
 
   it('is eager while a service may be restarting, then swift, and then patient', () => {
-    assert.deepEqual(
-      [1, 2, 6, 7, 20, 21, 5_000].map(longest),
-      [250, 400, 400, 1_000, 1_000, 5_000, 5_000],
-    );
+    assert.deepEqual([1, 2, 6, 7, 20, 21, 5_000].map(longest), [250, 400, 400, 1_000, 1_000, 5_000, 5_000]);
   });
 
   it('is spread by half, so that a class does not come back in one instant', () => {

@@ -98,7 +98,13 @@ test('every warning has its words in both languages, and leaves no placeholder o
   for (const locale of i18n.LOCALES) {
     i18n.setLocale(locale);
     for (const code of Warning.shape.code.options) {
-      const text = warningText({ code, service: 'gateway', title: 'Algebra', note: 'a note', value: 1234 });
+      const text = warningText({
+        code,
+        service: 'gateway',
+        title: 'Algebra',
+        notice: 'converted',
+        value: 1234,
+      });
       assert.ok(text.length > 8 && !/[{}]/.test(text), `${locale} ${code}: ${text}`);
     }
   }
