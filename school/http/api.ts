@@ -89,17 +89,20 @@ function methodsAt(api: Api, path: string): string[] {
   return [...new Set(methods)];
 }
 
+/** Throws LecternError `rate-limited` where a bucket says to wait; 0 is not at all. */
+export function refuseFor(context: ApiContext, waitS: number): void {
+  if (waitS === 0) return;
+  context.header('retry-after', String(waitS));
+  throw new LecternError('rate-limited');
+}
+
 /** Refuses with `rate-limited` when the client's bucket is empty. */
 export function limitRate(
   buckets: TokenBuckets,
   ipOf: (context: ApiContext) => string,
 ): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
-    const waitS = buckets.take(ipOf(context));
-    if (waitS > 0) {
-      context.header('retry-after', String(waitS));
-      throw new LecternError('rate-limited');
-    }
+    refuseFor(context, buckets.take(ipOf(context)));
     await next();
   };
 }

@@ -1,9 +1,8 @@
 // How often playback may be asked for: by one address, and by all who hold one invitation. A class behind
 // one address asks in the same minute, and one visitor must not keep the school busy.
 import type { MiddlewareHandler } from 'hono';
-import { LecternError } from '#shared/contract/errors.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
-import { limitRate, type ApiContext, type ApiEnv } from '../http/api.ts';
+import { limitRate, refuseFor, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { TokenBuckets } from '../http/token-bucket.ts';
 
 /**
@@ -27,10 +26,7 @@ export function playbackLimits(ipOf: (context: ApiContext) => string, now: () =>
     byAddress: limitRate(new TokenBuckets({ ...ADDRESS_RATE, now }), ipOf),
     takeFor(context, invitation) {
       if (invitation === null) return;
-      const waitS = invitations.take(`${invitation.lesson} ${invitation.role} ${invitation.version}`);
-      if (waitS === 0) return;
-      context.header('retry-after', String(waitS));
-      throw new LecternError('rate-limited');
+      refuseFor(context, invitations.take(`${invitation.lesson} ${invitation.role} ${invitation.version}`));
     },
   };
 }

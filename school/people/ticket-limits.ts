@@ -1,9 +1,8 @@
 // How often tickets may be asked for. A school is one address and a class has one link, so neither alone says
 // who asks too often; those who teach are counted apart, so that no student keeps them out.
-import { LecternError } from '#shared/contract/errors.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
 import { teaches } from '#shared/domain/permissions.ts';
-import type { ApiContext } from '../http/api.ts';
+import { refuseFor, type ApiContext } from '../http/api.ts';
 import { TokenBuckets } from '../http/token-bucket.ts';
 
 /** All that one address asks for with links that are no good, or for somebody who has a ticket already. */
@@ -59,10 +58,4 @@ export class TicketLimits {
     refuseFor(context, this.#newcomers.take(ip, invitation));
     refuseFor(context, this.#invitations.take(invitation));
   }
-}
-
-function refuseFor(context: ApiContext, waitS: number): void {
-  if (waitS === 0) return;
-  context.header('retry-after', String(waitS));
-  throw new LecternError('rate-limited');
 }
