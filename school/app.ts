@@ -29,6 +29,7 @@ import { Admission } from './people/admission.ts';
 import { Owner } from './people/owner.ts';
 import { addSessionRoutes } from './people/routes.ts';
 import { playbackLimits } from './people/playback-limits.ts';
+import { Sessions } from './people/sessions.ts';
 import { TicketLimits } from './people/ticket-limits.ts';
 import { Tokens } from './people/tokens.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
@@ -117,8 +118,9 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, wa
 
   const tokens = new Tokens(secrets, now);
   const links = new Links(settings, secrets, tokens, now);
+  const sessions = new Sessions(db, secrets, now);
   const owner = new Owner({
-    tokens,
+    sessions,
     ownerKey: secrets.owner,
     apiKey: settings.LECTERN_API_KEY,
     publicUrl: origin,
@@ -133,7 +135,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, wa
   const ownerOnly = owner.only;
   const limits = playbackLimits(ipOf, now);
   const isSecure = origin.startsWith('https:');
-  addSessionRoutes(api, { owner, tokens, isSecure, limit: limit(SESSION_RATE), log });
+  addSessionRoutes(api, { owner, sessions, isSecure, limit: limit(SESSION_RATE), log });
   addLessonRoutes(api, {
     lessons,
     recordings,

@@ -73,6 +73,8 @@ export interface Tables {
   };
   /** What the audience is told beside the addresses; lessons without a row have neither. */
   watching: { lesson: string; watermark: string | null; interrupted: 0 | 1 };
+  /** The owner's sign-ins; `id` is made from the token in the cookie and does not tell it. */
+  session: { id: string; expiresAtMs: number };
   /** How far each outbox of the other services was applied. */
   outbox: { name: string; lastId: number };
   /** What is still to be done at the other services; `body` is an `Errand` as JSON. */

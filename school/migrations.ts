@@ -7,6 +7,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0002-access': { up: access },
   '0003-watching': { up: watching },
   '0004-links': { up: links },
+  '0005-sessions': { up: sessions },
 };
 
 async function lessons(db: Kysely<unknown>): Promise<void> {
@@ -119,4 +120,12 @@ async function links(db: Kysely<unknown>): Promise<void> {
       .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
       .execute();
   }
+}
+
+async function sessions(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('session')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('expiresAtMs', 'integer', (column) => column.notNull())
+    .execute();
 }

@@ -12,7 +12,7 @@ const Secrets = z.object({
   ticket: Secret,
   /** Signs playback addresses. */
   playback: Secret,
-  /** Signs the owner's session cookie. */
+  /** What is kept of the owner's session cookies is made with it. */
   session: Secret,
   /** The owner link's key. */
   owner: Secret,

@@ -5,14 +5,14 @@ import { getCookie } from 'hono/cookie';
 import { LecternError } from '#shared/contract/errors.ts';
 import { clientOf } from '#server/forwarded.ts';
 import type { ApiContext, ApiEnv } from '../http/api.ts';
-import type { Tokens } from './tokens.ts';
+import type { Sessions } from './sessions.ts';
 
 export const SESSION_COOKIE = 'lectern_session';
 
 const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
 export interface OwnerOptions {
-  tokens: Tokens;
+  sessions: Sessions;
   /** The key in the owner link. */
   ownerKey: string;
   /** LECTERN_API_KEY, if it is set. */
@@ -50,7 +50,7 @@ export class Owner {
       return true;
     }
     const cookie = getCookie(context, SESSION_COOKIE);
-    if (cookie === undefined || !(await this.#options.tokens.isSession(cookie))) return false;
+    if (cookie === undefined || !(await this.#options.sessions.isGood(cookie))) return false;
     this.requireSameOrigin(context);
     return true;
   }

@@ -1,24 +1,24 @@
-// `/session`: signing the owner in and out.
+// `/session` and `/sessions`: signing the owner in and out.
 import { createRoute } from '@hono/zod-openapi';
-import { deleteCookie, setCookie } from 'hono/cookie';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { MiddlewareHandler } from 'hono';
 import { LecternError } from '#shared/contract/errors.ts';
-import { Session, SessionCreate } from '#shared/contract/rest.ts';
+import { Session, SessionCreate, SessionsEnded } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import { SESSION_COOKIE, type Owner } from './owner.ts';
-import { SESSION_TTL_S, type Tokens } from './tokens.ts';
+import { SESSION_TTL_S, type Sessions } from './sessions.ts';
 
 export interface SessionRoutes {
   owner: Owner;
-  tokens: Tokens;
+  sessions: Sessions;
   /** True if people come over https, so that the cookie never goes without. */
   isSecure: boolean;
   limit: MiddlewareHandler<ApiEnv>;
   log: Log;
 }
 
-export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log }: SessionRoutes): void {
+export function addSessionRoutes(api: Api, { owner, sessions, isSecure, limit, log }: SessionRoutes): void {
   const cookie = { path: '/', httpOnly: true, sameSite: 'Lax', secure: isSecure } as const;
 
   api.openapi(
@@ -39,7 +39,8 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       if (!owner.holdsKey(context.req.valid('json').key)) {
         throw new LecternError('unauthorized', 'This owner link is not the one of this Lectern.');
       }
-      setCookie(context, SESSION_COOKIE, await tokens.session(), { ...cookie, maxAge: SESSION_TTL_S });
+      const token = await sessions.begin(getCookie(context, SESSION_COOKIE));
+      setCookie(context, SESSION_COOKIE, token, { ...cookie, maxAge: SESSION_TTL_S });
       log.info('owner signed in');
       return context.json({ role: 'owner' as const }, 200);
     },
@@ -65,14 +66,36 @@ export function addSessionRoutes(api: Api, { owner, tokens, isSecure, limit, log
       method: 'delete',
       path: '/session',
       tags: ['session'],
-      summary: 'Sign out.',
+      summary: 'Sign out: the cookie opens nothing any more, whoever has it.',
       security: ANYONE,
       responses: { 204: { description: 'Signed out.' }, ...refusals('forbidden') },
     }),
-    (context) => {
+    async (context) => {
       owner.requireSameOrigin(context);
+      const token = getCookie(context, SESSION_COOKIE);
+      if (token !== undefined && (await sessions.end(token))) log.info('owner signed out');
       deleteCookie(context, SESSION_COOKIE, cookie);
       return context.body(null, 204);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'delete',
+      path: '/sessions',
+      tags: ['session'],
+      summary: 'Sign out everywhere: ends every sign-in by the owner link, this one included.',
+      middleware: owner.only,
+      responses: {
+        200: asJson('How many there were.', SessionsEnded),
+        ...refusals('unauthorized', 'forbidden'),
+      },
+    }),
+    async (context) => {
+      const ended = await sessions.endAll();
+      log.info({ ended }, 'owner signed out everywhere');
+      deleteCookie(context, SESSION_COOKIE, cookie);
+      return context.json({ ended }, 200);
     },
   );
 }

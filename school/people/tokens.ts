@@ -12,9 +12,6 @@ import {
 } from '#shared/contract/tickets.ts';
 import type { Secrets } from '#server/secrets.ts';
 
-const SESSION_AUDIENCE = 'lectern:session';
-/** How long a sign-in lasts, in s. */
-export const SESSION_TTL_S = 30 * 86_400;
 /** How long a ticket is good for, in s: longer than any class. */
 const TICKET_TTL_S = 12 * 3_600;
 /** An invitation is good for at least this long, in s. */
@@ -25,12 +22,10 @@ const INVITE_STEP_S = 30 * 86_400;
 /** Signs and checks; `now` gives the time in ms since 1970. */
 export class Tokens {
   readonly #ticketKey: KeyObject;
-  readonly #sessionKey: KeyObject;
   readonly #now: () => number;
 
-  constructor(secrets: Pick<Secrets, 'ticket' | 'session'>, now: () => number) {
+  constructor(secrets: Pick<Secrets, 'ticket'>, now: () => number) {
     this.#ticketKey = createSecretKey(Buffer.from(secrets.ticket));
-    this.#sessionKey = createSecretKey(Buffer.from(secrets.session));
     this.#now = now;
   }
 
@@ -51,22 +46,6 @@ export class Tokens {
   /** Throws LecternError `ticket-expired`, or `ticket-invalid` for all else that is wrong. */
   readTicket(token: string): Promise<Ticket> {
     return this.#read(token, TICKET_AUDIENCE, this.#ticketKey, Ticket);
-  }
-
-  /** The owner's session, for a cookie. */
-  session(): Promise<string> {
-    return sign({ sub: 'owner' }, SESSION_AUDIENCE, this.#nowS() + SESSION_TTL_S, this.#sessionKey);
-  }
-
-  /** True if `token` is a session of the owner that has not expired. */
-  async isSession(token: string): Promise<boolean> {
-    if (token.length > MAX_TOKEN_LENGTH) return false;
-    try {
-      const { payload } = await this.#verify(token, SESSION_AUDIENCE, this.#sessionKey);
-      return payload.sub === 'owner';
-    } catch {
-      return false;
-    }
   }
 
   async #read<T extends z.ZodType>(token: string, audience: string, key: KeyObject, schema: T) {

@@ -66,6 +66,9 @@ export const SessionCreate = z.object({ key: z.string().min(16).max(200) });
 /** `GET /api/v1/session`. */
 export const Session = z.object({ role: z.enum(['owner', 'anonymous']) });
 export type Session = z.infer<typeof Session>;
+/** `DELETE /api/v1/sessions`: how many sign-ins were ended. */
+export const SessionsEnded = z.object({ ended: z.number().int().nonnegative() });
+export type SessionsEnded = z.infer<typeof SessionsEnded>;
 
 /** The `invite` of a link's fragment. Left out or empty: the signed-in owner asks, as a teacher. */
 const InviteToken = z.string().max(MAX_TOKEN_LENGTH).default('');

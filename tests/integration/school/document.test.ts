@@ -71,6 +71,7 @@ describe('the OpenAPI document', () => {
         'delete /api/v1/lessons/{lesson}',
         'delete /api/v1/recordings/{recording}',
         'delete /api/v1/session',
+        'delete /api/v1/sessions',
         'get /api/v1/access',
         'get /api/v1/lessons',
         'get /api/v1/lessons/{lesson}',

@@ -137,6 +137,24 @@ describe('a school process that is killed', () => {
     assert.ok(sfu.asked.includes(`DELETE /internal/rooms/${lesson.id}`));
   });
 
+  it('still knows who is signed in, and who has signed out', async () => {
+    const ours = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
+    const signIn = async () => {
+      const body = JSON.stringify({ key: secrets.owner });
+      const answer = await fetch(`${url}/api/v1/session`, { method: 'POST', headers: ours, body });
+      return answer.headers.get('set-cookie')?.split(';', 1)[0] ?? '';
+    };
+    const list = async (cookie: string) =>
+      (await fetch(`${url}/api/v1/lessons`, { headers: { cookie } })).status;
+    const [leaves, stays] = [await signIn(), await signIn()];
+    assert.deepEqual([await list(leaves), await list(stays)], [200, 200]);
+    const out = { method: 'DELETE', headers: { ...ours, cookie: leaves } };
+    assert.equal((await fetch(`${url}/api/v1/session`, out)).status, 204);
+    await kill();
+    await start();
+    assert.deepEqual([await list(leaves), await list(stays)], [401, 200]);
+  });
+
   it('ends in order when it is asked to', async () => {
     const gone = once(child, 'exit');
     child.kill('SIGTERM');
@@ -223,11 +241,16 @@ describe('the database', () => {
     } as const;
     await first.insertInto('lesson').values(lesson).execute();
     await first.destroy();
+    // As the version before the newest table left it.
+    const earlier = new DatabaseSync(path);
+    earlier.exec("DROP TABLE session; DELETE FROM kysely_migration WHERE name = '0005-sessions'");
+    earlier.close();
     assert.equal(statSync(join(dir, 'school')).mode & 0o077, 0);
     const second = await openDatabase(path);
     const links = { teacherLink: 0, assistantLink: 0, studentLink: 0, watchLink: 0 };
     const untouched = { settingsVersion: 0, publishVersion: 0, accessEpoch: 0, access: null, ...links };
     assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [{ ...lesson, ...untouched }]);
+    assert.deepEqual(await second.selectFrom('session').selectAll().execute(), []);
     await second.destroy();
   });
 

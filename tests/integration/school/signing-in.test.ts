@@ -1,7 +1,19 @@
 // Who is the owner, and who only says so.
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, it, mock } from 'node:test';
+import { openDatabase } from '../../../school/database.ts';
+import { Sessions } from '../../../school/people/sessions.ts';
 import { codeOf, startTestSchool, API_KEY, type TestSchool } from './support.ts';
+
+const OURS = { 'sec-fetch-site': 'same-origin' };
+
+/** Signs in with the owner link. Returns the cookie. */
+async function signIn(school: TestSchool, headers: Record<string, string> = {}): Promise<string> {
+  const answer = await school.call('POST', '/session', { key: school.secrets.owner }, headers);
+  return answer.headers.get('set-cookie')?.split(';', 1)[0] ?? '';
+}
 
 describe('signing in', () => {
   let school: TestSchool;
@@ -104,25 +116,66 @@ describe('signing in', () => {
     assert.equal(read.status, 200);
   });
 
-  it('signs out', async () => {
-    const answer = await school.call('DELETE', '/session', undefined, {
-      cookie,
-      'sec-fetch-site': 'same-origin',
-    });
+  it('ends a sign-in for every copy of its cookie', async () => {
+    const [leaves, stays] = [await signIn(school), await signIn(school)];
+    const answer = await school.call('DELETE', '/session', undefined, { cookie: leaves, ...OURS });
     assert.equal(answer.status, 204);
     assert.match(answer.headers.get('set-cookie') ?? '', /^lectern_session=; Max-Age=0/);
+    const list = (copy: string) => school.call('GET', '/lessons', undefined, { cookie: copy });
+    assert.equal(codeOf(await list(leaves)), 'unauthorized');
+    const created = await school.call('POST', '/lessons', { title: 'x' }, { cookie: leaves, ...OURS });
+    assert.equal(codeOf(created), 'unauthorized');
+    assert.equal((await list(stays)).status, 200);
+    // Signing out is over when it is done, however often it is asked for.
+    for (const headers of [{ cookie: leaves, ...OURS }, OURS]) {
+      assert.equal((await school.call('DELETE', '/session', undefined, headers)).status, 204);
+    }
+    await school.restart();
+    assert.deepEqual([(await list(leaves)).status, (await list(stays)).status], [401, 200]);
   });
 
-  it('slows down one address that tries keys, and not the others', async () => {
-    const trial = (ip: string) =>
-      school.call('POST', '/session', { key: 'x'.repeat(43) }, { 'x-forwarded-for': ip });
-    const statuses = new Set<number>();
-    for (let tries = 0; tries < 30; tries += 1) statuses.add((await trial('203.0.113.9')).status);
-    const refused = await trial('203.0.113.9');
-    assert.deepEqual([...statuses], [401, 429]);
-    assert.equal(codeOf(refused), 'rate-limited');
-    assert.ok(Number(refused.headers.get('retry-after')) >= 1);
-    assert.equal((await trial('203.0.113.10')).status, 401);
+  it('ends the sign-in that a browser had when it signs in again', async () => {
+    const former = await signIn(school);
+    const next = await signIn(school, { cookie: former });
+    assert.notEqual(next, former);
+    const status = async (copy: string) =>
+      (await school.call('GET', '/lessons', undefined, { cookie: copy })).status;
+    assert.deepEqual([await status(former), await status(next)], [401, 200]);
+  });
+
+  it('takes no cookie from before the owner link was replaced', async () => {
+    const token = (await signIn(school)).split('=')[1] ?? '';
+    const db = await openDatabase(join(school.dataDir, 'school/lectern.db'));
+    const isGood = (owner: string) => new Sessions(db, { ...school.secrets, owner }, Date.now).isGood(token);
+    assert.deepEqual(
+      [await isGood(school.secrets.owner), await isGood('another-owner-key'.padEnd(43, 'x'))],
+      [true, false],
+    );
+    await db.destroy();
+  });
+
+  it('signs out everywhere, from a page of ours or with the API key', async () => {
+    const everywhere = (headers: Record<string, string>) =>
+      school.call('DELETE', '/sessions', undefined, headers);
+    for (const who of ['page', 'script']) {
+      await school.call('DELETE', '/sessions', undefined, { authorization: `Bearer ${API_KEY}` });
+      const copies = [await signIn(school), await signIn(school), await signIn(school)];
+      const [mine = ''] = copies;
+      assert.equal(codeOf(await everywhere({})), 'unauthorized');
+      assert.equal(codeOf(await everywhere({ cookie: mine, 'sec-fetch-site': 'cross-site' })), 'forbidden');
+      const headers = who === 'page' ? { cookie: mine, ...OURS } : { authorization: `Bearer ${API_KEY}` };
+      const answer = await everywhere(headers);
+      assert.deepEqual([answer.status, answer.body], [200, { ended: 3 }]);
+      for (const copy of copies) {
+        assert.equal((await school.call('GET', '/lessons', undefined, { cookie: copy })).status, 401);
+      }
+      if (who === 'page') assert.equal(codeOf(await everywhere(headers)), 'unauthorized');
+    }
+    // The key of the owner link is as good as before.
+    assert.equal(
+      (await school.call('GET', '/lessons', undefined, { cookie: await signIn(school) })).status,
+      200,
+    );
   });
 
   it('does not believe X-Forwarded-For from a stranger', async () => {
@@ -144,5 +197,33 @@ describe('signing in', () => {
     for (const secret of [...Object.values(school.secrets), API_KEY, cookie.split('=')[1] ?? '']) {
       assert.ok(secret.length > 10 && !spoken.includes(secret));
     }
+  });
+});
+
+describe('signing in, over time', () => {
+  let school: TestSchool;
+  before(async () => {
+    // The clock moves when it is told to, so that no allowance grows however slow the machine is.
+    mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    school = await startTestSchool();
+  });
+  after(async () => {
+    mock.timers.reset();
+    await school.close();
+  });
+
+  it('ends after thirty days, and keeps nothing of it', async () => {
+    const copy = await signIn(school);
+    const status = async () => (await school.call('GET', '/lessons', undefined, { cookie: copy })).status;
+    mock.timers.tick(30 * 86_400_000 - 1_000);
+    assert.equal(await status(), 200);
+    mock.timers.tick(2_000);
+    assert.equal(await status(), 401);
+    const latest = await signIn(school);
+    const plain = new DatabaseSync(join(school.dataDir, 'school/lectern.db'), { readOnly: true });
+    const rows = plain.prepare('SELECT id FROM session').all();
+    plain.close();
+    assert.equal(rows.length, 1, 'only the newest has not expired');
+    assert.ok(!JSON.stringify(rows).includes(latest.split('=')[1] ?? ''), 'the file signs nobody in');
   });
 });

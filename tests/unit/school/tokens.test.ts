@@ -1,4 +1,4 @@
-// Invitations, tickets and sessions, over time.
+// Invitations, tickets and playback addresses, over time.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Links } from '../../../school/lessons/links.ts';
@@ -36,25 +36,15 @@ describe('an invitation', () => {
     assert.equal(await at(clock).invite(invite), morning);
   });
 
-  it('is no ticket and no session, nor the other way round', async () => {
+  it('is no ticket, nor the other way round', async () => {
     const tokens = at({ ms: NOON });
     const invitation = await tokens.invite(invite);
-    const session = await tokens.session();
+    const { lesson: room, role } = invite;
+    const ticket = await tokens.ticket({
+      ...{ sub: 'peer-ann-1', room, channel: 'channel1', title: 'Algebra', role, permissions: [] },
+    });
     await assert.rejects(tokens.readTicket(invitation), { code: 'ticket-invalid' });
-    await assert.rejects(tokens.readInvite(session), { code: 'ticket-invalid' });
-    assert.equal(await tokens.isSession(invitation), false);
-    assert.equal(await tokens.isSession(session), true);
-  });
-});
-
-describe('a sign-in', () => {
-  it('ends after thirty days', async () => {
-    const clock = { ms: NOON };
-    const session = await at(clock).session();
-    clock.ms += 30 * DAY_MS - 1_000;
-    assert.equal(await at(clock).isSession(session), true);
-    clock.ms += 2_000;
-    assert.equal(await at(clock).isSession(session), false);
+    await assert.rejects(tokens.readInvite(ticket), { code: 'ticket-invalid' });
   });
 });
 
