@@ -32,6 +32,7 @@ import { playbackLimits } from './people/playback-limits.ts';
 import { Sessions } from './people/sessions.ts';
 import { TicketLimits } from './people/ticket-limits.ts';
 import { Tokens } from './people/tokens.ts';
+import { WrongKeys } from './people/wrong-keys.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Recordings } from './recordings/service.ts';
 import { addStatusRoutes } from './status/routes.ts';
@@ -42,8 +43,6 @@ import { addRelayRoutes } from './relays/routes.ts';
 const HOST = '127.0.0.1';
 /** Events after which the gateway has to be told something. */
 const TELLING: readonly ServiceEvent['type'][] = ['gateway:started', 'room:closed'];
-/** Signing in: a person mistypes a few times. */
-const SESSION_RATE = { capacity: 20, perSecond: 0.5 };
 /** New links: a person presses a button. */
 const LINK_RATE = { capacity: 20, perSecond: 0.5 };
 
@@ -114,13 +113,13 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, wa
   const origin = publicUrl(settings);
   const proxies = trustedProxies(settings.LECTERN_TRUSTED_PROXIES);
   const ipOf = (context: ApiContext) => clientOf(context.env.incoming, proxies).ip;
-  const limit = (rate: typeof SESSION_RATE) => limitRate(new TokenBuckets({ ...rate, now }), ipOf);
 
   const tokens = new Tokens(secrets, now);
   const links = new Links(settings, secrets, tokens, now);
   const sessions = new Sessions(db, secrets, now);
   const owner = new Owner({
     sessions,
+    wrongKeys: new WrongKeys({ ipOf, now, count: metrics.countWrongKey, log }),
     ownerKey: secrets.owner,
     apiKey: settings.LECTERN_API_KEY,
     publicUrl: origin,
@@ -135,7 +134,7 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, wa
   const ownerOnly = owner.only;
   const limits = playbackLimits(ipOf, now);
   const isSecure = origin.startsWith('https:');
-  addSessionRoutes(api, { owner, sessions, isSecure, limit: limit(SESSION_RATE), log });
+  addSessionRoutes(api, { owner, sessions, isSecure, log });
   addLessonRoutes(api, {
     lessons,
     recordings,
@@ -148,7 +147,8 @@ function buildApi({ settings, secrets, log, db, neighbours, errands, metrics, wa
   });
   const access = new AccessService({ db, errands, neighbours, links, log, now });
   addAccessRoutes(api, { access, lessons, neighbours, ownerOnly, ipOf });
-  addLinkRoutes(api, { access, admission, links, limit: limit(LINK_RATE) });
+  const limit = limitRate(new TokenBuckets({ ...LINK_RATE, now }), ipOf);
+  addLinkRoutes(api, { access, admission, links, limit });
   addRecordingRoutes(api, { recordings, admission, ownerOnly, limits });
   addStatusRoutes(api, { watcher, ownerOnly });
   addRelayRoutes(api, { lessons, neighbours, ownerOnly });

@@ -8,6 +8,7 @@ import { labelledCounter } from '#server/counters.ts';
 import { createMetrics } from '#server/service.ts';
 import type { Database } from './database.ts';
 import type { ApiEnv } from './http/api.ts';
+import { KEY_KINDS, type KeyKind } from './people/wrong-keys.ts';
 
 export interface SchoolMetrics {
   registry: Registry;
@@ -15,6 +16,7 @@ export interface SchoolMetrics {
   measure: MiddlewareHandler<ApiEnv>;
   /** Counts a delivery: how many of its events were new. */
   countEvents: (batch: EventBatch, fresh: number) => void;
+  countWrongKey: (kind: KeyKind) => void;
 }
 
 /** `errands` counts what is still to be done at the other services. */
@@ -31,6 +33,12 @@ export function schoolMetrics(db: Database, errands: () => Promise<number>): Sch
     name: 'lectern_school_events_total',
     help: 'Events of the other services; repeated ones came before and changed nothing.',
     labels: { outcome: ['applied', 'repeated'] },
+    registry,
+  });
+  const wrongKeys = labelledCounter({
+    name: 'lectern_school_wrong_keys_total',
+    help: 'Wrong API keys and keys of owner links, with those that came too often.',
+    labels: { kind: KEY_KINDS },
     registry,
   });
   new Gauge({
@@ -68,5 +76,6 @@ export function schoolMetrics(db: Database, errands: () => Promise<number>): Sch
       events.inc({ outcome: 'applied' }, fresh);
       events.inc({ outcome: 'repeated' }, all.length - fresh);
     },
+    countWrongKey: (kind) => wrongKeys.inc({ kind }),
   };
 }

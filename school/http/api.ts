@@ -122,7 +122,9 @@ export const asJson = <T extends z.ZodType>(description: string, schema: T) => (
 /** What a route's description says of its refusals: a response for each status. */
 export function refusals(...codes: ErrorCode[]): object {
   const byStatus = new Map<number, string[]>();
-  for (const code of codes) {
+  // Where a key is looked at, wrong ones are counted.
+  const keyed: ErrorCode[] = codes.includes('unauthorized') ? ['rate-limited'] : [];
+  for (const code of new Set([...codes, ...keyed])) {
     const { status } = ERRORS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), `\`${code}\`: ${ERRORS[code].message}`]);
   }

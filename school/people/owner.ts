@@ -6,6 +6,7 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { clientOf } from '#server/forwarded.ts';
 import type { ApiContext, ApiEnv } from '../http/api.ts';
 import type { Sessions } from './sessions.ts';
+import type { WrongKeys } from './wrong-keys.ts';
 
 export const SESSION_COOKIE = 'lectern_session';
 
@@ -13,6 +14,7 @@ const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
 export interface OwnerOptions {
   sessions: Sessions;
+  wrongKeys: WrongKeys;
   /** The key in the owner link. */
   ownerKey: string;
   /** LECTERN_API_KEY, if it is set. */
@@ -30,24 +32,24 @@ export class Owner {
     this.#options = options;
   }
 
-  /** True if `key` is that of the owner link. Takes the same time whatever the key. */
-  holdsKey(key: string): boolean {
-    return isSame(key, this.#options.ownerKey);
+  /** Throws LecternError `unauthorized` or `rate-limited` unless `key` is that of the owner link. */
+  requireKey(context: ApiContext, key: string): void {
+    const { ownerKey, wrongKeys } = this.#options;
+    if (isSame(key, ownerKey)) return;
+    wrongKeys.refuse(context, 'owner', 'This owner link is not the one of this Lectern.');
   }
 
   /**
    * True if the request is the owner's, false if it claims nothing.
-   * Throws LecternError `unauthorized` for a wrong API key, and `forbidden` for a change that another
-   * site's page asks for with the owner's cookie.
+   * Throws LecternError `unauthorized` or `rate-limited` for a wrong API key, and `forbidden` for a change
+   * that another site's page asks for with the owner's cookie.
    */
   async isOwner(context: ApiContext): Promise<boolean> {
     const authorization = context.req.header('authorization');
     if (authorization !== undefined) {
-      const { apiKey } = this.#options;
-      if (apiKey === undefined || !isSame(authorization, `Bearer ${apiKey}`)) {
-        throw new LecternError('unauthorized');
-      }
-      return true;
+      const { apiKey, wrongKeys } = this.#options;
+      if (apiKey !== undefined && isSame(authorization, `Bearer ${apiKey}`)) return true;
+      wrongKeys.refuse(context, 'api');
     }
     const cookie = getCookie(context, SESSION_COOKIE);
     if (cookie === undefined || !(await this.#options.sessions.isGood(cookie))) return false;
@@ -61,7 +63,7 @@ export class Owner {
     await next();
   };
 
-  /** Throws LecternError `unauthorized` or `forbidden` unless the request is the owner's. */
+  /** Throws LecternError `unauthorized`, `rate-limited` or `forbidden` unless the request is the owner's. */
   async require(context: ApiContext): Promise<void> {
     if (!(await this.isOwner(context))) throw new LecternError('unauthorized');
   }

@@ -1,11 +1,9 @@
 // `/session` and `/sessions`: signing the owner in and out.
 import { createRoute } from '@hono/zod-openapi';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
-import type { MiddlewareHandler } from 'hono';
-import { LecternError } from '#shared/contract/errors.ts';
 import { Session, SessionCreate, SessionsEnded } from '#shared/contract/rest.ts';
 import type { Log } from '#server/log.ts';
-import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api } from '../http/api.ts';
 import { SESSION_COOKIE, type Owner } from './owner.ts';
 import { SESSION_TTL_S, type Sessions } from './sessions.ts';
 
@@ -14,11 +12,10 @@ export interface SessionRoutes {
   sessions: Sessions;
   /** True if people come over https, so that the cookie never goes without. */
   isSecure: boolean;
-  limit: MiddlewareHandler<ApiEnv>;
   log: Log;
 }
 
-export function addSessionRoutes(api: Api, { owner, sessions, isSecure, limit, log }: SessionRoutes): void {
+export function addSessionRoutes(api: Api, { owner, sessions, isSecure, log }: SessionRoutes): void {
   const cookie = { path: '/', httpOnly: true, sameSite: 'Lax', secure: isSecure } as const;
 
   api.openapi(
@@ -28,7 +25,6 @@ export function addSessionRoutes(api: Api, { owner, sessions, isSecure, limit, l
       tags: ['session'],
       summary: 'Sign in with the key of the owner link; the answer sets a cookie.',
       security: ANYONE,
-      middleware: limit,
       request: { body: jsonBody(SessionCreate) },
       responses: {
         200: asJson('Signed in.', Session),
@@ -36,9 +32,7 @@ export function addSessionRoutes(api: Api, { owner, sessions, isSecure, limit, l
       },
     }),
     async (context) => {
-      if (!owner.holdsKey(context.req.valid('json').key)) {
-        throw new LecternError('unauthorized', 'This owner link is not the one of this Lectern.');
-      }
+      owner.requireKey(context, context.req.valid('json').key);
       const token = await sessions.begin(getCookie(context, SESSION_COOKIE));
       setCookie(context, SESSION_COOKIE, token, { ...cookie, maxAge: SESSION_TTL_S });
       log.info('owner signed in');

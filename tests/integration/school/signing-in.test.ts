@@ -226,4 +226,36 @@ describe('signing in, over time', () => {
     assert.equal(rows.length, 1, 'only the newest has not expired');
     assert.ok(!JSON.stringify(rows).includes(latest.split('=')[1] ?? ''), 'the file signs nobody in');
   });
+
+  it('slows down one address that tries keys, but not the right one from there, and not others', async () => {
+    const link = (ip: string, key = 'x'.repeat(43)) =>
+      school.call('POST', '/session', { key }, { 'x-forwarded-for': ip });
+    const api = (ip: string, key = 'an-old-key-of-a-script') =>
+      school.call('GET', '/lessons', undefined, { 'x-forwarded-for': ip, authorization: `Bearer ${key}` });
+    const statuses: number[] = [];
+    for (let tries = 0; tries < 15; tries += 1) {
+      statuses.push((await link('203.0.113.9')).status, (await api('203.0.113.9')).status);
+    }
+    assert.deepEqual(statuses, [...Array<number>(20).fill(401), ...Array<number>(10).fill(429)]);
+    for (const refused of [await link('203.0.113.9'), await api('203.0.113.9')]) {
+      assert.equal(codeOf(refused), 'rate-limited');
+      assert.equal(refused.headers.get('retry-after'), '2');
+    }
+    // A school is one address: who has the right key comes in, and as often as they like.
+    for (let times = 0; times < 30; times += 1) {
+      assert.equal((await link('203.0.113.9', school.secrets.owner)).status, 200);
+      assert.equal((await api('203.0.113.9', API_KEY)).status, 200);
+    }
+    assert.deepEqual([(await link('203.0.113.10')).status, (await api('203.0.113.10')).status], [401, 401]);
+    mock.timers.tick(2_000);
+    assert.deepEqual([(await api('203.0.113.9')).status, (await api('203.0.113.9')).status], [401, 429]);
+
+    const metrics = await (await fetch(`${school.url}/metrics`)).text();
+    assert.match(metrics, /^lectern_school_wrong_keys_total\{kind="owner",\S*\} 17$/m);
+    assert.match(metrics, /^lectern_school_wrong_keys_total\{kind="api",\S*\} 19$/m);
+    const lines = school.lines.filter((line) => line.includes('"msg":"a wrong key was refused"'));
+    assert.equal(lines.length, 23, 'one for each that was not limited');
+    assert.match(lines[0] ?? '', /"kind":"owner","address":"203\.0\.113\.9"/);
+    assert.ok(!lines.join('').includes('an-old-key-of-a-script'));
+  });
 });
