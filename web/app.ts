@@ -6,7 +6,7 @@ import { ReplayPlayer } from './engine/player/replay-player.ts';
 import { drawChart } from './platform/chart.ts';
 import { browserAttention } from './platform/network.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
-import { tabStore } from './platform/stores.ts';
+import { forgetTab, tabStore } from './platform/stores.ts';
 import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
@@ -67,7 +67,7 @@ export function createApp(): App {
     router,
     theme: new Theme(documentTheme),
     toasts: new Toasts(),
-    session: new SessionStore(api),
+    session: new SessionStore(api, forgetTab),
     lessons: new LessonsStore(api),
     openConsole: () => new ConsoleStore(api),
     drawChart,

@@ -107,6 +107,38 @@ describe('the pages around a class', () => {
     await page.context().close();
   });
 
+  it('signs out, here and everywhere, and the owner’s other pages notice', async () => {
+    const page = await owner();
+    const console = await page.context().newPage();
+    await console.goto(`${lectern.url}/console`);
+    await console.getByRole('heading', { name: 'Services' }).waitFor();
+    const copied = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    const list = async () =>
+      (await fetch(`${lectern.url}/api/v1/lessons`, { headers: { cookie: copied } })).status;
+    const signOut = (name: string) => page.getByRole('dialog').getByRole('button', { name, exact: true });
+
+    assert.equal(await list(), 200);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut('Sign out').click();
+    await page.getByText('Signed out.').waitFor();
+    await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
+    assert.equal(await focused(page), 'A classroom that starts in a browser tab');
+    assert.equal(await list(), 401);
+    await console.getByRole('heading', { name: 'The console is for the owner' }).waitFor();
+
+    const elsewhere = await owner();
+    await page.goto(lectern.ownerLink);
+    await page.getByRole('button', { name: /^Algebra/ }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut('Sign out everywhere').click();
+    await page.getByText(/^Signed out everywhere: \d sign-ins ended\.$/).waitFor();
+    await elsewhere.getByRole('button', { name: 'Refresh the list' }).click();
+    await elsewhere.getByRole('heading', { name: 'Running this Lectern?' }).waitFor();
+    assert.equal(await elsewhere.getByText('Algebra').count(), 0);
+    await page.context().close();
+    await elsewhere.context().close();
+  });
+
   it('finds, renames and marks a class, and gives out the link of a co-teacher', async () => {
     await lectern.startClass('Music');
     const page = await owner();

@@ -21,6 +21,7 @@ import {
   ReplayChatPage,
   ReplayIssued,
   Session,
+  SessionsEnded,
   TicketIssued,
   Watermark,
 } from '#shared/contract/rest.ts';
@@ -44,6 +45,8 @@ const Anything = z.unknown();
 export class Api {
   /** By the clock of the server that answers. */
   readonly time = new ServerTime();
+  /** Called when the server does not know us as the owner, or no longer. */
+  onUnauthorized: () => void = () => undefined;
   #fetch: typeof fetch;
   #base: string;
 
@@ -61,6 +64,16 @@ export class Api {
   /** Turns the owner link's key into a cookie. */
   signIn(key: string): Promise<Session> {
     return this.#call('POST', '/session', Session, { key });
+  }
+
+  /** Ends the sign-in of this browser. */
+  async signOut(): Promise<void> {
+    await this.#call('DELETE', '/session', Anything);
+  }
+
+  /** Ends every sign-in, this one included. */
+  signOutEverywhere(): Promise<SessionsEnded> {
+    return this.#call('DELETE', '/sessions', SessionsEnded);
   }
 
   /** What is on air and how the services are. */
@@ -212,8 +225,10 @@ export class Api {
     const { status, answer } = await this.#exchange(method, path, body);
     if (status >= 400) {
       const refusal = ErrorBody.safeParse(answer);
-      if (refusal.success) throw new LecternError(refusal.data.error.code, refusal.data.error.message);
-      throw new LecternError('service-unavailable');
+      if (!refusal.success) throw new LecternError('service-unavailable');
+      const { code, message } = refusal.data.error;
+      if (code === 'unauthorized') this.onUnauthorized();
+      throw new LecternError(code, message);
     }
     const result = schema.safeParse(answer);
     if (!result.success) throw new LecternError('service-unavailable', 'The answer cannot be understood.');

@@ -74,6 +74,19 @@ export const t = defineMessages({
     ownerTitle: 'Running this Lectern?',
     ownerText: 'Open the owner link. It is in the terminal where Lectern was started and looks like this:',
 
+    signOut: 'Sign out',
+    signOutTitle: 'Sign out?',
+    signOutText: 'To come back you need the owner link: it is in the terminal where Lectern was started.',
+    signOutHereText: 'In this browser only.',
+    signOutEverywhere: 'Sign out everywhere',
+    signOutEverywhereText:
+      'In every browser that opened the owner link, this one included. Classes, their links and the API key are not affected.',
+    signedOut: 'Signed out.',
+    signedOutEverywhere: {
+      one: 'Signed out everywhere: {count} sign-in ended.',
+      other: 'Signed out everywhere: {count} sign-ins ended.',
+    },
+
     signingIn: 'Signing in',
     keyMissingTitle: 'The key is missing from this link',
     keyMissingText: 'Copy the whole owner link from the terminal, including everything after the # sign.',
@@ -148,6 +161,16 @@ export const t = defineMessages({
     guestText: '打开老师给你的链接即可，无需安装任何软件。',
     ownerTitle: '管理这个 Lectern？',
     ownerText: '请打开所有者链接。它显示在启动 Lectern 的终端里，形如：',
+
+    signOut: '退出登录',
+    signOutTitle: '要退出登录吗？',
+    signOutText: '再次登录需要所有者链接，它显示在启动 Lectern 的终端里。',
+    signOutHereText: '只退出这个浏览器。',
+    signOutEverywhere: '全部退出',
+    signOutEverywhereText:
+      '打开过所有者链接的浏览器都会退出，包括这一个。课堂、课堂链接和 API 密钥不受影响。',
+    signedOut: '已退出登录。',
+    signedOutEverywhere: '已全部退出，共结束 {count} 处登录。',
 
     signingIn: '正在登录',
     keyMissingTitle: '链接中缺少密钥',

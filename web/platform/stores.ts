@@ -6,6 +6,15 @@ export const rememberedStore: StorePort = store(() => window.localStorage);
 /** Remembered for this tab, over reloads. */
 export const tabStore: StorePort = store(() => window.sessionStorage);
 
+/** Makes this tab forget all of that. */
+export function forgetTab(): void {
+  try {
+    window.sessionStorage.clear();
+  } catch {
+    // A browser that keeps nothing has nothing to forget.
+  }
+}
+
 function store(open: () => Storage): StorePort {
   return {
     get(key) {

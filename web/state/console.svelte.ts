@@ -34,7 +34,10 @@ export class ConsoleStore {
   async load(): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
-    if (this.#state.name === 'failed') this.#state = { name: 'loading' };
+    // Who is signed out is asked for again and again, and reads the same all the while.
+    if (this.#state.name === 'failed' && this.#state.code !== 'unauthorized') {
+      this.#state = { name: 'loading' };
+    }
     try {
       const [status] = await Promise.all([this.#api.status(), this.#loadSamples()]);
       this.#state = { name: 'ready', status, stale: undefined };

@@ -91,6 +91,16 @@ export class LessonsStore {
     }
   }
 
+  /** Keeps nothing of what it knows: its owner is gone. An answer that is under way is dropped. */
+  forget(): void {
+    this.#asked += 1;
+    this.#state = { name: 'loading' };
+    this.#encoders = {};
+    this.#recordings = {};
+    this.#search = '';
+    this.#shown = PAGE;
+  }
+
   /** Shows only those whose title has these words. */
   async find(search: string): Promise<void> {
     this.#search = search.trim();

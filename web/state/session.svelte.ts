@@ -9,10 +9,17 @@ export type SessionState =
 
 export class SessionStore {
   #api: Api;
+  #forgetTab: () => void;
   #state = $state.raw<SessionState>({ name: 'loading' });
 
-  constructor(api: Api) {
+  /** `forgetTab` makes this tab forget the classes it was in: who comes after the owner is not their teacher. */
+  constructor(api: Api, forgetTab: () => void) {
     this.#api = api;
+    this.#forgetTab = forgetTab;
+    // Signed out in another tab, or everywhere.
+    api.onUnauthorized = () => {
+      if (this.#state.name === 'owner') this.#ended();
+    };
   }
 
   get state(): SessionState {
@@ -41,6 +48,24 @@ export class SessionStore {
       this.#state = { name: 'failed', code: codeOf(error) };
       return false;
     }
+  }
+
+  /** Ends the sign-in of this browser. Rejects with a LecternError. */
+  async signOut(): Promise<void> {
+    await this.#api.signOut();
+    this.#ended();
+  }
+
+  /** Ends every sign-in, and resolves with how many there were. Rejects with a LecternError. */
+  async signOutEverywhere(): Promise<number> {
+    const { ended } = await this.#api.signOutEverywhere();
+    this.#ended();
+    return ended;
+  }
+
+  #ended(): void {
+    this.#state = { name: 'anonymous' };
+    this.#forgetTab();
   }
 }
 

@@ -76,11 +76,16 @@ test('an answer that does not come leaves the figures and says that they are old
   assert.equal(store.state.name === 'ready' && store.state.stale, undefined);
 });
 
-test('whoever is no longer the owner sees nothing more', async () => {
-  const store = consoleOf(answer(0, 1), new LecternError('unauthorized'));
+test('whoever is no longer the owner sees nothing more, and that does not flicker with each look', async () => {
+  const signedOut = { name: 'failed', code: 'unauthorized' };
+  const refusal = new LecternError('unauthorized');
+  const store = consoleOf(answer(0, 1), refusal, refusal);
   await store.load();
   await store.load();
-  assert.deepEqual(store.state, { name: 'failed', code: 'unauthorized' });
+  assert.deepEqual(store.state, signedOut);
+  const again = store.load();
+  assert.deepEqual(store.state, signedOut);
+  await again;
 });
 
 test('where nothing ever came there is an error, and trying again clears it', async () => {

@@ -89,6 +89,17 @@ test('a class that is renamed has its new title in its place', async () => {
   ]);
 });
 
+test('nothing is kept of a list whose owner is gone, nor of one that is on its way', async () => {
+  const { store, waiting, hold } = school(3);
+  await store.find('Music');
+  hold(true);
+  const late = store.load();
+  store.forget();
+  waiting[0]!();
+  await late;
+  assert.deepEqual([store.state.name, store.search], ['loading', '']);
+});
+
 test('what is shown stays while the server is away, and goes with the right to see it', async () => {
   const { store, refuse } = school(3);
   await store.load();
