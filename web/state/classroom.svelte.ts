@@ -14,6 +14,7 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import type { Replay } from './replay-search.svelte.ts';
 import { RoomState } from './room.svelte.ts';
+import { passes } from './session.svelte.ts';
 
 export type { SendWish } from '../engine/outgoing.ts';
 export type { EndReason, Notice, Phase } from '../engine/phases.ts';
@@ -43,6 +44,9 @@ const SEND_KEY = 'lectern:send';
 /** A ticket this close to its end, in ms, is not worth joining with. */
 const TICKET_MARGIN_MS = 60_000;
 
+/** A refusal that passes is asked about again after so long at most, in ms; a class does not ask as one. */
+const REFUSED_ASK_MS = 4_000;
+
 /** Owns the membership of this tab. `close()` is idempotent. */
 export class ClassroomState {
   readonly lessonId: string;
@@ -58,6 +62,7 @@ export class ClassroomState {
   #title = $state('');
   #asked = $state(false);
   #returning = $state(false);
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor(
@@ -136,6 +141,8 @@ export class ClassroomState {
     } catch (error) {
       const code = error instanceof LecternError ? error.code : 'internal-error';
       this.#phase = refusedPhase(code);
+      if (passes(code) && !this.#closed)
+        this.#retry = setTimeout(() => void this.open(), REFUSED_ASK_MS * (1 + Math.random()) * 0.5);
     }
   }
 
@@ -158,6 +165,7 @@ export class ClassroomState {
 
   /** Comes back after having left, been replaced or been refused. */
   reopen(): void {
+    clearTimeout(this.#retry);
     this.#engine?.close();
     this.#engine = undefined;
     this.#room = undefined;
@@ -185,6 +193,7 @@ export class ClassroomState {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#retry);
     this.#engine?.close();
     this.deviceState.close();
     this.#ports.devices.close();
