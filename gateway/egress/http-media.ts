@@ -4,12 +4,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gzip, type ZlibOptions } from 'node:zlib';
+import { isTaken } from '#server/negotiation.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 
 const zip = promisify<Buffer | string, ZlibOptions, Buffer>(gzip);
 
 /** Playlists longer than this, in characters, are compressed. */
 const COMPRESS_ABOVE = 8_000;
+/** In an Accept-Encoding, the most specific first (RFC 9110 §8.4.1.3 and §12.5.3). */
+const GZIP = ['gzip', 'x-gzip', '*'];
 /** A reader that takes nothing for this long is let go: it keeps a file, or a segment in memory. */
 const STALLED_MS = 60_000;
 /** The names of signed parameters; only these are passed on in playlists. */
@@ -52,7 +55,8 @@ export async function sendPlaylist(
   text: string,
   maxAgeS: number,
 ): Promise<void> {
-  const isZipped = takesGzip(request.headers['accept-encoding']?.toString()) && text.length > COMPRESS_ABOVE;
+  const isZipped =
+    isTaken(request.headers['accept-encoding']?.toString() ?? '', GZIP) && text.length > COMPRESS_ABOVE;
   const body = isZipped ? await zip(text, { level: 1 }) : Buffer.from(text);
   response.writeHead(200, {
     'content-type': 'application/vnd.apple.mpegurl',
@@ -62,19 +66,6 @@ export async function sendPlaylist(
     'cache-control': maxAgeS > 0 ? `max-age=${maxAgeS}` : 'no-cache',
   });
   response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-/** True if an `Accept-Encoding` header lets an answer be gzip (RFC 9110 §12.5.3): a weight of 0 says that it may not. */
-export function takesGzip(header: string | undefined): boolean {
-  let others = false;
-  for (const item of (header ?? '').toLowerCase().split(',')) {
-    const [coding, ...parameters] = item.split(';').map((part) => part.trim());
-    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1';
-    const isTaken = Number(weight) > 0;
-    if (coding === 'gzip' || coding === 'x-gzip') return isTaken;
-    if (coding === '*') others = isTaken;
-  }
-  return others;
 }
 
 /** Ends the connection if its reader takes nothing for so long. */

@@ -7,11 +7,14 @@ import { ChannelId } from '#shared/contract/ids.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { readBody, sendError } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
+import { isTaken } from '#server/negotiation.ts';
 import type { IceAnswer } from '../room/ports.ts';
 import { MAX_FRAGMENT_BYTES, readFragment, writeFragment } from '../sdp/fragment.ts';
 import { MAX_SDP_BYTES, readOffer, type Offer } from '../sdp/offer.ts';
 
 const SDP = 'application/sdp';
+/** In an Accept, the most specific first. */
+const ANSWERS = [SDP, 'application/*', '*/*'];
 /** RFC 8840 §9.3. */
 const FRAGMENT = 'application/trickle-ice-sdpfrag';
 const MAX_URL_LENGTH = 4_096;
@@ -196,11 +199,7 @@ const contentType = (request: IncomingMessage): string =>
   (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 
 /** Whether a client with this Accept (RFC 9110 §12.5.1) takes SDP; without one it takes anything. */
-function accepts(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === '') return true;
-  const types = accept.split(',').map((range) => range.split(';', 1)[0]?.trim().toLowerCase());
-  return types.some((type) => type === SDP || type === 'application/*' || type === '*/*');
-}
+const accepts = (accept = ''): boolean => accept.trim() === '' || isTaken(accept, ANSWERS);
 
 function only(
   { method }: IncomingMessage,

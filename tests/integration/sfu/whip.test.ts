@@ -124,7 +124,8 @@ describe('WHIP', () => {
       /PATCH, DELETE/,
     );
     assert.equal((await post(url, key, OBS_OFFER, { 'content-type': 'text/plain' })).status, 415);
-    assert.equal((await post(url, key, OBS_OFFER, { accept: 'text/html' })).status, 406);
+    for (const accept of ['text/html', 'application/sdp;q=0, */*'])
+      assert.equal((await post(url, key, OBS_OFFER, { accept })).status, 406, accept);
     const unauthorized = await post(url, null);
     assert.equal(unauthorized.status, 401);
     assert.equal(unauthorized.headers.get('www-authenticate'), 'Bearer');
