@@ -11,7 +11,7 @@ import type { AvcConfig } from '#shared/media/frame.ts';
 import type { CodedPicture } from './rtp/picture.ts';
 
 const KEYFRAME_INTERVAL_S = 1;
-/** Above this ffmpeg does not keep up; pictures wait no longer than this many bytes. */
+/** Above this ffmpeg does not keep up: no more bytes of pictures wait, but for those that came all at once. */
 const MAX_QUEUED_BYTES = 2 * 1024 * 1024;
 /** Exits without a single picture in between, until it is given up. */
 const MAX_FAILURES = 3;
@@ -50,6 +50,8 @@ export interface TranscoderOptions<Config> {
   readonly outputs: readonly [Output, ...Output[]];
   /** Key frames come each second unless they are to come where the source has them. */
   readonly keyframes?: 'each-second' | 'as-source';
+  /** The first picture that is shown now or later is a key frame, and from there on they come each second. */
+  readonly keyframesFromTicks?: number;
   /** `spare`: it takes what the machine has over, a thread and no more. */
   readonly priority?: 'normal' | 'spare';
   /** Exits without a single picture in between, until it is given up; 3 unless stated. */
@@ -66,6 +68,8 @@ interface Run<Config> {
   readonly stdin: Writable;
   readonly config: Config;
   readonly firstTicks: number;
+  /** Of those that came all at once, how many bytes may wait still. */
+  backlogBytes: number;
 }
 
 export class Transcoder<Config> {
@@ -79,8 +83,12 @@ export class Transcoder<Config> {
     this.#options = options;
   }
 
-  /** Takes the next picture, in decoding order. Those of one configuration carry the same object. */
-  push(picture: CodedPicture<Config>): void {
+  /** Takes the next pictures, in decoding order. Those of one configuration carry the same object. */
+  push(...pictures: readonly CodedPicture<Config>[]): void {
+    for (const picture of pictures) this.#push(picture, pictures.length > 1);
+  }
+
+  #push(picture: CodedPicture<Config>, isBacklog: boolean): void {
     if (this.#state !== 'open') return;
     if (this.#needsKey && !picture.key) {
       this.#options.onKeyframeNeeded();
@@ -90,13 +98,16 @@ export class Transcoder<Config> {
       this.#stop();
       this.#run = this.#start(picture);
     }
-    const { stdin, firstTicks } = this.#run;
-    if (stdin.writableLength > MAX_QUEUED_BYTES) {
+    const run = this.#run;
+    const { stdin, firstTicks } = run;
+    run.backlogBytes = Math.min(run.backlogBytes, stdin.writableLength);
+    if (!isBacklog && stdin.writableLength > MAX_QUEUED_BYTES + run.backlogBytes) {
       this.#needsKey = true;
       return;
     }
     this.#needsKey = false;
     stdin.write(this.#options.container.frame(picture, Math.round(this.#ms(picture.ticks - firstTicks))));
+    if (isBacklog) run.backlogBytes = stdin.writableLength;
   }
 
   /** Nothing more comes. Resolves when what is in ffmpeg has come out; to be bounded by {@link close}. */
@@ -119,13 +130,14 @@ export class Transcoder<Config> {
 
   #start(first: CodedPicture<Config>): Run<Config> {
     const { ffmpeg, container, outputs, priority } = this.#options;
-    const child = spawn(ffmpeg, this.#args(), {
+    const child = spawn(ffmpeg, this.#args(first.ticks), {
       env: plainEnv(),
       stdio: ['pipe', 'pipe', 'pipe', ...outputs.slice(1).map(() => 'pipe' as const)],
     });
     const [stdin, stdout, stderr, ...more] = child.stdio;
     if (!stdin || !stdout || !stderr) throw new Error('ffmpeg could not be started');
-    const run: Run<Config> = { child, stdin, config: first.config, firstTicks: first.ticks };
+    const { config, ticks: firstTicks } = first;
+    const run: Run<Config> = { child, stdin, config, firstTicks, backlogBytes: 0 };
     // These pipes are open in both directions, whatever their type says.
     const outs = [stdout, ...more] as Readable[];
     outputs.forEach((output, index) => this.#read(run, outs[index] ?? stdout, output));
@@ -142,13 +154,14 @@ export class Transcoder<Config> {
     return run;
   }
 
-  #args(): string[] {
-    const { container, outputs, keyframes, priority } = this.#options;
+  #args(firstTicks: number): string[] {
+    const { container, outputs, keyframes, keyframesFromTicks = firstTicks, priority } = this.#options;
+    const fromS = Math.max(0, this.#ms(keyframesFromTicks - firstTicks) / 1_000);
     const threads = priority === 'spare' ? ['-threads', '1'] : [];
     const keys =
       keyframes === 'as-source'
         ? ['-force_key_frames', 'source', '-g', '100000', '-sc_threshold', '0']
-        : ['-force_key_frames', `expr:gte(t,n_forced*${KEYFRAME_INTERVAL_S})`];
+        : ['-force_key_frames', `expr:gte(t,${fromS}+n_forced*${KEYFRAME_INTERVAL_S})`];
     return [
       ...['-hide_banner', '-v', 'error', '-nostdin'],
       ...(priority === 'spare' ? ['-filter_threads', '1', ...threads] : []),

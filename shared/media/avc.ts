@@ -141,6 +141,32 @@ export function parseSliceHead(nal: Uint8Array): SliceHead {
   return { type: type === 1 ? 'B' : type === 0 || type === 3 ? 'P' : 'I', pps: bits.ue() };
 }
 
+/** SEI payload type (annex D.1). */
+const RECOVERY_POINT = 6;
+
+/** True if decoding can begin at an access unit though it is no IDR picture (§D.2.8). */
+export function hasRecoveryPoint(nals: readonly Uint8Array[]): boolean {
+  return nals.some((nal) => nalType(nal) === NAL.sei && seiTypes(nal).includes(RECOVERY_POINT));
+}
+
+/** The types of the messages in an SEI NAL unit, as far as they can be read (§7.3.2.3.1). */
+function seiTypes(nal: Uint8Array): number[] {
+  const bytes = unescapeNal(nal.subarray(1));
+  const types: number[] = [];
+  let at = 0;
+  const number = () => {
+    let value = 0;
+    while (bytes[at] === 0xff) value += bytes[at++] ?? 0;
+    return value + (bytes[at++] ?? 0);
+  };
+  // What stands at the end is the stop bit.
+  while (at + 2 < bytes.length) {
+    types.push(number());
+    at += number();
+  }
+  return types;
+}
+
 /** Reads the numbers by which a picture parameter set is named, and names its own SPS (§7.3.2.2). Throws MalformedError. */
 export function parsePpsHead(pps: Uint8Array): { readonly id: number; readonly sps: number } {
   if (nalType(pps) !== NAL.pps) throw new MalformedError('not a picture parameter set');

@@ -2,11 +2,12 @@
 // never passed on broken.
 import { LecternError } from '#shared/contract/errors.ts';
 import { sentenceOf, type PublisherNotice } from '#shared/contract/publisher-notice.ts';
-import { NAL, nalType, readAvcc } from '#shared/media/avc.ts';
+import { hasRecoveryPoint, NAL, nalType, readAvcc } from '#shared/media/avc.ts';
 import { firstSlice, ParameterSets } from '#shared/media/avc-sets.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import type { CodedPicture } from '../rtp/picture.ts';
-import { Transcoder } from '../transcode.ts';
+import { Conversion, filtersFor, type ConversionOptions } from './conversion.ts';
+import { Gop } from './gop.ts';
 import {
   ABSURD_RATE,
   hasBSlice,
@@ -16,13 +17,13 @@ import {
   RateMeter,
   type Reason,
 } from './inspect.ts';
-import { describeAvc, matroska, type CodedVideo } from './matroska.ts';
+import type { CodedVideo } from './matroska.ts';
 import type { TranscodeSlots } from './slots.ts';
 
-/** Times go through ffmpeg in these units. */
-const MS_PER_S = 1_000;
 /** Without a key frame for this long a publisher is sent away. */
 const NO_KEYFRAME_MS = 20_000;
+/** A picture that others overtake is shown this much later than one that none does; less is rounding. */
+const MIN_SHIFT_US = 3_000;
 /** Parameter sets that change between two pictures. */
 const MAX_CHANGED = 64;
 /** NAL units that are of no use to a receiver, or that stand in the configuration. */
@@ -44,7 +45,7 @@ export interface PictureIn {
   readonly config: AvcConfig | CodedVideo;
 }
 
-/** Reasons for which the pictures until the next key frame may still be shown. */
+/** Reasons for which the original may still be shown until the converter is ready. */
 const SOFT: ReadonlySet<Reason> = new Set(['rate', 'keyframes']);
 
 export interface PictureLineOptions {
@@ -69,11 +70,16 @@ export class PictureLine {
   #sets: { readonly of: AvcConfig; readonly all: ParameterSets } | undefined;
   /** Parameter sets that changed and were not passed on yet. */
   #changed: Uint8Array[] = [];
-  #conversion: { transcoder: Transcoder<CodedVideo>; release: () => void } | undefined;
-  /** What ffmpeg reads is described anew only where the configuration changes. */
-  #described: { of: AvcConfig | CodedVideo; as: CodedVideo } | undefined;
-  /** It is to be converted from the next key frame on; until then it is good enough as it is. */
-  #isPending = false;
+  #conversion: Conversion | undefined;
+  /** Gives back the place among those that are converted. */
+  #release: (() => void) | undefined;
+  /** It is to be converted as soon as that can begin: until then the original goes on, or not. */
+  #wanted: ConversionOptions['original'] | undefined;
+  readonly #gop = new Gop();
+  /** The original picture that came last, while it is open whether others are shown before it. */
+  #held: { readonly picture: PictureIn; readonly config: AvcConfig; readonly isIdr: boolean } | undefined;
+  /** How much later than it is decoded a picture is shown that none overtakes. */
+  #shiftUs = 0;
   #needsKey = true;
   #keyAtUs: number | undefined;
   #firstAtUs: number | undefined;
@@ -95,31 +101,32 @@ export class PictureLine {
     if (picture.config !== this.#config) this.#configure(picture.config);
     const nals = 'codec' in picture.config ? this.#split(picture.data) : undefined;
     const isIdr = nals?.some((nal) => nalType(nal) === NAL.idr) ?? picture.key;
+    const key = isIdr || picture.key || (nals !== undefined && hasRecoveryPoint(nals));
     this.#watchRate(picture.dtsUs);
-    this.#watchKeys(isIdr, picture.dtsUs);
-    if (this.#isClosed()) return;
+    this.#watchKeys(isIdr, key, picture.dtsUs);
     if (nals !== undefined && hasBSlice(nals)) this.#require('b-frames');
     if (this.#isClosed()) return;
-    const isStart = isIdr || picture.key;
-    if (this.#isPending && isStart) this.#convert();
-    if (this.#isClosed()) return;
-    if (this.#conversion !== undefined) {
-      this.#conversion.transcoder.push(this.#toConvert(picture, isStart));
-    } else if (nals !== undefined && 'codec' in picture.config) {
-      this.#pass(nals, picture.config, isIdr, picture.ptsUs);
-    }
+    // A view of what was received would be overwritten, and `slice` of a Buffer is one.
+    const kept = { ...picture, key, data: new Uint8Array(picture.data) };
+    this.#gop.add(kept, isIdr);
+    if (this.#wanted !== undefined && this.#gop.pictures.length > 0) this.#convert(this.#wanted);
+    else this.#conversion?.push([kept]);
+    if (nals !== undefined && 'codec' in kept.config) this.#original(kept, kept.config, isIdr);
   }
 
   /** Nothing more comes. Resolves when all that came is sent. */
   async finish(): Promise<void> {
-    await this.#conversion?.transcoder.finish();
+    this.#passHeld();
+    await this.#conversion?.finish();
   }
 
   close(): void {
     this.#state = 'closed';
-    this.#conversion?.transcoder.close();
-    this.#conversion?.release();
+    this.#gop.clear();
+    this.#conversion?.close();
     this.#conversion = undefined;
+    this.#release?.();
+    this.#release = undefined;
   }
 
   get #notice(): PublisherNotice {
@@ -136,13 +143,16 @@ export class PictureLine {
     } catch (error) {
       // What follows is built on the picture that is lost.
       this.#needsKey = true;
+      this.#gop.clear();
       throw error;
     }
   }
 
   #configure(config: AvcConfig | CodedVideo): void {
     this.#config = config;
+    this.#passHeld();
     this.#needsKey = true;
+    this.#gop.clear();
     const reasons = 'codec' in config ? inspectConfig(config) : new Set<Reason>(['codec']);
     for (const reason of reasons) this.#require(reason);
   }
@@ -152,66 +162,59 @@ export class PictureLine {
     if (this.#reasons.has(reason) || this.#isClosed()) return;
     this.#reasons.add(reason);
     this.#options.onNotice(this.#notice);
-    if (SOFT.has(reason)) this.#isPending = true;
-    else this.#convert();
+    const isOver = this.#conversion?.hasTakenOver ?? false;
+    // What runs already does what is to be done.
+    const isEnough = this.#conversion?.filters === filtersFor(this.#reasons);
+    if (isEnough && (isOver || SOFT.has(reason))) return;
+    if (isOver || !SOFT.has(reason)) this.#wanted = 'ends';
+    else this.#wanted ??= 'goes-on';
   }
 
-  #convert(): void {
-    this.#isPending = false;
-    const release = this.#conversion?.release ?? this.#options.slots.take();
-    this.#conversion?.transcoder.close();
-    this.#conversion = undefined;
-    if (release === undefined) {
+  /** Converts from the beginning of this group of pictures on. */
+  #convert(original: ConversionOptions['original']): void {
+    this.#wanted = undefined;
+    this.#conversion?.close();
+    this.#release ??= this.#options.slots.take();
+    if (this.#release === undefined) {
       const why = 'This stream has to be converted, and the server converts as many as it can already.';
       this.#fail(new LecternError('service-unavailable', `${why} ${sentenceOf(this.#notice)}`));
       return;
     }
-    const size = 'w=min(1920\\,iw):h=min(1920\\,ih):force_original_aspect_ratio=decrease';
-    const filters = [
-      ...(this.#reasons.has('interlaced') ? ['yadif=deint=interlaced'] : []),
-      ...(this.#reasons.has('rate') ? ['fps=30'] : []),
-      // Square pixels, whatever they were: browsers stretch nothing that comes by WebRTC.
-      'scale=w=round(max(iw\\,iw*sar)):h=round(max(ih\\,ih/sar)),setsar=1',
-      `scale=${size}:force_divisible_by=2`,
-      'format=yuv420p',
-    ];
-    const transcoder = new Transcoder<CodedVideo>({
-      ffmpeg: this.#options.ffmpeg,
-      clockRate: MS_PER_S,
-      what: 'This stream',
-      container: matroska,
-      outputs: [
-        {
-          filters: filters.join(','),
-          profile: 'baseline',
-          maxKbps: 6_000,
-          onPicture: (picture) => this.#converted(picture),
-        },
-      ],
-      onKeyframeNeeded: () => this.#options.onKeyframeWanted(),
+    const { ffmpeg, onKeyframeWanted, onLog } = this.#options;
+    this.#conversion = new Conversion({
+      ffmpeg,
+      reasons: this.#reasons,
+      original,
+      shownMs: () => Math.round(this.#lastPtsUs / 1_000),
+      onPicture: (picture) => this.#converted(picture),
+      onKeyframeWanted,
       onFailure: (reason) => this.#fail(new LecternError('unsupported-codec', reason)),
-      onLog: this.#options.onLog,
+      onLog,
     });
-    this.#conversion = { transcoder, release };
-  }
-
-  #toConvert(picture: PictureIn, key: boolean): CodedPicture<CodedVideo> {
-    if (this.#described?.of !== picture.config) {
-      const { config } = picture;
-      const as: CodedVideo = 'codec' in config ? describeAvc(config) : config;
-      this.#described = { of: config, as };
-    }
-    return {
-      ticks: Math.round(picture.ptsUs / 1_000),
-      key,
-      data: picture.data,
-      config: this.#described.as,
-    };
+    this.#conversion.push(this.#gop.pictures);
   }
 
   #converted({ ticks, key, data, config }: CodedPicture<AvcConfig>): void {
     if (this.#isClosed()) return;
     this.#pass(readAvcc(data), config, key, ticks * 1_000);
+  }
+
+  /** Passes the picture on as it came, unless it is the converter that shows it. */
+  #original(picture: PictureIn, config: AvcConfig, isIdr: boolean): void {
+    this.#passHeld();
+    const shiftUs = picture.ptsUs - picture.dtsUs;
+    if (isIdr) this.#shiftUs = shiftUs;
+    this.#held = { picture, config, isIdr };
+    // Shown later than it is decoded: if those that come before it are B-frames, it is not the original's.
+    if (shiftUs - this.#shiftUs < MIN_SHIFT_US) this.#passHeld();
+  }
+
+  #passHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    // Of one that is to be converted nothing more is shown as it is, also where its beginning is waited for.
+    if (held === undefined || this.#wanted === 'ends' || this.#conversion?.takes(held.picture.ptsUs)) return;
+    this.#pass(readAvcc(held.picture.data), held.config, held.isIdr, held.picture.ptsUs);
   }
 
   #pass(nals: readonly Uint8Array[], config: AvcConfig, key: boolean, ptsUs: number): void {
@@ -267,15 +270,18 @@ export class PictureLine {
     }
   }
 
-  #watchKeys(isKey: boolean, dtsUs: number): void {
+  /** `key` says whether decoding can begin here, `isIdr` whether browsers can begin here. */
+  #watchKeys(isIdr: boolean, key: boolean, dtsUs: number): void {
+    if (isIdr) this.#keyAtUs = dtsUs;
     const sinceUs = dtsUs - (this.#keyAtUs ?? this.#firstAtUs ?? dtsUs);
-    if (this.#keyAtUs === undefined && !isKey && sinceUs > NO_KEYFRAME_MS * 1_000) {
+    if (this.#keyAtUs !== undefined) {
+      if (sinceUs > MAX_KEYFRAME_INTERVAL_MS * 1_000) this.#require('keyframes');
+    } else if (key) {
+      this.#require('keyframes');
+    } else if (!this.#reasons.has('keyframes') && sinceUs > NO_KEYFRAME_MS * 1_000) {
       const text = 'The stream brought no key frame: set the keyframe interval to 2 s.';
       this.#fail(new LecternError('unsupported-codec', text));
-    } else if (this.#keyAtUs !== undefined && sinceUs > MAX_KEYFRAME_INTERVAL_MS * 1_000) {
-      this.#require('keyframes');
     }
-    if (isKey) this.#keyAtUs = dtsUs;
   }
 
   #fail(error: LecternError): void {
