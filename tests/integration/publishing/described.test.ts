@@ -21,7 +21,7 @@ import { makePublishKey } from '#server/publish-key.ts';
 import { decodeErrors } from '../../support/av.ts';
 import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
 import { plain } from './films.ts';
-import { FOLDER, LESSON, pushFile, SECRET, startRig, until, writePictures, type Rig } from './rig.ts';
+import { FOLDER, LESSON, pushFile, quiet, SECRET, startRig, until, writePictures, type Rig } from './rig.ts';
 
 const PICTURES = 75;
 
@@ -34,12 +34,7 @@ before(async () => {
   rig = await startRig();
 });
 after(() => rig.close());
-afterEach(async () => {
-  for (let before = -1; before !== rig.rooms.heard.pictures.length;) {
-    before = rig.rooms.heard.pictures.length;
-    await sleep(500);
-  }
-});
+afterEach(() => quiet(rig.rooms));
 
 function next(): string {
   story += 1;

@@ -1,15 +1,16 @@
 // Other people's programs publish over RTMP, and what reaches the room is whole.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { decodeErrors } from '../../support/av.ts';
 import { plain, unusual, withBFrames } from './films.ts';
-import { CHANNEL, has, pushFile, run, startRig, until, writePictures, type Rig } from './rig.ts';
+import { CHANNEL, has, pushFile, quiet, run, startRig, until, writePictures, type Rig } from './rig.ts';
 
 let rig: Rig;
 before(async () => {
   rig = await startRig();
 });
 after(() => rig.close());
+afterEach(() => quiet(rig.rooms));
 
 const heard = () => rig.rooms.heard;
 
@@ -121,6 +122,8 @@ describe('RTMP in', () => {
   test('a file sent faster than life arrives as life goes', async () => {
     const { sounds } = heard();
     const from = sounds.length;
+    // On a busy machine the first sound is encoded late, and those that waited for it come with it.
+    const beganMs = performance.now();
     const ffmpeg = run('ffmpeg', ['-v', 'error', '-i', plain(), '-c', 'copy', '-f', 'flv', rig.url]);
     try {
       await until('sound', () => sounds.length - from > 10, 10_000);
@@ -128,7 +131,7 @@ describe('RTMP in', () => {
       await until('four seconds of it', () => sounds.length - from > 200, 10_000);
       const last = sounds.at(-1);
       const mediaMs = ((last?.ticks ?? 0) - (first?.ticks ?? 0)) / 48;
-      const passedMs = (last?.atMs ?? 0) - (first?.atMs ?? 0);
+      const passedMs = (last?.atMs ?? 0) - beganMs;
       assert.ok(mediaMs - passedMs < 3_500, `${mediaMs} ms of sound in ${passedMs} ms`);
     } finally {
       await ffmpeg.stop();

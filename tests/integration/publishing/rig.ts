@@ -166,6 +166,17 @@ export async function until(what: string, test: () => boolean, limitMs = 15_000)
   }
 }
 
+/**
+ * Waits until nothing more arrives: what a converter holds when its publisher leaves comes up to 1.5 s after
+ * that, and on a busy machine in the midst of the next test.
+ */
+export async function quiet({ heard }: FakeRooms): Promise<void> {
+  for (let before = -1; before !== heard.packets;) {
+    before = heard.packets;
+    await sleep(500);
+  }
+}
+
 /** Writes pictures as an FLV file; the caller's folder is gone when the tests end. */
 export const FOLDER = mkdtempSync(join(tmpdir(), 'lectern-heard-'));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));
