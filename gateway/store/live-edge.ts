@@ -7,8 +7,8 @@ import { AUDIO, segmentFile, type Row, type Timeline } from './timeline.ts';
 
 /** Parts of this many complete rows are known; playlists name those of the last three target durations. */
 const ROWS_WITH_PARTS = 4;
-/** What does not come within three target durations does not come soon: who waits is answered, in ms. */
-export const WAIT_LIMIT_MS = 6_000;
+/** What does not come within three target durations does not come soon: who waits is answered. */
+const WAIT_TARGETS = 3;
 /**
  * Parts of one rendition are announced this far apart, in ms: the last of a segment may be short. hls.js 1.7
  * takes a segment for whole that was completed while its last part but one was on the way, never asks for the
@@ -139,7 +139,7 @@ export class LiveEdge {
   }
 
   /**
-   * Resolves once `isOver` says so, after {@link WAIT_LIMIT_MS}, or when the broadcast ends. Those who
+   * Resolves once `isOver` says so, after {@link WAIT_TARGETS}, or when the broadcast ends. Those who
    * give the same `key` wait together. Throws LecternError `service-unavailable` if too many wait.
    */
   async until(key: string, isOver: () => boolean): Promise<void> {
@@ -153,13 +153,14 @@ export class LiveEdge {
 
   #open(key: string, isOver: () => boolean): Wait {
     const { promise: done, resolve } = Promise.withResolvers<void>();
+    const limitMs = WAIT_TARGETS * (this.#timeline.targetS ?? 2) * 1_000;
     const end = () => {
       clearTimeout(wait.timer);
       this.#waits.delete(key);
       this.#waiting -= wait.waiting;
       resolve();
     };
-    const wait: Wait = { isOver, done, end, timer: setTimeout(end, WAIT_LIMIT_MS), waiting: 0 };
+    const wait: Wait = { isOver, done, end, timer: setTimeout(end, limitMs), waiting: 0 };
     this.#waits.set(key, wait);
     return wait;
   }

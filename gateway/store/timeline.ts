@@ -31,6 +31,8 @@ export const Row = z.object({
   segments: z.record(Label, Segment),
   /** For each rendition slot, smallest first, the label of the segment it shows. */
   slots: z.array(Label).min(1).max(3),
+  /** What playlists say of how long a segment can be, from this row on; they are not shown before. */
+  targetS: z.number().int().min(1).max(60).optional(),
 });
 export type Row = z.infer<typeof Row>;
 
@@ -65,6 +67,12 @@ export class Timeline {
   #bytes = 0;
   #durationUs = 0;
   #losses = 0;
+  #targetS: number | undefined;
+
+  /** How long a segment can be, in s, rounded; undefined while that is open. It never changes. */
+  get targetS(): number | undefined {
+    return this.#targetS;
+  }
 
   /** All rows that viewers were told of. */
   get rows(): readonly Row[] {
@@ -111,6 +119,7 @@ export class Timeline {
     const before = (this.#discontinuities[previous] ?? 0) + (this.#rows[previous]?.discontinuity ? 1 : 0);
     this.#rows.push(row);
     this.#discontinuities.push(before);
+    this.#targetS ??= row.targetS;
     this.#note(row, fate);
   }
 
@@ -136,6 +145,16 @@ export class Timeline {
     this.#durationUs += change * (row.segments[AUDIO]?.durationUs ?? 0);
     if (fate === 'lost') this.#losses += 1;
     this.#fates.set(row.n, fate);
+  }
+
+  /** How many of the newest rows last `us` together, and no fewer than `least`. */
+  newest(least: number, us: number): number {
+    let count = 0;
+    let restUs = us;
+    for (; count < this.#rows.length && (count < least || restUs > 0); count += 1) {
+      restUs -= this.#rows.at(-1 - count)?.segments[AUDIO]?.durationUs ?? 0;
+    }
+    return count;
   }
 
   /** How many discontinuities come before the row at `index`. */

@@ -4,27 +4,61 @@
 export const PART_TARGET_S = 0.334;
 /** Nor than this, in µs: ten pictures at 30 a second, eight at 24 or 25. */
 export const PART_US = 333_400;
-/** `EXT-X-TARGETDURATION`, for ever. Every segment is shorter than 2.5 s, so that it rounds to this. */
-export const TARGET_DURATION_S = 2;
-/** Nothing in a row may grow longer than this. */
-export const LONGEST_US = 2_450_000;
+/**
+ * `EXT-X-TARGETDURATION` where key frames come when they are asked for, or each two seconds. It is said once
+ * and never changes; a segment may be half a second longer at most, so that it rounds to this.
+ */
+export const LEAST_TARGET_S = 2;
+/** Encoders that make key frames as they like and further apart than this are converted. */
+const MOST_TARGET_S = 6;
+
+/** Nothing in a row may grow longer than this, in µs; as long as no target duration was said, the most. */
+export const longestUs = (targetS = MOST_TARGET_S): number => targetS * 1e6 + 450_000;
+
+/**
+ * The target duration for a broadcast of which a row was completed, or undefined as long as that is open.
+ * `isWhole` says that a picture began it and ended it with a key frame, `isAwaited` that there will be one, and
+ * none came since the broadcast began `ageUs` ago.
+ */
+export function targetFor(
+  rowUs: number,
+  { isWhole, isAwaited, ageUs }: { isWhole: boolean; isAwaited: boolean; ageUs: number },
+): number | undefined {
+  // Key frames are not quite as far apart as the two that were seen.
+  if (rowUs > longestUs(LEAST_TARGET_S)) return Math.min(MOST_TARGET_S, Math.ceil(rowUs / 1e6 + 0.05));
+  if (isWhole) return LEAST_TARGET_S;
+  if (!isAwaited) return LEAST_TARGET_S;
+  return ageUs > longestUs(LEAST_TARGET_S) ? MOST_TARGET_S : undefined;
+}
+
 /** How long the layers get to deliver their key frames after the leader has. */
 export const GRACE_US = 400_000;
 /** How long the sound gets to reach the boundary: encoding it takes a moment. */
 export const SOUND_GRACE_US = 700_000;
+
+/** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
+export const LIVING_US = 1_250_000;
+/** A hole in the sound above this is filled. */
+export const SOUND_HOLE_US = 60_000;
+/** Sound that is this late is not coming. */
+export const SOUND_LATE_US = 1_000_000;
+/** What an interruption leaves of a row is kept if it is longer than this. */
+export const SHORTEST_US = 150_000;
 
 interface Limits {
   /** Key frames are asked for. */
   readonly askUs: number;
   /** Without a picture that could give key frames, the row ends here. */
   readonly aloneUs: number;
-  /** No key frame came: the row ends without one. */
-  readonly forceUs: number;
 }
 
-const STEADY: Limits = { askUs: 1_850_000, aloneUs: 2_000_000, forceUs: 2_400_000 };
+const STEADY: Limits = { askUs: 1_850_000, aloneUs: 2_000_000 };
 /** The first row is short, so that the first playlist is there soon. */
-const FIRST: Limits = { askUs: 850_000, aloneUs: 1_000_000, forceUs: 1_300_000 };
+const FIRST: Limits = { askUs: 850_000, aloneUs: 1_000_000 };
+/** How often key frames are asked for as long as none comes; a request may get lost. */
+export const ASK_EVERY_US = 1_000_000;
+/** So long before a segment would be too long its row ends without a key frame. */
+const FORCE_US = 50_000;
 
 /** What ends a row: the leader's key frame, or a time at which it ends without one. */
 export type Boundary = { readonly atUs: number; readonly by: 'key' | 'clock' };
@@ -33,13 +67,16 @@ export class RowClock {
   readonly n: number;
   readonly startUs: number;
   readonly #limits: Limits;
+  readonly #longestUs: number;
   /** When key frames were asked for. */
   #askedUs: number | undefined;
+  #askedAgainUs = -Infinity;
   #boundary: Boundary | undefined;
 
-  constructor(n: number, startUs: number, isFirst: boolean) {
+  constructor(n: number, startUs: number, isFirst: boolean, longestUs: number) {
     this.n = n;
     this.startUs = startUs;
+    this.#longestUs = longestUs;
     this.#limits = isFirst ? FIRST : STEADY;
   }
 
@@ -70,16 +107,25 @@ export class RowClock {
     const ageUs = headUs - this.startUs;
     if (this.#boundary === undefined) {
       if (!hasLeader && ageUs >= this.#limits.aloneUs) this.end(this.startUs + this.#limits.aloneUs, 'clock');
-      else if (ageUs >= this.#limits.forceUs) this.end(this.startUs + this.#limits.forceUs, 'clock');
+      else if (ageUs >= this.#longestUs - FORCE_US)
+        this.end(this.startUs + this.#longestUs - FORCE_US, 'clock');
     }
-    if (this.#askedUs !== undefined || (ageUs < this.#limits.askUs && !isStale)) return false;
-    this.#askedUs = headUs;
+    if (this.#askedUs === undefined ? ageUs < this.#limits.askUs && !isStale : !this.#mustAskAgain(headUs)) {
+      return false;
+    }
+    this.#askedUs ??= headUs;
+    this.#askedAgainUs = headUs;
     return true;
+  }
+
+  /** True if it is time to ask again: what was asked for a while ago did not come. */
+  #mustAskAgain(headUs: number): boolean {
+    return this.#boundary === undefined && headUs - this.#askedAgainUs >= ASK_EVERY_US;
   }
 
   /** True if a picture that is shown at `atUs` must go into the next row even if it is no key frame. */
   mustCut(atUs: number, segmentStartUs: number): boolean {
-    if (atUs - segmentStartUs >= LONGEST_US) return true;
+    if (atUs - segmentStartUs >= this.#longestUs) return true;
     if (this.#boundary === undefined) return false;
     return atUs >= this.#boundary.atUs + (this.#boundary.by === 'clock' ? 0 : GRACE_US);
   }

@@ -6,30 +6,25 @@ import type { LadderOptions, LadderSink, VideoTrack } from '../../channel/ports.
 import type { Recording } from '../../store/recording.ts';
 import { AUDIO, STILL, type Segment } from '../../store/timeline.ts';
 import { StillPicture } from '../still-picture.ts';
-import { GRACE_US, LONGEST_US, RowClock, SOUND_GRACE_US } from './boundary.ts';
-import { Lane, shownFrom, type Finished } from './lane.ts';
+import {
+  ASK_EVERY_US,
+  GRACE_US,
+  LEAST_TARGET_S,
+  LIVING_US,
+  longestUs,
+  RowClock,
+  SHORTEST_US,
+  SOUND_GRACE_US,
+  SOUND_HOLE_US,
+  SOUND_LATE_US,
+} from './boundary.ts';
+import { Lane, leaderOf, shownFrom, type Finished, type VideoLane } from './lane.ts';
 import { composeRow, planRow, YOUNG_US } from './row.ts';
 import { knownConfig, silence } from '../silence.ts';
 
-/** A layer without a frame for this long is dead; a still screen repeats its picture every second. */
-const LIVING_US = 1_250_000;
 /** A step of the clock beyond this, in which neither sound nor picture came, is an interruption. */
 const JUMP_US = 1_500_000;
 const STEP_US = 100_000;
-/** A hole in the sound above this is filled. */
-const SOUND_HOLE_US = 60_000;
-/** Sound that is this late is not coming. */
-const SOUND_LATE_US = 1_000_000;
-/** How often a key frame is asked for while a layer waits to begin. */
-const ASK_EVERY_US = 1_000_000;
-/** What an interruption leaves of a row is kept if it is longer than this. */
-const SHORTEST_US = 150_000;
-
-interface VideoLane {
-  readonly lane: Lane;
-  /** The source is gone; what it gave to this row is still used. */
-  gone: boolean;
-}
 
 type Options = LadderOptions & Pick<LadderSink, 'sound'>;
 
@@ -74,6 +69,11 @@ export class Ladder implements LadderSink {
 
   get renditions(): number | undefined {
     return this.#recording.timeline.slotCount || undefined;
+  }
+
+  /** Those who were there before a restart were told of the least, if of none. */
+  get #targetS(): number | undefined {
+    return this.#recording.timeline.targetS ?? (this.resumeAtUs > 0 ? LEAST_TARGET_S : undefined);
   }
 
   tracks(tracks: readonly VideoTrack[]): void {
@@ -154,7 +154,7 @@ export class Ladder implements LadderSink {
 
   #begin(startUs: number): RowClock {
     const { nextRow, rows } = this.#recording.timeline;
-    this.#row = new RowClock(nextRow, startUs, rows.length === 0);
+    this.#row = new RowClock(nextRow, startUs, rows.length === 0, longestUs(this.#targetS));
     return this.#row;
   }
 
@@ -195,8 +195,9 @@ export class Ladder implements LadderSink {
     }
     const mustCut = row.mustCut(frame.dtsUs, segment.startUs);
     if (!changed && !mustCut && !(frame.key && row.isOpenToCut(frame.dtsUs))) return lane.add(frame);
-    if (changed || frame.dtsUs - segment.startUs >= LONGEST_US) row.end(frame.dtsUs, 'key');
-    const cutUs = Math.min(frame.dtsUs, segment.startUs + LONGEST_US);
+    const longest = longestUs(this.#targetS);
+    if (changed || frame.dtsUs - segment.startUs >= longest) row.end(frame.dtsUs, 'key');
+    const cutUs = Math.min(frame.dtsUs, segment.startUs + longest);
     this.#done.set(lane.label, lane.finish(cutUs));
     lane.begin(row.n + 1, shownFrom(frame, cutUs), this.#epochMs);
   }
@@ -214,7 +215,7 @@ export class Ladder implements LadderSink {
     }
     // What the picture shows already belongs to this row: sound of another kind begins behind it.
     if (changed) row.end(Math.max(frame.ptsUs, this.#headUs), 'clock');
-    else if (frame.ptsUs - segment.startUs >= LONGEST_US) row.end(frame.ptsUs, 'clock');
+    else if (frame.ptsUs - segment.startUs >= longestUs(this.#targetS)) row.end(frame.ptsUs, 'clock');
     // Half a millisecond, for boundaries that are the start of this very frame but for rounding.
     const isBeyond = row.boundary !== undefined && frame.ptsUs >= row.boundary.atUs - 500;
     if (!isBeyond) {
@@ -249,14 +250,8 @@ export class Ladder implements LadderSink {
     else row.end(frame.ptsUs, 'clock');
   }
 
-  /** The best lane that flows; its key frame ends the row. */
   #leader(): Lane | undefined {
-    let best: Lane | undefined;
-    for (const { lane, gone } of this.#video.values()) {
-      if (gone || lane.segment === undefined || this.#headUs - lane.lastUs > LIVING_US) continue;
-      if (best === undefined || lane.layer > best.layer) best = lane;
-    }
-    return best;
+    return leaderOf(this.#video.values(), this.#headUs);
   }
 
   /** True if a camera or a screen gave anything to row `n`. */
@@ -337,6 +332,9 @@ export class Ladder implements LadderSink {
       endUs: atUs,
       done: this.#done,
       plan: this.#recording.edge.plan,
+      isCut: row.boundary?.by === 'key',
+      firstUs: this.#recording.timeline.rows[0]?.segments[AUDIO]?.startUs ?? row.startUs,
+      targetS: this.#targetS,
     });
     for (const label of this.#done.keys()) {
       if (composed.segments[label] === undefined) this.#recording.drop(row.n, label);

@@ -3,7 +3,7 @@ import type { Frame, VideoFrame } from '#shared/media/frame.ts';
 import { fragment, ticks, timescaleOf, type FragmentSample } from '#shared/media/fmp4.ts';
 import type { Part } from '../../store/live-edge.ts';
 import type { InitConfig, Segment } from '../../store/timeline.ts';
-import { PART_US } from './boundary.ts';
+import { LIVING_US, PART_US } from './boundary.ts';
 
 /** How much later than its part's end a picture may come before the part goes out without it. */
 const IDLE_GRACE_US = 300_000;
@@ -194,4 +194,21 @@ export class Lane {
     const durationUs = Math.min(endUs - startUs, PART_US);
     this.#output.append(segment.n, this.label, bytes, { startUs, durationUs, independent });
   }
+}
+
+/** A lane of a picture. */
+export interface VideoLane {
+  readonly lane: Lane;
+  /** The source is gone; what it gave to this row is still used. */
+  gone: boolean;
+}
+
+/** The best lane that flows; its key frame ends the row. */
+export function leaderOf(lanes: Iterable<VideoLane>, headUs: number): Lane | undefined {
+  let best: Lane | undefined;
+  for (const { lane, gone } of lanes) {
+    if (gone || lane.segment === undefined || headUs - lane.lastUs > LIVING_US) continue;
+    if (best === undefined || lane.layer > best.layer) best = lane;
+  }
+  return best;
 }

@@ -69,7 +69,7 @@ export class LiveHls {
     const view = MULTIVARIANT[name];
     if (view === undefined) throw new LecternError('not-found');
     const recording = this.#egress.onAir(channel);
-    if (recording === undefined || recording.timeline.rows.length === 0) throw new LecternError('not-live');
+    if (recording?.timeline.targetS === undefined) throw new LecternError('not-live');
     const { id } = recording.info;
     const uriOf = (rendition: Rendition) => `${id}/${playlistName(rendition, view)}`;
     const { timeline } = recording;

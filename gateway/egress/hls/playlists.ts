@@ -12,7 +12,7 @@ import {
   type Row,
   type Timeline,
 } from '../../store/timeline.ts';
-import { PART_TARGET_S, TARGET_DURATION_S } from './boundary.ts';
+import { LEAST_TARGET_S, PART_TARGET_S } from './boundary.ts';
 
 /** `live` slides, `event` begins at minute zero and grows, `vod` is complete. */
 export type View = 'live' | 'event' | 'vod';
@@ -20,8 +20,10 @@ export type View = 'live' | 'event' | 'vod';
 /** One quality of the picture by its slot, or the sound. */
 export type Rendition = number | 'audio';
 
-/** How many rows a live playlist names: 12 s, of which players keep the last 6 as their distance. */
+/** How many rows a live playlist names at least: 12 s, of which players keep the last 6 as their distance. */
 const LIVE_ROWS = 6;
+/** And for how many target durations; three are the least (RFC 8216 §6.2.2), and one is about to go. */
+const LIVE_TARGETS = 4;
 /** Parts are named of rows that end within three target durations of the last. */
 const ROWS_WITH_PARTS = 3;
 /** A delta update leaves out what is older, in target durations; six is the least (§4.4.3.8). */
@@ -61,14 +63,16 @@ export function renditionPlaylist(
   query: string,
   { edge, keyUri, isDelta = false }: MoreOptions = {},
 ): string {
-  const from = view === 'live' ? Math.max(0, timeline.rows.length - LIVE_ROWS) : 0;
+  const targetS = timeline.targetS ?? LEAST_TARGET_S;
+  const live = timeline.newest(LIVE_ROWS, LIVE_TARGETS * targetS * 1e6);
+  const from = view === 'live' ? timeline.rows.length - live : 0;
   // What is complete leaves out what was lost, so that its length is that of its media. Encrypted segments
   // keep their numbers: these are their initialization vectors.
   const isShort = view === 'vod' && keyUri === undefined;
   const rows = isShort ? timeline.playable : timeline.rows.slice(from);
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
-  const skipped = isOnAir && isDelta ? skippable(rows, rendition) : 0;
+  const skipped = isOnAir && isDelta ? skippable(rows, rendition, SKIP_TARGETS * targetS) : 0;
   const segments = rows.slice(skipped).flatMap((row, index, all) =>
     entryOf(row, rendition, {
       edge: index >= all.length - ROWS_WITH_PARTS ? parted : undefined,
@@ -79,7 +83,7 @@ export function renditionPlaylist(
   );
   return mediaPlaylist(
     {
-      targetDurationS: TARGET_DURATION_S,
+      targetDurationS: targetS,
       mediaSequence: rows[0]?.n ?? 1,
       discontinuitySequence: timeline.discontinuitiesBefore(from),
       ...(view === 'live' ? {} : { type: view === 'vod' ? 'VOD' : 'EVENT' }),
@@ -87,8 +91,8 @@ export function renditionPlaylist(
       ...(isOnAir && {
         serverControl: {
           canBlockReload: true,
-          canSkipUntilS: SKIP_TARGETS * TARGET_DURATION_S,
-          holdBackS: HOLD_TARGETS * TARGET_DURATION_S,
+          canSkipUntilS: SKIP_TARGETS * targetS,
+          holdBackS: HOLD_TARGETS * targetS,
           ...(parted && { partHoldBackS: HOLD_PARTS * PART_TARGET_S }),
         },
       }),
@@ -194,9 +198,9 @@ function lastOf(timeline: Timeline, rendition: Rendition, edge: LiveEdge) {
   return { lastSegment: nextRow - 1, ...(parts === undefined || parts === 0 ? {} : { lastPart: parts - 1 }) };
 }
 
-/** How many of the first rows end before the skip boundary. */
-function skippable(rows: readonly Row[], rendition: Rendition): number {
-  let restUs = SKIP_TARGETS * TARGET_DURATION_S * 1e6;
+/** How many of the first rows end before the last `lastS`. */
+function skippable(rows: readonly Row[], rendition: Rendition, lastS: number): number {
+  let restUs = lastS * 1e6;
   let count = rows.length;
   while (count > 0 && restUs > 0) {
     count -= 1;

@@ -3,6 +3,7 @@
 import { countSlots, pickSlots, type Candidate } from '../../store/slots.ts';
 import type { RowPlan } from '../../store/live-edge.ts';
 import { AUDIO, STILL, type Row, type Segment } from '../../store/timeline.ts';
+import { targetFor } from './boundary.ts';
 import type { Finished } from './lane.ts';
 
 /** A source that begins later than this after the start of a row is not whole, in µs. */
@@ -24,6 +25,12 @@ export interface RowParts {
   readonly previous: Row | undefined;
   /** What viewers were told of it; it keeps to that. */
   readonly plan: RowPlan | undefined;
+  /** A key frame ended it. */
+  readonly isCut: boolean;
+  /** Where the broadcast began. */
+  readonly firstUs: number;
+  /** The target duration; undefined while that is open. */
+  readonly targetS: number | undefined;
 }
 
 /** What has begun in a row: by label, its init segment, where it starts (in µs) and whether by a key frame. */
@@ -95,5 +102,9 @@ export function composeRow(parts: RowParts): Row {
   }
   const discontinuity =
     previous !== undefined && (parts.broken || isNew(slots, (label) => segments[label]?.init, previous));
-  return { n, epochMs, discontinuity, segments, slots };
+  const lengthUs = Math.max(...Object.values(segments).map(({ durationUs }) => durationUs));
+  const isWhole = parts.isCut && pictures.some(([label, { key }]) => label !== STILL && key);
+  const at = { isWhole, isAwaited: parts.labels.length > 0, ageUs: endUs - parts.firstUs };
+  const targetS = parts.targetS ?? targetFor(lengthUs, at);
+  return { n, epochMs, discontinuity, segments, slots, ...(targetS === undefined ? {} : { targetS }) };
 }

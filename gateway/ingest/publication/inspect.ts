@@ -12,8 +12,8 @@ const MAX_SHORT_SIDE = 1_088;
 export const MAX_RATE = 66;
 /** Beyond this no conversion keeps up, per second. */
 export const ABSURD_RATE = 250;
-/** Who comes later sees nothing until the next key frame. */
-export const MAX_KEYFRAME_INTERVAL_MS = 5_000;
+/** Who comes later sees nothing until the next key frame; 6 s, and what clocks are off by. */
+export const MAX_KEYFRAME_INTERVAL_MS = 6_200;
 
 /** What the configuration tells before the first picture. A damaged SPS tells nothing. */
 export function inspectConfig(config: AvcConfig): Set<Reason> {
