@@ -97,6 +97,7 @@ describe('while the class is on air', () => {
     const response = await fetch(rig.signed(`${LIVE}.flv`), { signal: aborter.signal });
     assert.equal(response.status, 200);
     assert.equal(rig.egress.viewers(info.channel).flv, 1);
+    await fetch(rig.signed(`${LIVE}/${info.broadcast}/v2.m3u8`));
     assert.ok(rig.egress.viewers(info.channel).hls >= 1);
     const metrics = await (await fetch(`${rig.url}/metrics`)).text();
     const gauge = metrics.split('\n').find((line) => line.startsWith('lectern_viewers{protocol="flv"'));

@@ -7,7 +7,8 @@ import { FlvDemuxer, flvTag, parseVideoBody, type FlvTag } from '#shared/media/f
 import { makePublishKey } from '#server/publish-key.ts';
 import { decodeErrors } from '../../support/av.ts';
 import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
-import { hevc, plain } from './films.ts';
+import { enhanced } from './enhanced.ts';
+import { plain } from './films.ts';
 import { CHANNEL, LESSON, SECRET, startRig, until, writePictures, type Rig } from './rig.ts';
 
 /** The type of an RTMP message that holds several. */
@@ -147,7 +148,7 @@ describe('a rude publisher', () => {
   test('who sends HEVC the enhanced way is converted and told', async () => {
     const client = await publisher();
     const from = pictures().length;
-    for (const [index, message] of enhancedHevc().entries()) {
+    for (const [index, message] of enhanced('hvc1').entries()) {
       client.send('video', message.ms, message.body);
       if (index % 10 === 0) await sleep(100);
     }
@@ -309,35 +310,3 @@ describe('a rude publisher', () => {
     assert.ok(client.acknowledged.length > 0);
   });
 });
-
-/** The film as OBS sends HEVC: `hvc1`, a configuration, then access units with their composition time. */
-function enhancedHevc(): { ms: number; body: Uint8Array }[] {
-  const messages: { ms: number; body: Uint8Array }[] = [];
-  const file = execFileSync(
-    'ffmpeg',
-    [
-      ...['-v', 'error', '-i', hevc(), '-map', '0:v', '-c', 'copy', '-f', 'mp4', '-movflags'],
-      ...['frag_every_frame+empty_moov+default_base_moof', 'pipe:1'],
-    ],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
-  const list = JSON.parse(
-    execFileSync('ffprobe', ['-v', 'error', '-select_streams', 'v', '-show_packets', '-of', 'json', '-'], {
-      input: file,
-      maxBuffer: 64 * 1024 * 1024,
-    }).toString(),
-  ) as { packets: { pts_time: string; dts_time: string; pos: string; size: string; flags: string }[] };
-  const at = file.indexOf('hvcC');
-  const record = file.subarray(at + 4, at - 4 + file.readUInt32BE(at - 4));
-  const first = Number(list.packets[0]?.dts_time ?? 0);
-  messages.push({ ms: 0, body: Buffer.concat([Buffer.from([0x90]), Buffer.from('hvc1'), record]) });
-  for (const { pts_time, dts_time, pos, size, flags } of list.packets) {
-    const ms = Math.round((Number(dts_time) - first) * 1_000);
-    const composition = Buffer.alloc(3);
-    composition.writeIntBE(Math.round((Number(pts_time) - Number(dts_time)) * 1_000), 0, 3);
-    const data = file.subarray(Number(pos), Number(pos) + Number(size));
-    const head = Buffer.from([flags.startsWith('K') ? 0x91 : 0xa1]);
-    messages.push({ ms, body: Buffer.concat([head, Buffer.from('hvc1'), composition, data]) });
-  }
-  return messages;
-}

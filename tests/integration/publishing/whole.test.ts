@@ -1,19 +1,23 @@
 // All of Lectern: ffmpeg publishes over RTMP, and the class is on air by itself, with its sound.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lesson } from '#shared/contract/rest.ts';
-import { publishPaths } from '#shared/contract/publish.ts';
+import { Recording, type Lesson } from '#shared/contract/rest.ts';
+import { EncoderNow, publishPaths } from '#shared/contract/publish.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { loadSecrets } from '#server/secrets.ts';
-import { decodeErrors, median, probe, skewsMs } from '../../support/av.ts';
+import { capture, decodeErrors, median, probe, skewsMs } from '../../support/av.ts';
+import { findChromium, launchChromium } from '../../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
+import { countPictures, playInChromium } from '../../support/other-players.ts';
+import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
 import { watchFlv } from '../../support/watch-flv.ts';
+import { enhanced } from './enhanced.ts';
 import { flashAndBeep, withBFrames } from './films.ts';
-import { pushFile } from './rig.ts';
+import { has, pushFile } from './rig.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lectern-whole-publishing-'));
 let lectern: Lectern;
@@ -99,3 +103,70 @@ test('B-frames reach no viewer', async () => {
     await ffmpeg.stop();
   }
 });
+
+for (const fourCc of ['av01', 'vp09'] as const) {
+  test(`${fourCc} by enhanced RTMP reaches every viewer as H.264`, async () => {
+    const lesson = await lectern.startClass();
+    const url = new URL(addressOf(lesson).replace('rtmp:', 'http:'));
+    const client = await RtmpPublisherClient.open(Number(url.port));
+    await client.publish(url.pathname.replace('/live/', '') + url.search);
+    const startedMs = performance.now();
+    const sent = (async () => {
+      for (const { ms, body } of enhanced(fourCc)) {
+        const waitMs = ms - (performance.now() - startedMs);
+        if (waitMs > 10) await sleep(waitMs);
+        client.send('video', ms, body);
+      }
+    })();
+    await eventually('HLS plays', async () => (await fetch(lesson.play.hls)).ok, 20_000, 50);
+    const kept = join(folder, `${fourCc}.mkv`);
+    const [flv] = await Promise.all([
+      watch(lesson.play.flv, fourCc, 1_500),
+      capture(lesson.play.hls, kept, 1),
+    ]);
+    for (const file of [flv, kept]) {
+      assert.equal(await decodeErrors(file), '');
+      const picture = (await probe(file)).streams.find(({ type }) => type === 'video');
+      assert.deepEqual([picture?.codec, picture?.width, picture?.height], ['h264', 640, 360]);
+    }
+    await sent;
+    client.finish();
+    assert.ok(client.statuses.some(({ description }) => /choose H\.264 as the encoder/.test(description)));
+    // What the converter holds is taught still.
+    await eventually('the publisher is gone', async () => {
+      const now = EncoderNow.parse(await lectern.api('GET', `/lessons/${lesson.id}/encoder`));
+      return now.encoder === null;
+    });
+    await assertDownloads(lesson, 150, { width: 640, height: 360 });
+  });
+}
+
+/** Ends the class; what can be downloaded of it is whole to ffmpeg, GStreamer and Chromium. */
+async function assertDownloads(lesson: Lesson, least: number, size: object): Promise<void> {
+  await lectern.api('POST', `/lessons/${lesson.id}/end`);
+  const { files } = await eventually('the recording', async () => {
+    const [recording] = Recording.array().parse(await lectern.api('GET', `/recordings?lesson=${lesson.id}`));
+    return recording?.state === 'ready' && recording;
+  });
+  assert.deepEqual(files.map(({ format }) => format).sort(), ['flv', 'mp4']);
+  for (const { format, url } of files) {
+    const file = join(folder, `${lesson.id}.${format}`);
+    writeFileSync(file, Buffer.from(await (await fetch(url)).arrayBuffer()));
+    assert.equal(await decodeErrors(file), '', format);
+    if (!has('gst-inspect-1.0', 'avdec_h264')) continue;
+    const { ffprobe, gstreamer } = await countPictures(file, folder);
+    assert.equal(gstreamer, ffprobe, format);
+    assert.ok(ffprobe >= least, `${ffprobe} pictures in ${format}`);
+  }
+  const mp4 = files.find(({ format }) => format === 'mp4');
+  if (findChromium() === undefined || mp4 === undefined) return;
+  const browser = await launchChromium();
+  try {
+    const { durationS, soundBytes, ...shown } = await playInChromium(browser, mp4.url);
+    assert.deepEqual(shown, size);
+    assert.ok(Math.abs(durationS * 1_000 - mp4.durationMs) < 200, `${durationS} s of ${mp4.durationMs} ms`);
+    assert.ok(soundBytes > 0);
+  } finally {
+    await browser.close();
+  }
+}
