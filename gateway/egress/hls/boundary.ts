@@ -24,10 +24,11 @@ export function targetFor(
   rowUs: number,
   { isWhole, isAwaited, ageUs }: { isWhole: boolean; isAwaited: boolean; ageUs: number },
 ): number | undefined {
-  // Key frames are not quite as far apart as the two that were seen.
-  if (rowUs > longestUs(LEAST_TARGET_S)) return Math.min(MOST_TARGET_S, Math.ceil(rowUs / 1e6 + 0.05));
-  if (isWhole) return LEAST_TARGET_S;
-  if (!isAwaited) return LEAST_TARGET_S;
+  if (rowUs > longestUs(LEAST_TARGET_S)) {
+    // Key frames are not quite as far apart as the two that were seen.
+    return isWhole ? Math.min(MOST_TARGET_S, Math.ceil(rowUs / 1e6 + 0.05)) : MOST_TARGET_S;
+  }
+  if (isWhole || !isAwaited) return LEAST_TARGET_S;
   return ageUs > longestUs(LEAST_TARGET_S) ? MOST_TARGET_S : undefined;
 }
 

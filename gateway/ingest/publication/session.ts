@@ -23,7 +23,7 @@ import { SoundLine } from './sound.ts';
 
 const KEYFRAME_EVERY_MS = 500;
 /** How long what was sent last may take to be converted. */
-const DRAIN_MS = 1_500;
+const DRAIN_MS = 5_000;
 
 export interface SessionOptions {
   readonly ask: PublicationAsk;

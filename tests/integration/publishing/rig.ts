@@ -167,7 +167,7 @@ export async function until(what: string, test: () => boolean, limitMs = 15_000)
 }
 
 /**
- * Waits until nothing more arrives: what a converter holds when its publisher leaves comes up to 1.5 s after
+ * Waits until nothing more arrives: what a converter holds when its publisher leaves comes seconds after
  * that, and on a busy machine in the midst of the next test.
  */
 export async function quiet({ heard }: FakeRooms): Promise<void> {
