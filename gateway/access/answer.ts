@@ -11,6 +11,13 @@ export function answerFor(decide: Decide) {
     const verdict = await decide({ action, resource, query: params, ip, referer, nowMs: Date.now() });
     if (!verdict.allow) return { allow: false, rule: verdict.rule ?? null, code: verdict.code };
     const lesson = action === 'publish' ? parsePublishKey(params.get('key') ?? '')?.lesson : undefined;
-    return { allow: true, rule: null, code: null, ...(lesson === undefined ? {} : { lesson }) };
+    const { untilMs } = verdict;
+    return {
+      allow: true,
+      rule: null,
+      code: null,
+      ...(lesson === undefined ? {} : { lesson }),
+      ...(untilMs === undefined ? {} : { untilMs }),
+    };
   };
 }

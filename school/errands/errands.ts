@@ -23,7 +23,7 @@ const Errand = z.discriminatedUnion('type', [
   /** What is said is what is set when it is done, so several of one lesson are as good as one. */
   z.object({ type: z.literal('push-settings'), lesson: LessonId }),
   z.object({ type: z.literal('push-defaults') }),
-  /** Tell the room, once the gateway was told: the room asks it. */
+  /** Tell the room, which asks the gateway: again if that one had not been told yet. */
   z.object({ type: z.literal('push-room'), lesson: LessonId }),
   z.object({ type: z.literal('recheck-rooms') }),
 ]);
@@ -109,9 +109,14 @@ export class Errands {
     await Promise.allSettled([this.#round, ...this.#single]);
   }
 
-  /** Rejects while an errand is to be done on which another one rests. */
-  async #after(errand: Errand): Promise<void> {
-    if (await this.isPending(errand)) throw new LecternError('service-unavailable');
+  /**
+   * Tells the rooms, also while the gateway is away: they do not wait for it for ever. Rejects if it had not
+   * done `gateway` yet, so that they are told once more.
+   */
+  async #tell(rooms: () => Promise<void>, gateway: Errand): Promise<void> {
+    const isBehind = await this.isPending(gateway);
+    await rooms();
+    if (isBehind) throw new LecternError('service-unavailable');
   }
 
   async #tryOne(id: number): Promise<boolean> {
@@ -178,11 +183,10 @@ export class Errands {
     } else if (errand.type === 'push-defaults') {
       steps.push(() => this.#pushes.defaults());
     } else if (errand.type === 'push-room') {
-      steps.push(() => this.#after({ type: 'push-settings', lesson: errand.lesson }));
-      steps.push(() => this.#pushes.room(errand.lesson));
+      const gateway = { type: 'push-settings', lesson: errand.lesson } as const;
+      steps.push(() => this.#tell(() => this.#pushes.room(errand.lesson), gateway));
     } else if (errand.type === 'recheck-rooms') {
-      steps.push(() => this.#after({ type: 'push-defaults' }));
-      steps.push(() => this.#pushes.rooms());
+      steps.push(() => this.#tell(() => this.#pushes.rooms(), { type: 'push-defaults' }));
     } else if (errand.type === 'erase-recording') {
       steps.push(() => eraseRecording(errand.recording));
     } else {

@@ -12,8 +12,6 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
 import type { BroadcastRun } from './record.ts';
 
-/** While somebody watches by WHEP: a revoked address is to be shut within a second. */
-const WATCHED_INTERVAL_MS = 500;
 /**
  * While a track's own clock is still unknown: the gateway holds its frames for a second, so that sound and
  * picture begin together (gateway/ingest/clock.ts).
@@ -42,8 +40,6 @@ export interface AiringOptions {
   readonly gateway: Gateway;
   readonly log: Log;
   readonly events: AiringEvents;
-  /** True while somebody watches whom only these rounds tell that the rules for viewing changed. */
-  readonly watched: () => boolean;
   /** What those who teach do now. */
   readonly teaching: () => Teaching;
 }
@@ -114,7 +110,7 @@ export class Airing {
   #intervalMs(): number {
     if (this.#failures > 0 && this.#failures <= SWIFT_RETRIES) return RETRY_INTERVAL_MS;
     if (this.#clockless > 0 && this.#clockless <= CLOCK_ROUNDS) return CLOCK_INTERVAL_MS;
-    return this.#options.watched() ? WATCHED_INTERVAL_MS : FEED_INTERVAL_MS;
+    return FEED_INTERVAL_MS;
   }
 
   async #put(): Promise<void> {

@@ -3,14 +3,14 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from '#server/log.ts';
 import type { Offer } from '../sdp/offer.ts';
 import type { AudienceMedia, FeedSource, RoomMedia, WhepViewer } from './ports.ts';
+import { Revalidation, type Ask } from './revalidation.ts';
 
 /** The most that watch one room by WHEP: their media run on one core. */
 export const MAX_VIEWERS = 500;
 
 interface Seat {
   readonly viewer: WhepViewer;
-  /** Rejects if this viewer may not watch any more. */
-  readonly ask: () => Promise<unknown>;
+  readonly revalidation: Revalidation;
 }
 
 interface Showing {
@@ -20,6 +20,7 @@ interface Showing {
 
 export class Audience {
   readonly #log: Log;
+  readonly #now: () => number;
   readonly #seats = new Set<Seat>();
   #programme: { readonly sources: readonly FeedSource[]; readonly media: RoomMedia | null } = {
     sources: [],
@@ -28,8 +29,10 @@ export class Audience {
   #showing: Showing | null = null;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(log: Log) {
+  /** `now` gives the time in ms since 1970. */
+  constructor(log: Log, now: () => number) {
     this.#log = log;
+    this.#now = now;
   }
 
   get size(): number {
@@ -45,11 +48,11 @@ export class Audience {
   }
 
   /**
-   * Lets a player in that `ask` allowed; it is asked again whenever the rules change. `onGone` is called
-   * once when it is over. Throws LecternError `not-live` before there is anything to see, `room-full`,
+   * Lets a player in that `ask` allowed; it stays for as long as that is so. `onGone` is called once when it is
+   * over. Throws LecternError `not-live` before there is anything to see, `room-full`,
    * `not-acceptable` or `service-unavailable`.
    */
-  async watch(offer: Offer, ask: Seat['ask'], onGone: () => void): Promise<WhepViewer> {
+  async watch(offer: Offer, ask: Ask, onGone: () => void): Promise<WhepViewer> {
     if (this.#programme.media === null || this.#programme.sources.length === 0)
       throw new LecternError('not-live');
     if (this.#seats.size >= MAX_VIEWERS) throw new LecternError('room-full');
@@ -60,21 +63,22 @@ export class Audience {
     let over = false;
     const viewer = await media.watch(offer, () => {
       over = true;
-      if (seat !== null) this.#seats.delete(seat);
+      if (seat !== null) this.#leave(seat);
       onGone();
     });
     if (over || this.#showing !== showing) {
       viewer.close();
       throw new LecternError('service-unavailable');
     }
-    seat = { viewer, ask };
+    const revalidation = new Revalidation({ ask, onRefused: () => viewer.close(), now: this.#now });
+    seat = { viewer, revalidation };
     this.#seats.add(seat);
     return viewer;
   }
 
   /** The rules for viewing changed: whoever may not watch any more is shown out. */
   recheck(): void {
-    for (const { viewer, ask } of this.#seats) ask().catch(() => viewer.close());
+    for (const { revalidation } of this.#seats) revalidation.recheck();
   }
 
   /** Shows everyone out. Another run may follow. */
@@ -85,8 +89,15 @@ export class Audience {
       (media) => media.close(),
       () => undefined,
     );
-    for (const { viewer } of [...this.#seats]) viewer.close();
-    this.#seats.clear();
+    for (const seat of [...this.#seats]) {
+      seat.viewer.close();
+      this.#leave(seat);
+    }
+  }
+
+  #leave(seat: Seat): void {
+    seat.revalidation.close();
+    this.#seats.delete(seat);
   }
 
   #open(from: RoomMedia): Showing {

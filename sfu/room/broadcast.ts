@@ -43,7 +43,7 @@ export interface BroadcastOptions {
   readonly whepViewers: () => number;
   /** What those who teach do now. */
   readonly teaching: () => Teaching;
-  /** The gateway's rules for viewing changed. */
+  /** The gateway's rules for viewing or publishing changed. */
   readonly onAccessChanged: () => void;
   /** The view changed. */
   readonly onChange: (view: BroadcastView) => void;
@@ -81,7 +81,7 @@ export class Broadcast {
   /** Starts a run, or after a restart goes on with it. The caller has journalled it. */
   start(run: BroadcastRun): void {
     this.#airing?.loop.close();
-    const { lesson, gateway, log, whepViewers, teaching } = this.#options;
+    const { lesson, gateway, log, teaching } = this.#options;
     this.#view = IDLE;
     this.#durationMs = null;
     const events = {
@@ -90,7 +90,7 @@ export class Broadcast {
     };
     this.#airing = {
       run,
-      loop: new Airing({ lesson, run, gateway, log, events, teaching, watched: () => whepViewers() > 0 }),
+      loop: new Airing({ lesson, run, gateway, log, events, teaching }),
     };
     this.#set({ ...IDLE, id: run.id, state: broadcastLifecycle.next('idle', 'start') });
   }

@@ -1,7 +1,7 @@
 // The encoder: a program outside that publishes to the room (OBS by RTMP or WHIP, a pulled stream, the
 // teacher's own encoder), as a peer beside the people. There is one place for it. It comes without a
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
-import { LecternError } from '#shared/contract/errors.ts';
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import {
   ENCODER_INTERVAL_MS,
   ENCODER_LOST_MS,
@@ -16,6 +16,7 @@ import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { Log } from '#server/log.ts';
 import type { Members } from './members.ts';
 import type { Inlet, PlainInlet, WhipInlet } from './ports.ts';
+import { Revalidation, type Ask } from './revalidation.ts';
 import type { Publisher, Stage } from './stage.ts';
 
 /** Whoever delivered media this recently keeps the place; after that another may take it. */
@@ -36,8 +37,6 @@ export interface Publication {
   readonly title: string;
   /** What is not as it should be in what it sends. */
   readonly notices?: readonly PublisherNotice[];
-  /** Of WHIP: rejects if it may not publish any more. What the gateway takes, the gateway ends. */
-  readonly ask?: () => Promise<unknown>;
 }
 
 export interface EncoderOptions {
@@ -56,6 +55,8 @@ export interface EncoderOptions {
 interface Tenant {
   publication: Publication;
   readonly inlet: Inlet;
+  /** Of WHIP. What the gateway takes, the gateway ends. */
+  revalidation: Revalidation | null;
   /** Producer ids by what makes a track the same track. */
   readonly producers: Map<string, string>;
   readonly since: number;
@@ -144,10 +145,10 @@ export class Encoder {
   }
 
   /**
-   * Gives the place to an inlet that `open` makes, with all its producers. Throws as {@link state} does,
-   * and whatever `open` throws.
+   * Gives the place to an inlet that `open` makes, with all its producers, for as long as `ask` allows it.
+   * Throws as {@link state} does, and whatever `open` throws.
    */
-  occupy(publication: Publication, open: () => Promise<WhipInlet>): Promise<WhipInlet> {
+  occupy(publication: Publication, ask: Ask, open: () => Promise<WhipInlet>): Promise<WhipInlet> {
     return this.#inTurn(async () => {
       await this.#claim(publication.id);
       const inlet = await open();
@@ -157,6 +158,10 @@ export class Encoder {
       }
       const tenant = this.#moveIn(publication, inlet);
       for (const { id, kind } of inlet.producers) this.#place(tenant, id, id, kind);
+      const onRefused = (code: ErrorCode) => this.#moveOut(code);
+      const revalidation = new Revalidation({ ask, onRefused, now: this.#options.now });
+      if (this.#tenant === tenant) tenant.revalidation = revalidation;
+      else revalidation.close();
       return inlet;
     });
   }
@@ -170,21 +175,12 @@ export class Encoder {
   dismiss(): void {
     if (this.#tenant === null) return;
     this.#dismissed.add(this.#tenant.publication.id);
-    this.#moveOut();
+    this.#moveOut('peer-removed');
   }
 
-  /**
-   * The rules changed: a publication that may not go on ends. A gateway that does not answer ends nothing:
-   * it is asked again when it has heard of the change.
-   */
-  async recheck(): Promise<void> {
-    const { publication } = this.#tenant ?? {};
-    try {
-      await publication?.ask?.();
-    } catch (error) {
-      const isAnswer = error instanceof LecternError && error.code !== 'service-unavailable';
-      if (isAnswer && this.#tenant?.publication === publication) this.#moveOut(error.code);
-    }
+  /** The rules changed: a publication that may not go on ends. */
+  recheck(): void {
+    this.#tenant?.revalidation?.recheck();
   }
 
   /** The media are gone with their worker; what is stated next opens them anew. */
@@ -223,6 +219,7 @@ export class Encoder {
     const tenant: Tenant = {
       publication,
       inlet,
+      revalidation: null,
       producers: new Map(),
       since: atMs,
       shown: 'not yet',
@@ -241,6 +238,7 @@ export class Encoder {
     if (tenant === null) return;
     clearInterval(this.#timer);
     this.#tenant = null;
+    tenant.revalidation?.close();
     const { stage, members, log, lesson, onGone } = this.#options;
     for (const producerId of tenant.producers.values()) stage.close(producerId, 'closed');
     tenant.inlet.close();

@@ -13,6 +13,7 @@ import type { Members } from './members.ts';
 import type { RoomDeps, WhipInlet } from './ports.ts';
 import { chooseProgramme, teachingOf } from './programme.ts';
 import type { AbsentEnd, RoomRecord } from './record.ts';
+import type { Ask } from './revalidation.ts';
 import type { Stage } from './stage.ts';
 
 export interface OnAirOptions {
@@ -53,14 +54,14 @@ export class OnAir {
       onMedia: (publication) => this.#airEncoder(publication),
       onGone: onEnded,
     });
-    this.audience = new Audience(deps.log);
+    this.audience = new Audience(deps.log, deps.now);
     this.#broadcast = new Broadcast({
       lesson,
       gateway: deps.gateway,
       log: deps.log,
       whepViewers: () => this.audience.size,
       teaching: () => this.#teaching(),
-      onAccessChanged: () => this.audience.recheck(),
+      onAccessChanged: () => this.recheck(),
       onChange: (view) => members.tell('broadcast:changed', view),
       onOver: (absent) => this.#forget(absent),
     });
@@ -96,10 +97,10 @@ export class OnAir {
   async publishWhip(
     publication: Publication,
     offer: Offer,
-    ask: () => Promise<unknown>,
+    ask: Ask,
     onGone: () => void,
   ): Promise<WhipInlet> {
-    const inlet = await this.encoder.occupy({ ...publication, ask }, async () =>
+    const inlet = await this.encoder.occupy(publication, ask, async () =>
       (await this.#options.media.open()).openWhip(offer, () => {
         this.encoder.end(publication.id);
         onGone();
@@ -112,7 +113,7 @@ export class OnAir {
   /** The rules for publishing or viewing changed: who may not any more is shown out. */
   recheck(): void {
     this.audience.recheck();
-    void this.encoder.recheck();
+    this.encoder.recheck();
   }
 
   /** Goes on air; does nothing if the class is already. */

@@ -1,16 +1,17 @@
-// Asks the gateway, which decides for every protocol alike. Whatever goes wrong on the way is a no.
+// Asks the gateway, which decides for every protocol alike.
 import { LecternError } from '#shared/contract/errors.ts';
 import { AccessAnswer, type AccessQuestion } from '#shared/contract/internal.ts';
 import { callInternal } from '#server/internal-client.ts';
 
-/** Resolves if it is allowed; else throws LecternError with the reason. */
+/** Rejects with LecternError if there is no answer. */
 export type Decide = (question: AccessQuestion) => Promise<AccessAnswer>;
 
 /** Asks the gateway at `url` with the internal secret. */
 export function askGateway(url: string, secret: string): Decide {
-  return async (question) => {
-    const answer = await callInternal(secret, 'POST', `${url}/internal/decide`, AccessAnswer, question);
-    if (!answer.allow) throw new LecternError(answer.code ?? 'forbidden');
-    return answer;
-  };
+  return (question) => callInternal(secret, 'POST', `${url}/internal/decide`, AccessAnswer, question);
+}
+
+/** Throws LecternError with the reason unless it is allowed. */
+export function requireAllowed({ allow, code }: AccessAnswer): void {
+  if (!allow) throw new LecternError(code ?? 'forbidden');
 }

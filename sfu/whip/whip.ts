@@ -1,7 +1,7 @@
 // WHIP: a program publishes to the room of the lesson that its key names.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Rooms } from '../room/rooms.ts';
-import type { Decide } from './access.ts';
+import { requireAllowed, type Decide } from './access.ts';
 import type { Attempt, Opened } from './endpoint.ts';
 
 /** Until somebody with a ticket came, nobody knows the title of the class. */
@@ -21,18 +21,12 @@ export function whipOpener(rooms: Rooms, decide: Decide): (attempt: Attempt) => 
         query: new URLSearchParams({ key }).toString(),
         ip,
       });
-    const { lesson } = await ask();
+    const answer = await ask();
+    requireAllowed(answer);
+    const { lesson } = answer;
     if (lesson === undefined) throw new LecternError('publish-key-invalid');
     const name = /\bobs\b/i.test(request.headers['user-agent'] ?? '') ? 'OBS' : 'WHIP';
     const publication = { id, kind: 'whip', name, channel, title: TITLE } as const;
-    const inlet = await rooms.publishTo(lesson).onAir.publishWhip(publication, offer, ask, onGone);
-    // Replaced while the place was made ready: nobody would tell of that again.
-    try {
-      await ask();
-    } catch (error) {
-      inlet.close();
-      throw error;
-    }
-    return inlet;
+    return rooms.publishTo(lesson).onAir.publishWhip(publication, offer, ask, onGone);
   };
 }

@@ -12,7 +12,8 @@
 // sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
 // school → sfu: `DELETE /internal/rooms/:room` closes a room. `PUT /internal/rooms/:room/access` says which of
 // its links are good, and `PUT /internal/access` that the school's rules changed: in both cases those who
-// publish or watch by WebRTC are decided on again at once, so the gateway is told first.
+// publish or watch by WebRTC are decided on again at once, so the gateway is told first; where it cannot be, the
+// SFU is told all the same, and again once the gateway has heard.
 // school → gateway: `PUT /internal/channels/:channel/settings` and `PUT /internal/access` say who may watch
 // and publish, again after every failure; the gateway keeps them on disk.
 // school → gateway: `POST /internal/explain` asks how a request would be decided on, and by which rule.
@@ -161,6 +162,8 @@ export const AccessAnswer = z.object({
   code: ErrorCode.nullable(),
   /** To publish: the lesson that the key names. */
   lesson: LessonId.optional(),
+  /** When it has to be asked again, in ms since 1970; left out if only a change of the rules can alter it. */
+  untilMs: z.number().optional(),
 });
 export type AccessAnswer = z.infer<typeof AccessAnswer>;
 

@@ -254,6 +254,18 @@ describe('the stream key', () => {
     assert.deepEqual(check(keyIn(renewed), 1), { lesson: lesson.id });
   });
 
+  it('is withdrawn from the room though the gateway is away, and again once that has heard', async () => {
+    const { id } = await school.createLesson();
+    await school.gateway.stop();
+    await school.owner('POST', `/lessons/${id}/publish-key`);
+    const times = () => school.sfu.told.get(id)?.length ?? 0;
+    await eventually('the room is told', () => times() > 0);
+    await school.gateway.start();
+    const heardAt = times();
+    await eventually('the gateway has heard', () => school.gateway.told.size > 0);
+    await eventually('the room is told again', () => times() > heardAt);
+  });
+
   it('ends with the lesson, however that ends', async () => {
     const byOwner = await school.createLesson();
     const byTeacher = await school.createLesson();

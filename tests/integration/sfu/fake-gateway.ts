@@ -35,7 +35,6 @@ export class FakeGateway {
     rule: null,
     code: 'forbidden',
   });
-  accessEpoch = 0;
   diskTrouble: BroadcastStatus['diskTrouble'] = null;
   /** What the next answers say. */
   status: Pick<BroadcastStatus, 'state' | 'notice' | 'startedAtMs' | 'viewers'> = {
@@ -88,7 +87,6 @@ export class FakeGateway {
             durationMs: 0,
             waitEndsAtMs: null,
             ingest: gateway.ingest,
-            accessEpoch: gateway.accessEpoch,
           };
           response.end(JSON.stringify(status));
         }

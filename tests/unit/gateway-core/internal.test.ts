@@ -145,7 +145,8 @@ test('the school says who may watch, and the other services ask for the verdict'
   const asked = (ip: string) =>
     callInternal(SECRET, 'POST', `${base}/internal/decide`, AccessAnswer, { ...whep, ip });
   assert.deepEqual(await asked('192.0.2.1'), { allow: false, rule: 'ip', code: 'forbidden' });
-  assert.deepEqual(await asked('198.51.100.1'), { allow: true, rule: null, code: null });
+  const untilMs = 9_999_999_999_000;
+  assert.deepEqual(await asked('198.51.100.1'), { allow: true, rule: null, code: null, untilMs });
   const after = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
   assert.notEqual(after.accessEpoch, before.accessEpoch, 'who watches by WHEP has to be asked again');
 });

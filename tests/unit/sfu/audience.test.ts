@@ -8,6 +8,7 @@ import { Splice } from '../../../sfu/media/audience/splice.ts';
 import { Voices } from '../../../sfu/media/audience/voices.ts';
 import { Audience } from '../../../sfu/room/audience.ts';
 import type { RoomMedia } from '../../../sfu/room/ports.ts';
+import { MAX_SILENCE_MS, RETRY_MS, type Ask } from '../../../sfu/room/revalidation.ts';
 import { readOffer } from '../../../sfu/sdp/offer.ts';
 import { refuses, settle, TestClass, TestMedia } from './class.ts';
 import { CHROMIUM_OFFER } from './offers.ts';
@@ -143,10 +144,12 @@ describe('the audience', () => {
   beforeEach(async () => {
     media = new TestMedia();
     room = await media.openRoom('room', () => {});
-    audience = new Audience(pino({ level: 'silent' }));
+    audience = new Audience(pino({ level: 'silent' }), () => nowMs);
+    nowMs = 0;
   });
   afterEach(() => audience.close());
-  const allowed = async () => {};
+  let nowMs = 0;
+  const allowed = async () => ({ allow: true, code: null });
 
   test('sees nothing before there is something, then what the programme is', async () => {
     await refuses('not-live', () => audience.watch(offer, allowed, () => {}));
@@ -163,9 +166,7 @@ describe('the audience', () => {
     audience.show(sources, room);
     const gone: string[] = [];
     let permitted = true;
-    const ask = async () => {
-      if (!permitted) throw new LecternError('signature-invalid');
-    };
+    const ask = async () => ({ allow: permitted, code: permitted ? null : ('signature-invalid' as const) });
     await audience.watch(offer, ask, () => gone.push('revoked'));
     await audience.watch(offer, allowed, () => gone.push('other'));
     audience.recheck();
@@ -176,6 +177,38 @@ describe('the audience', () => {
     await settle();
     assert.deepEqual(gone, ['revoked']);
     assert.equal(audience.size, 1);
+  });
+
+  test('is asked again when the answer runs out, and about a gateway that is silent for a while', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const pass = async (ms: number) => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+      await settle();
+    };
+    audience.show(sources, room);
+    let answer: Ask = async () => ({ allow: true, code: null, untilMs: 60_000 });
+    let asked = 0;
+    let gone = 0;
+    const ask: Ask = () => {
+      asked += 1;
+      return answer();
+    };
+    await audience.watch(offer, ask, () => (gone += 1));
+    await settle();
+    assert.equal(asked, 1, 'the rules may have changed while it was let in');
+    await pass(60_000);
+    assert.equal(asked, 1);
+    answer = () => Promise.reject(new LecternError('service-unavailable'));
+    await pass(100);
+    assert.equal(asked, 2, 'once the signature has run out');
+    for (let leftMs = MAX_SILENCE_MS - RETRY_MS; leftMs > 0; leftMs -= RETRY_MS) await pass(RETRY_MS);
+    assert.equal(gone, 0, 'a gateway may be restarted');
+    await pass(RETRY_MS);
+    assert.equal(gone, 1, 'and has to come back');
+    const before = asked;
+    await pass(60_000);
+    assert.equal(asked, before);
   });
 
   test('goes when the media move or the broadcast ends', async () => {
@@ -204,7 +237,10 @@ describe('the audience', () => {
     let asked = 0;
     await onAir.audience.watch(
       offer,
-      async () => (asked += 1),
+      () => {
+        asked += 1;
+        return allowed();
+      },
       () => {},
     );
     const round = async () => {
@@ -214,10 +250,10 @@ describe('the audience', () => {
     await round();
     await round();
     assert.equal(teacher.link.last('broadcast:changed')?.audience, 1);
-    assert.equal(asked, 0);
+    assert.equal(asked, 1);
     school.gateway.accessEpoch = 1;
     await round();
-    assert.equal(asked, 1);
+    assert.equal(asked, 2);
     school.room().stopBroadcast();
     await settle();
     assert.equal(school.rooms.onAirAt('channel1'), undefined);
