@@ -1,5 +1,6 @@
 // Connections that stay open for as long as a class lasts: each is asked again when the rules of its channel
 // change and when its signature runs out, and closed within a second if it may not go on.
+import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { AccessRequest, Decide, Verdict } from './decide.ts';
 
 /** How often it is looked whose time is over, in ms. */
@@ -24,7 +25,7 @@ interface Connection {
   readonly request: AccessRequest;
   readonly channel: string;
   readonly options: HoldOptions;
-  readonly close: () => void;
+  readonly close: (code: ErrorCode) => void;
   /** The second since 1970 at which it is asked again; undefined if it never is. */
   dueS: number | undefined;
   /** Counts questions: of several under way the last one counts. */
@@ -58,9 +59,9 @@ export class OpenConnections {
 
   /**
    * Asks for the verdict on `request` and holds the connection from then on, so that no change between
-   * the two is missed. `close` is called, once, if it may not go on.
+   * the two is missed. `close` is called, once and with the reason, if it may not go on.
    */
-  hold(request: AccessRequest, close: () => void, options: HoldOptions = {}): Held {
+  hold(request: AccessRequest, close: (code: ErrorCode) => void, options: HoldOptions = {}): Held {
     const channel = this.#channelOf(request);
     const connection: Connection = { request, channel, options, close, dueS: undefined, asked: 0 };
     add(this.#byChannel, channel, connection);
@@ -117,7 +118,7 @@ export class OpenConnections {
     if (asked !== connection.asked || !this.#isHeld(connection)) return;
     if (verdict.allow) return;
     this.#drop(connection);
-    close();
+    close(verdict.code);
   }
 
   async #ask(connection: Connection, request: AccessRequest): Promise<Verdict> {

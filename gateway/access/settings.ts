@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { DEFAULT_ACCESS, inForce } from '#shared/contract/access.ts';
+import { AS_THE_SCHOOL, DEFAULT_ACCESS, inForce } from '#shared/contract/access.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
 import { AccessDefaults, ChannelSettings, type SettingsTaken } from '#shared/contract/internal.ts';
 import { MAX_EPOCH, type PlaybackResource } from '#shared/contract/playback.ts';
@@ -118,8 +118,8 @@ export class AccessSettings {
   }
 
   /**
-   * The lesson was deleted: nothing that was ever signed for its channel opens it again. What stays is
-   * only that.
+   * The lesson was deleted: nothing opens its channel again, neither what was ever signed for it nor a rule
+   * that let everyone watch. What stays is only that.
    */
   async bury(channel: string): Promise<void> {
     const known = this.#channels.get(channel);
@@ -131,6 +131,7 @@ export class AccessSettings {
       title: 'deleted',
       publishVersion: null,
       epoch,
+      access: { ...AS_THE_SCHOOL, tokens: { required: true } },
     });
   }
 

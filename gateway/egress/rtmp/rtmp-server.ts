@@ -34,7 +34,7 @@ const MAX_BYTES_PER_MINUTE = 64 * 1024;
 const MAX_PUBLISHED_PER_SECOND = 25 * 1024 * 1024;
 /** How long a client that is let go in order may take for what is still to be sent. */
 const LAST_WORDS_MS = 3_000;
-/** The same of one that may not go on. */
+/** The same of one that may not go on: what it publishes has ended by then. */
 const REVOKED_MS = 500;
 /** A client that asks for more and more, and reads none of the answers, is cut off. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
@@ -237,6 +237,7 @@ class Session {
   #refuse(action: RtmpAsk['action'], code: ErrorCode, message: string, withinMs?: number): void {
     if (this.#isClosing()) return;
     this.#connection.refuse(action, code, message);
+    this.#rest('lost');
     this.#end(withinMs);
   }
 
@@ -256,9 +257,7 @@ class Session {
     const { publish } = this.#options;
     if (publish === undefined) throw new LecternError('forbidden', 'Publishing is not open here.');
     if (!ChannelId.safeParse(channel).success) throw new LecternError('unknown-channel');
-    const held = this.#hold('publish', channel, query, () => {
-      this.#refuse('publish', 'publish-key-invalid', ERRORS['publish-key-invalid'].message);
-    });
+    const held = this.#hold('publish', channel, query);
     const verdict = await held.verdict;
     if (!this.#isCurrent(turn)) {
       held.leave();
@@ -282,8 +281,8 @@ class Session {
     this.#connection.accept('publish');
   }
 
-  /** Asks for the verdict, and again for as long as the client is here; `close` if it may not go on. */
-  #hold(action: RtmpAsk['action'], channel: string, query: string, close: () => void): Held {
+  /** Asks for the verdict, and again for as long as the client is here, which is told why it may not go on. */
+  #hold(action: RtmpAsk['action'], channel: string, query: string): Held {
     const held = this.#options.open.hold(
       {
         action,
@@ -293,7 +292,7 @@ class Session {
         referer: undefined,
         nowMs: Date.now(),
       },
-      close,
+      (code) => this.#refuse(action, code, ERRORS[code].message, REVOKED_MS),
     );
     this.#leave = () => held.leave();
     return held;
@@ -301,9 +300,7 @@ class Session {
 
   async #play(turn: number, channel: string, query: string): Promise<void> {
     if (!ChannelId.safeParse(channel).success) throw new LecternError('not-found');
-    const held = this.#hold('play', channel, query, () => {
-      this.#refuse('play', 'forbidden', ERRORS.forbidden.message, REVOKED_MS);
-    });
+    const held = this.#hold('play', channel, query);
     const verdict = await held.verdict;
     if (!this.#isCurrent(turn)) {
       held.leave();

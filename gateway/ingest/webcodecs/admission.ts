@@ -1,6 +1,6 @@
 // Whether a browser may publish: the one decision that every protocol asks, asked again while it publishes.
 import type { IncomingMessage } from 'node:http';
-import { LecternError } from '#shared/contract/errors.ts';
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { parsePublishKey } from '#shared/contract/publish.ts';
 import { clientOf } from '#server/forwarded.ts';
 import type { OpenConnections } from '../../access/open.ts';
@@ -15,12 +15,12 @@ export interface Admission {
   leave(): void;
 }
 
-/** Asks for one connection; `revoked` is called, once, if it may not go on. Rejects with LecternError. */
+/** Asks for one connection; `revoked` is called, once and with the reason, if it may not go on. Rejects with LecternError. */
 export type Admit = (
   channel: string,
   query: URLSearchParams,
   request: IncomingMessage,
-  revoked: () => void,
+  revoked: (code: ErrorCode) => void,
 ) => Promise<Admission>;
 
 export interface AdmissionOptions {

@@ -101,8 +101,8 @@ class SocketPublisher {
   /** Asks whether it may publish, and takes the channel. */
   async enter(request: IncomingMessage, channel: string, query: URLSearchParams): Promise<void> {
     try {
-      const admission = await this.#options.admit(channel, query, request, () => {
-        this.refuse(new LecternError('publish-key-invalid'));
+      const admission = await this.#options.admit(channel, query, request, (code) => {
+        this.refuse(new LecternError(code));
       });
       if (this.#isOver()) {
         admission.leave();
