@@ -1,6 +1,6 @@
 // A class on air for the tests of access: its rules can be set, and it can be asked for over every protocol.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -54,8 +54,6 @@ export interface ClassOnAir {
   overHttp(path: string, query: string, headers?: Record<string, string>): Verdict;
   /** Asks over each protocol with an address that is signed so. */
   readonly protocols: readonly (readonly [string, (sign: Sign) => Verdict])[];
-  /** rtmpdump, writing what it gets to its output. */
-  dump(query: string): ChildProcess;
   close(): Promise<void>;
 }
 
@@ -165,7 +163,6 @@ export async function classOnAir(): Promise<ClassOnAir> {
       ['download as MP4', replay(`${REPLAY}.mp4`)],
       ['download as FLV', replay(`${REPLAY}.flv`)],
     ],
-    dump,
     async close() {
       isOnAir = false;
       await shown;

@@ -1,7 +1,6 @@
 // What a browser sends that encodes by itself, from a WebSocket client with frames of ffmpeg's: it reaches
 // the room whole; what is none is refused over the same connection.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,60 +10,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { publishPaths } from '#shared/contract/publish.ts';
 import { PublishReply } from '#shared/contract/publish-replies.ts';
-import { FlvDemuxer, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
-import { opusConfig, opusHead } from '#shared/media/opus.ts';
 import { encodePublishFrame, MAX_RECORD_BYTES, type PublishFrame } from '#shared/media/publish-frames.ts';
 import { createLog } from '#server/log.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { readSettings } from '#server/settings.ts';
 import { startGateway, type RunningGateway } from '../../../gateway/app.ts';
-import { OggOpusReader } from '../../../gateway/ingest/publication/ogg.ts';
 import { decodeErrors } from '../../support/av.ts';
-import { plain } from './films.ts';
+
 import { INTERNAL, startFakeRooms, type FakeRooms } from './fake-rooms.ts';
+import { playRecords, records, type Timed } from './records.ts';
 import { CHANNEL, LESSON, SECRET, until, writePictures } from './rig.ts';
-
-/** A record, and when it is to be sent. */
-interface Timed {
-  readonly atMs: number;
-  readonly frame: PublishFrame;
-}
-
-/** The first `seconds` of the film as records: H.264 as it is, with AAC or made into Opus. */
-function records(seconds: number, sound: 'opus' | 'aac'): Timed[] {
-  const ffmpeg = (...args: string[]) =>
-    execFileSync('ffmpeg', ['-v', 'error', '-i', plain(), '-t', String(seconds), ...args, '-'], {
-      maxBuffer: 64 * 1024 * 1024,
-    });
-  const all: Timed[] = [];
-  for (const tag of new FlvDemuxer().push(ffmpeg('-c', 'copy', '-f', 'flv'))) {
-    const atMs = tag.timestampMs;
-    const ptsUs = atMs * 1_000;
-    if (tag.type === 'video') {
-      const body = parseVideoBody(tag.body);
-      if (body.type === 'config') {
-        all.push({ atMs, frame: { kind: 'picture-config', codec: 'h264', data: body.config.record } });
-      } else if (body.type === 'frame') {
-        all.push({ atMs, frame: { kind: 'picture', ptsUs, key: body.key, data: body.data } });
-      }
-    } else if (tag.type === 'audio' && sound === 'aac') {
-      const body = parseAudioBody(tag.body);
-      if (body.type === 'config') {
-        all.push({ atMs, frame: { kind: 'sound-config', codec: 'aac', data: body.config.description } });
-      } else if (body.type === 'frame') {
-        all.push({ atMs, frame: { kind: 'sound', ptsUs, data: body.data } });
-      }
-    }
-  }
-  if (sound === 'opus') {
-    all.push({ atMs: 0, frame: { kind: 'sound-config', codec: 'opus', data: opusHead(opusConfig(2)) } });
-    const packets = new OggOpusReader().push(ffmpeg('-vn', '-c:a', 'libopus', '-f', 'ogg'));
-    for (const [index, data] of packets.entries()) {
-      all.push({ atMs: index * 20, frame: { kind: 'sound', ptsUs: index * 20_000, data } });
-    }
-  }
-  return all.sort((a, b) => a.atMs - b.atMs);
-}
 
 let rooms: FakeRooms;
 let gateway: RunningGateway;
@@ -121,14 +76,8 @@ class Client {
     this.socket.send(encodePublishFrame(frame));
   }
 
-  /** Sends in real time, until all is sent or the connection is over. */
-  async play(all: readonly Timed[], startMs = performance.now()): Promise<void> {
-    for (const { atMs, frame } of all) {
-      const waitMs = startMs + atMs - performance.now();
-      if (waitMs > 4) await sleep(waitMs);
-      if (this.socket.readyState !== WebSocket.OPEN) return;
-      this.send(frame);
-    }
+  play(all: readonly Timed[], startMs?: number): Promise<void> {
+    return playRecords(this.socket, all, startMs);
   }
 
   /** Says goodbye, so that the next test finds the channel free. */
