@@ -263,12 +263,13 @@ export class Room {
 
   /** Lets go of all that is in memory; the journal stays, so that the room can be rebuilt. */
   free(): void {
-    clearTimeout(this.#emptyTimer);
     this.onAir.free();
     this.door.close();
     this.#lobby.free();
     this.#members.free();
     this.#media.close();
+    // Last: an encoder that leaves starts it anew.
+    clearTimeout(this.#emptyTimer);
   }
 
   async #joinAfresh(
