@@ -27,6 +27,8 @@ export interface OnAirOptions {
   readonly title: () => string;
   /** Something from outside came into the room. */
   readonly onMedia: () => void;
+  /** The broadcast is not as it was; the members know already. */
+  readonly onChange: (view: BroadcastView) => void;
   /** Something ended that kept the room busy. */
   readonly onEnded: () => void;
 }
@@ -41,7 +43,7 @@ export class OnAir {
 
   /** Goes on with what was on air when the process ended. */
   constructor(options: OnAirOptions) {
-    const { lesson, record, deps, members, stage, media, onEnded } = options;
+    const { lesson, record, deps, members, stage, media, onChange, onEnded } = options;
     this.#options = options;
     this.#aired = record.aired;
     this.encoder = new Encoder({
@@ -62,7 +64,10 @@ export class OnAir {
       whepViewers: () => this.audience.size,
       teaching: () => this.#teaching(),
       onAccessChanged: () => this.recheck(),
-      onChange: (view) => members.tell('broadcast:changed', view),
+      onChange: (view) => {
+        members.tell('broadcast:changed', view);
+        onChange(view);
+      },
       onOver: (absent) => this.#forget(absent),
     });
     if (record.onAir !== null) this.#broadcast.start(record.onAir);

@@ -90,6 +90,7 @@ export class Room {
       media: this.#media,
       title: () => this.#title,
       onMedia: () => this.#open(),
+      onChange: (view) => this.#lobby.broadcast(view),
       onEnded: () => this.#watchEmptiness(),
     });
     this.#watchEmptiness();

@@ -195,6 +195,17 @@ describe('the green room', () => {
     assert.equal(teacher.link.names().includes('room:presence'), false, 'who is in has the list');
   });
 
+  test('hears of the broadcast, and those inside hear of it once', async () => {
+    const day = new TestClass();
+    const waiting = new TestLink();
+    const ticket = ticketFor('assistant1', 'assistant');
+    await day.rooms.enter(ticket).welcome(ticket, waiting);
+    const teacher = await day.join('teacher1', 'teacher');
+    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    assert.equal(waiting.last('broadcast:changed')?.state, 'starting');
+    assert.equal(teacher.link.facts.filter(({ name }) => name === 'broadcast:changed').length, 1);
+  });
+
   test('counts nobody as the ghost of their own closed tab', async () => {
     const day = new TestClass();
     await day.join('teacher1', 'teacher');
