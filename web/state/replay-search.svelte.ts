@@ -1,7 +1,21 @@
 // After class: asks for its replay until there is one, or until it is known that there is none.
 
+import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+
 export type Replay =
-  { readonly name: 'preparing' | 'none' } | { readonly name: 'ready'; readonly url: string };
+  | { readonly name: 'preparing' | 'none' }
+  | { readonly name: 'ready'; readonly url: string }
+  /** The link no longer opens it, and asking again changes nothing. */
+  | { readonly name: 'refused'; readonly code: ErrorCode };
+
+const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'link-replaced',
+  'ticket-expired',
+  'ticket-invalid',
+  'unauthorized',
+  'forbidden',
+  'not-found',
+]);
 
 /** A replay is ready moments after the end: the first pause between two questions, in ms. */
 const ASK_MS = 2_000;
@@ -36,11 +50,14 @@ export class ReplaySearch {
   }
 
   async #ask(): Promise<void> {
-    const found = await this.#find().catch(() => this.#found);
+    const found = await this.#find().catch((error: unknown): Replay => {
+      const code = error instanceof LecternError ? error.code : undefined;
+      return code !== undefined && FINAL_REFUSALS.has(code) ? { name: 'refused', code } : this.#found;
+    });
     if (this.#closed) return;
     this.#found = found;
     this.#none = found.name === 'none' ? this.#none + 1 : 0;
-    if (found.name === 'ready' || this.#none > ASK_NONE_TIMES) return;
+    if (found.name === 'ready' || found.name === 'refused' || this.#none > ASK_NONE_TIMES) return;
     this.#timer = setTimeout(() => void this.#ask(), this.#pauseMs);
     this.#pauseMs = Math.min(ASK_MAX_MS, this.#pauseMs * ASK_GROWTH);
   }

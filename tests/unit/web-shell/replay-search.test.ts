@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { LecternError } from '#shared/contract/errors.ts';
 import './svelte-modules.ts';
 import type { Replay } from '../../../web/state/replay-search.svelte.ts';
 
@@ -50,4 +51,19 @@ test('that nothing was recorded is said once it is known, and asked about for a 
   assert.equal(found.found.name, 'none');
   await pass(600_000);
   assert.ok(asked() >= 4 && asked() < 12, `${asked()} questions`);
+});
+
+test('a link that was replaced during the class is told, and not asked about for ever', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.after(() => mock.timers.reset());
+  let asked = 0;
+  const found = new ReplaySearch(() => {
+    asked += 1;
+    return Promise.reject(new LecternError(asked === 1 ? 'service-unavailable' : 'link-replaced'));
+  });
+  await pass(0);
+  assert.equal(found.found.name, 'preparing', 'a server that is away says nothing of the link');
+  await pass(60_000);
+  assert.deepEqual(found.found, { name: 'refused', code: 'link-replaced' });
+  assert.equal(asked, 2);
 });
