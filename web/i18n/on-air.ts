@@ -32,8 +32,8 @@ export const onAir = defineMessages({
     // For students
     breakTitle: 'The class is having a break',
     breakText: 'It goes on by itself when the teacher is back.',
-    teacherLostTitle: 'The teacher’s connection was lost',
-    teacherLostText: 'Stay here: the class goes on by itself when the teacher is back.',
+    teacherLost:
+      'The teacher’s connection was lost. Stay here: the class goes on by itself when the teacher is back.',
     // The end
     endedAbsent: 'The broadcast ended because nobody who teaches was connected.',
     recorded: '{duration} recorded.',
@@ -78,8 +78,7 @@ export const onAir = defineMessages({
     gatewayAway: '面向观众的服务正在重启，直播稍后自动继续。',
     breakTitle: '课间休息',
     breakText: '老师回来后，课堂自动继续。',
-    teacherLostTitle: '老师的网络断开了',
-    teacherLostText: '请留在这里：老师回来后，课堂自动继续。',
+    teacherLost: '老师的网络断开了。请留在这里：老师回来后，课堂自动继续。',
     endedAbsent: '因为没有老师或助教在线，直播已结束。',
     recorded: '已录制 {duration}。',
     goLiveAgain: '重新开始直播',

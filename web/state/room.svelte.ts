@@ -108,6 +108,11 @@ export class RoomState {
         (id === ENCODER_ID || role === 'teacher' || role === 'assistant'),
     ),
   );
+  /** True if everyone who teaches lost the connection: what is seen of them stands still. */
+  readonly teachersLost = $derived.by(() => {
+    const staff = this.peers.filter(({ role }) => role === 'teacher' || role === 'assistant');
+    return staff.length > 0 && staff.every(({ state }) => state === 'away');
+  });
   /**
    * When the broadcast ends because nobody who teaches is connected, by this machine's clock; null while
    * it need not. A tab that lost its own connection knows how long it is waited for.

@@ -200,6 +200,15 @@ describe('the stage', () => {
     assert.equal(arrange(people, [], [gets('teacher', 'camera', true)], nobody).main?.picture, false);
   });
 
+  it('puts a teacher who came back in front of what another tab of theirs left behind', () => {
+    const lost = { ...peer('teacher', 'teacher'), state: 'away' as const };
+    const media = ['teacher', 'again'].flatMap((id) => [gets(id, 'camera'), gets(id, 'screen')]);
+    const { main, floating } = arrange([lost, peer('again', 'teacher')], [], media, nobody);
+    assert.equal(main?.key, 'again:screen');
+    assert.equal(floating?.key, 'again:camera');
+    assert.equal(arrange([lost, ...people.slice(0, 1)], [], media, nobody).main?.key, 'teacher:screen');
+  });
+
   it('shows who only speaks, and whether they are muted', () => {
     const speaking = [{ peerId: 'student', source: 'microphone' as const, paused: true }];
     const { others } = arrange(people, speaking, [gets('teacher', 'camera')], nobody);

@@ -45,7 +45,9 @@ export function arrange(
   const encoders: Shown[] = [];
   const screens: Shown[] = [];
   const people: (Shown & { readonly teacher: boolean })[] = [];
-  for (const peer of peers) {
+  // Whoever lost the connection leaves a picture that stands still: it stands behind those that move.
+  const inOrder = [...peers].sort((a, b) => Number(a.state === 'away') - Number(b.state === 'away'));
+  for (const peer of inOrder) {
     const mine = peer.id === own.you;
     const sends = (source: Sender['source']) =>
       producers.find((producer) => producer.peerId === peer.id && producer.source === source);
