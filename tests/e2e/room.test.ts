@@ -164,7 +164,7 @@ describe('a room', () => {
     await button(page, 'End class').click();
     await question.getByRole('button', { name: 'Stop broadcast' }).click();
     await page
-      .getByText(/Broadcast stopped, \d+ (secs?|min) recorded/)
+      .getByText(/Broadcast stopped, \d+ (second|minute)s? recorded/)
       .first()
       .waitFor();
     await page.getByText('In the room only').waitFor();
@@ -246,7 +246,7 @@ describe('a room', () => {
     await page.goto(teacher.lesson.links.teacher);
     await button(page, 'Join').click();
     await page
-      .getByText(/ended because nobody who teaches was connected\.\s+\d+ (secs?|min) recorded/)
+      .getByText(/ended because nobody who teaches was connected\.\s+\d+ (second|minute)s? recorded/)
       .waitFor();
     assert.equal(await button(page, 'Go live').count(), 0);
     await button(page, 'Go live again').press('Enter');

@@ -3,8 +3,8 @@ import { defineMessages } from '../state/i18n.svelte.ts';
 
 export const door = defineMessages({
   en: {
-    waitTitle: 'The teacher will let you in',
-    waitText: 'Stay on this page: the class opens by itself.',
+    waitTitle: 'Waiting to be let in',
+    waitText: 'Keep this page open: the class opens as soon as the teacher admits you.',
     waiting: 'Waiting…',
     stopWaiting: 'Leave',
     waitingToCome: 'Waiting to come in',

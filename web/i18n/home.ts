@@ -107,7 +107,7 @@ export const t = defineMessages({
     loading: '正在加载课堂',
 
     emptyTitle: '还没有上过课',
-    emptyText: '点击“开始上课”，即可得到学生链接和供他人观看的链接。',
+    emptyText: '点击“开始上课”，即可得到学生链接和观看链接。',
     failedTitle: '课堂列表加载失败',
 
     stateScheduled: '未开始',

@@ -146,11 +146,11 @@ export function formatDuration(durationMs: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** A length of time in words: `43 min`, `8 sec`. */
+/** A length of time in words: `43 minutes`, `8 seconds`. */
 export function formatSpan(durationMs: number): string {
   const seconds = Math.round(durationMs / 1_000);
   const [value, unit] = seconds < 60 ? [seconds, 'second'] : [Math.round(seconds / 60), 'minute'];
-  return formatNumber(value, { style: 'unit', unit, unitDisplay: 'short' });
+  return formatNumber(value, { style: 'unit', unit, unitDisplay: 'long' });
 }
 
 /** `850 kb/s`, `2.1 Mb/s`. */
