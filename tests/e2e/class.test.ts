@@ -103,7 +103,12 @@ describe('a class, live from end to end', () => {
     const shown = () => page.locator('video').evaluate((video: HTMLVideoElement) => video.videoHeight);
     for (const height of [lowest, heights.at(-1) ?? lowest]) {
       await choose(`${height}p`);
-      await eventually(`${height} lines are seen`, async () => (await shown()) === height, 30_000);
+      let seen = 0;
+      await eventually(
+        `${height} lines are seen`,
+        async () => (seen = await shown()) === height,
+        60_000,
+      ).catch((error: unknown) => assert.fail(`${String(error)}, but ${seen} of ${offered.join(', ')}`));
     }
     await choose(/^Automatic \(/);
   });
