@@ -168,12 +168,14 @@ describe('what is withdrawn', () => {
   });
 
   describe('from those who watch', () => {
-    /** Noise: a download of it is larger than what the machine holds between two sockets. */
+    /** More than the machine holds between the sockets of a download that is not read. */
+    const LARGE_BYTES = 30_000_000;
+    /** Noise. */
     const large = () =>
       mediaFile(
         'revoke-noise',
         '-f lavfi -i testsrc2=size=640x360:rate=30,noise=alls=60:allf=t -f lavfi -i sine=frequency=440:sample_rate=48000 ' +
-          '-t 8 -c:v libx264 -preset ultrafast -tune zerolatency -g 30 -b:v 12M -minrate 12M -maxrate 12M -bufsize 12M ' +
+          '-t 4 -c:v libx264 -preset ultrafast -tune zerolatency -g 30 -b:v 24M -minrate 24M -maxrate 24M -bufsize 24M ' +
           '-pix_fmt yuv420p -c:a aac',
       );
     let lesson: Lesson;
@@ -183,7 +185,7 @@ describe('what is withdrawn', () => {
     before(async () => {
       lesson = await lectern.startClass();
       const recorded = await broadcast(lesson, large());
-      await new Promise((done) => setTimeout(done, 8_000));
+      await eventually('there is enough of it', async () => (await bytes()) > LARGE_BYTES, 60_000);
       await recorded.close();
       const teacher = await teach(lesson);
       await teacher.ask('broadcast:stop', {});
@@ -202,8 +204,11 @@ describe('what is withdrawn', () => {
       await eventually('it plays', async () => (await fetch(of.play.hls)).ok, 40_000);
       return sending;
     }
+    const recordings = async () =>
+      Recording.array().parse(await api('GET', `/recordings?lesson=${lesson.id}`));
+    const bytes = async () => (await recordings())[0]?.bytes ?? 0;
     const replay = async () => {
-      const all = Recording.array().parse(await api('GET', `/recordings?lesson=${lesson.id}`));
+      const all = await recordings();
       const ready = all.find(({ state }) => state === 'ready');
       const mp4 = ready?.files.find(({ format }) => format === 'mp4')?.url;
       return ready === undefined || mp4 === undefined ? undefined : { hls: ready.hls, mp4 };
