@@ -148,6 +148,11 @@ describe('the player', () => {
     const { page } = viewer;
     await page.mouse.move(300, 300);
     await page.getByRole('button', { name: 'Settings' }).click();
+    // A press beside the choices does not take the keys from the menu.
+    await page.getByRole('menu').locator('.heading').first().click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('menu').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Settings' }).click();
     await page.getByRole('menuitemradio', { name: 'Low delay (LL-HLS)' }).click();
     await eventually('LL-HLS', async () => (await told(page, 'protocol')) === 'll-hls');
     await plays(page, 'the class over LL-HLS');
