@@ -1,8 +1,7 @@
 // All outputs of the gateway: what is on air on each channel, and what was a moment ago.
-import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { SoundCodec } from '#shared/media/frame.ts';
 import type { Log } from '#server/log.ts';
-import { isErrno } from '#server/secrets.ts';
+import { diskTroubleOf } from '#server/storage.ts';
 import type {
   BroadcastInfo,
   LadderOptions,
@@ -78,7 +77,7 @@ export class Egress implements Outputs {
         const { broadcast } = info;
         if (error === undefined) log.info({ broadcast }, 'recording goes on');
         else log.error({ err: error, broadcast }, 'recording waits for the disk, the broadcast goes on');
-        options.onTrouble(error === undefined ? null : diskTroubleOf(error));
+        options.onTrouble(error === undefined ? null : (diskTroubleOf(error) ?? 'disk-unavailable'));
       },
       lost: (rows) => {
         log.error({ broadcast: info.broadcast, rows }, 'the recording has a gap');
@@ -140,7 +139,3 @@ export class Egress implements Outputs {
     return totals;
   }
 }
-
-/** What a class is told of an error of the disk: its path stays in the log. */
-const diskTroubleOf = (error: Error): DiskTrouble =>
-  isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') ? 'disk-full' : 'disk-unavailable';
