@@ -1,6 +1,7 @@
 // Settings: LECTERN_* environment variables with working defaults, read once at start.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 /** An address that paths are put behind. */
@@ -11,8 +12,6 @@ const address = z
 const ORIGIN = /^https?:\/\/[^/?#@]+$/i;
 /** So many servers that play the same are enough; each viewer asks some of them at once. */
 const MAX_PLAY_ORIGINS = 8;
-/** The longest delay that a Node timer takes, in ms: with a longer one it would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const ms = (fallback: number) => z.coerce.number().int().min(0).max(MAX_TIMER_MS).default(fallback);
 
 const AllSettings = z.object({

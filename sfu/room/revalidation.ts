@@ -2,14 +2,13 @@
 // change and when its answer runs out.
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { AccessAnswer } from '#shared/contract/internal.ts';
+import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 
 /** A gateway that does not answer is asked again for so long, more than it takes to restart; then it is a no. */
 export const MAX_SILENCE_MS = 10_000;
 export const RETRY_MS = 500;
 /** An answer holds up to its last moment; the gateway's clock may be another. */
 const AFTER_EXPIRY_MS = 50;
-/** The longest delay that a Node timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Asks the gateway; rejects if it does not answer. */
 export type Ask = () => Promise<Pick<AccessAnswer, 'allow' | 'code' | 'untilMs'>>;

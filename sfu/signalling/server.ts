@@ -4,6 +4,7 @@ import { Server, type Socket } from 'socket.io';
 import { LecternError } from '#shared/contract/errors.ts';
 import { Handshake, MAX_SIGNAL_BYTES } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
+import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import { check } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Rooms } from '../room/rooms.ts';
@@ -23,8 +24,6 @@ const PING_INTERVAL_MS = 4_000;
 const PING_TIMEOUT_MS = 6_000;
 /** How long a connection may take to show its ticket. */
 const HANDSHAKE_MS = 10_000;
-/** The longest delay that a Node timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface SignallingOptions {
   readonly http: HttpServer;
