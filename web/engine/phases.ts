@@ -3,6 +3,7 @@ import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
+import { PASSING } from './passing.ts';
 import type { CaptureKind, DeviceProblem } from './ports.ts';
 
 export type Phase =
@@ -49,9 +50,4 @@ export type Notice =
 /** A join that got no answer on a connection that stands is asked again after this many ms. */
 export const JOIN_RETRY_MS = 2_000;
 /** Refusals of a join that pass: it is asked again, after `conflict` on another socket. */
-export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([
-  'service-unavailable',
-  'internal-error',
-  'rate-limited',
-  'conflict',
-]);
+export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([...PASSING, 'conflict']);

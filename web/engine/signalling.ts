@@ -13,6 +13,7 @@ import {
   type RequestResult,
 } from '#shared/contract/signalling.ts';
 import { Emitter } from './emitter.ts';
+import { passes } from './passing.ts';
 import type { NetworkPort } from './ports.ts';
 
 /** How long an acknowledgement may take, in ms. */
@@ -50,9 +51,6 @@ export interface SignallingOptions {
   /** Replaces Math.random in tests. */
   readonly random?: () => number;
 }
-
-/** Refusals of the handshake that pass by themselves: keep trying. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['service-unavailable', 'internal-error', 'rate-limited']);
 
 /** The error that the server's middleware gave, as socket.io carries it. */
 const Refusal = z.object({ data: ErrorBody });
@@ -199,7 +197,7 @@ export class Signalling extends Emitter<SignallingEvents> {
   #failed(error: Error): void {
     if (this.#state.name === 'closed') return;
     const refusal = Refusal.safeParse(error);
-    if (refusal.success && !PASSING.has(refusal.data.data.error.code)) {
+    if (refusal.success && !passes(refusal.data.data.error.code)) {
       this.#to({ name: 'refused', code: refusal.data.data.error.code });
       return;
     }

@@ -9,12 +9,13 @@ import type { Devices } from '../engine/devices.ts';
 import type { SendWish } from '../engine/outgoing.ts';
 import { refusedPhase, type EndReason, type Notice, type Phase } from '../engine/phases.ts';
 import type { EncoderPort, NetworkPort, StorePort } from '../engine/ports.ts';
+import { passes } from '../engine/passing.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import type { Replay } from './replay-search.svelte.ts';
 import { RoomState } from './room.svelte.ts';
-import { passes } from './session.svelte.ts';
+import { codeOf } from './session.svelte.ts';
 
 export type { SendWish } from '../engine/outgoing.ts';
 export type { EndReason, Notice, Phase } from '../engine/phases.ts';
@@ -139,7 +140,7 @@ export class ClassroomState {
       const ticket = fresh && memory !== undefined ? memory.ticket : await this.#issue();
       if (!this.#closed) this.#start(ticket);
     } catch (error) {
-      const code = error instanceof LecternError ? error.code : 'internal-error';
+      const code = codeOf(error);
       this.#phase = refusedPhase(code);
       if (passes(code) && !this.#closed)
         this.#retry = setTimeout(() => void this.open(), REFUSED_ASK_MS * (1 + Math.random()) * 0.5);

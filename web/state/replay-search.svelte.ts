@@ -1,21 +1,13 @@
 // After class: asks for its replay until there is one, or until it is known that there is none.
-
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import { passes } from '../engine/passing.ts';
+import { codeOf } from './session.svelte.ts';
 
 export type Replay =
   | { readonly name: 'preparing' | 'none' }
   | { readonly name: 'ready'; readonly url: string }
   /** The link no longer opens it, and asking again changes nothing. */
   | { readonly name: 'refused'; readonly code: ErrorCode };
-
-const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
-  'link-replaced',
-  'ticket-expired',
-  'ticket-invalid',
-  'unauthorized',
-  'forbidden',
-  'not-found',
-]);
 
 /** A replay is ready moments after the end: the first pause between two questions, in ms. */
 const ASK_MS = 2_000;
@@ -51,8 +43,8 @@ export class ReplaySearch {
 
   async #ask(): Promise<void> {
     const found = await this.#find().catch((error: unknown): Replay => {
-      const code = error instanceof LecternError ? error.code : undefined;
-      return code !== undefined && FINAL_REFUSALS.has(code) ? { name: 'refused', code } : this.#found;
+      const code = codeOf(error);
+      return passes(code) ? this.#found : { name: 'refused', code };
     });
     if (this.#closed) return;
     this.#found = found;

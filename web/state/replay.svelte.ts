@@ -1,13 +1,15 @@
 // One recording as it is watched: its addresses, its player, and its chat in time with the picture.
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
+import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
 import type { Clock, LevelChoice } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { passes } from '../engine/passing.ts';
 import { Timeline } from '../engine/player/timeline.ts';
-import { codeOf, passes } from './session.svelte.ts';
+import { codeOf } from './session.svelte.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayMessage & {
@@ -22,8 +24,6 @@ const REFUSED_ASK_MS = 3_000;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 300_000;
 const RENEW_MIN_MS = 5_000;
-/** The longest delay that a browser's timer takes, in ms. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export type ReplayPhase =
   | { readonly name: 'loading' }
@@ -189,7 +189,7 @@ export class ReplayStore {
       pauseMs = this.#onRefusal(codeOf(error));
     }
     if (this.#closed || pauseMs === null) return;
-    this.#cancelAsk = clock.after(Math.min(pauseMs, TIMER_MAX_MS), () => void this.#ask());
+    this.#cancelAsk = clock.after(Math.min(pauseMs, MAX_TIMER_MS), () => void this.#ask());
   }
 
   #onAnswer(issued: ReplayIssued): number | null {

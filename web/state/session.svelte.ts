@@ -73,10 +73,3 @@ export class SessionStore {
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof LecternError ? error.code : 'internal-error';
 }
-
-const PASSING: readonly ErrorCode[] = ['service-unavailable', 'rate-limited', 'internal-error'];
-
-/** True for refusals that pass by themselves: asking again may help. */
-export function passes(code: ErrorCode): boolean {
-  return PASSING.includes(code);
-}

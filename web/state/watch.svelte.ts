@@ -7,8 +7,9 @@ import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../e
 import type { PlaybackStats } from '../engine/player/metrics.ts';
 import type { Clock, LevelChoice } from '../engine/player/ports.ts';
 import type { AttentionPort } from '../engine/ports.ts';
+import { passes } from '../engine/passing.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
-import { codeOf, passes } from './session.svelte.ts';
+import { codeOf } from './session.svelte.ts';
 
 export { DELIVERIES };
 export type { Delivery, LevelChoice, PlaybackStats, Recording };

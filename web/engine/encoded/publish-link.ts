@@ -4,6 +4,7 @@ import type { ErrorCode } from '#shared/contract/errors.ts';
 import { PublishReply } from '#shared/contract/publish-replies.ts';
 import { encodePublishFrame, type PublishFrame } from '#shared/media/publish-frames.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
+import { passes } from '../passing.ts';
 
 /** The first wait before a new attempt, in ms; it doubles up to the longest. */
 const FIRST_RETRY_MS = 250;
@@ -12,8 +13,6 @@ const LONGEST_RETRY_MS = 3_000;
 const ACCEPT_LIMIT_MS = 8_000;
 /** So much is never waiting: the connection is dead, whatever it says. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
-/** Refusals that pass by themselves. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['service-unavailable', 'internal-error', 'rate-limited']);
 /** Our own connection of before may seem alive to the server for this long, in ms. */
 const OWN_GHOST_MS = 15_000;
 
@@ -127,7 +126,7 @@ export class PublishLink {
 
   #refused(code: ErrorCode): void {
     const ghost = code === 'already-publishing' && this.#options.now() - this.#openedAtMs < OWN_GHOST_MS;
-    if (PASSING.has(code) || ghost) {
+    if (passes(code) || ghost) {
       this.#lost();
       return;
     }
