@@ -45,6 +45,14 @@ export interface PictureIn {
   readonly config: AvcConfig | CodedVideo;
 }
 
+/** A picture as it came. */
+interface Original {
+  readonly nals: readonly Uint8Array[];
+  readonly config: AvcConfig;
+  readonly isIdr: boolean;
+  readonly ptsUs: number;
+}
+
 /** Reasons for which the original may still be shown until the converter is ready. */
 const SOFT: ReadonlySet<Reason> = new Set(['rate', 'keyframes']);
 
@@ -77,7 +85,7 @@ export class PictureLine {
   #wanted: ConversionOptions['original'] | undefined;
   readonly #gop = new Gop();
   /** The original picture that came last, while it is open whether others are shown before it. */
-  #held: { readonly picture: PictureIn; readonly config: AvcConfig; readonly isIdr: boolean } | undefined;
+  #held: Original | undefined;
   /** How much later than it is decoded a picture is shown that none overtakes. */
   #shiftUs = 0;
   #needsKey = true;
@@ -99,19 +107,20 @@ export class PictureLine {
     if (this.#state === 'closed') return;
     this.#firstAtUs ??= picture.dtsUs;
     if (picture.config !== this.#config) this.#configure(picture.config);
-    const nals = 'codec' in picture.config ? this.#split(picture.data) : undefined;
+    // A view of what was received would be overwritten, and `slice` of a Buffer is one.
+    const data = new Uint8Array(picture.data);
+    const nals = 'codec' in picture.config ? this.#split(data) : undefined;
     const isIdr = nals?.some((nal) => nalType(nal) === NAL.idr) ?? picture.key;
     const key = isIdr || picture.key || (nals !== undefined && hasRecoveryPoint(nals));
     this.#watchRate(picture.dtsUs);
     this.#watchKeys(isIdr, key, picture.dtsUs);
     if (nals !== undefined && hasBSlice(nals)) this.#require('b-frames');
     if (this.#isClosed()) return;
-    // A view of what was received would be overwritten, and `slice` of a Buffer is one.
-    const kept = { ...picture, key, data: new Uint8Array(picture.data) };
+    const kept = { ...picture, key, data };
     this.#gop.add(kept, isIdr);
     if (this.#wanted !== undefined && this.#gop.pictures.length > 0) this.#convert(this.#wanted);
     else this.#conversion?.push([kept]);
-    if (nals !== undefined && 'codec' in kept.config) this.#original(kept, kept.config, isIdr);
+    if (nals !== undefined && 'codec' in picture.config) this.#original(picture, nals, picture.config, isIdr);
   }
 
   /** Nothing more comes. Resolves when all that came is sent. */
@@ -200,11 +209,11 @@ export class PictureLine {
   }
 
   /** Passes the picture on as it came, unless it is the converter that shows it. */
-  #original(picture: PictureIn, config: AvcConfig, isIdr: boolean): void {
+  #original({ ptsUs, dtsUs }: PictureIn, nals: Uint8Array[], config: AvcConfig, isIdr: boolean): void {
     this.#passHeld();
-    const shiftUs = picture.ptsUs - picture.dtsUs;
+    const shiftUs = ptsUs - dtsUs;
     if (isIdr) this.#shiftUs = shiftUs;
-    this.#held = { picture, config, isIdr };
+    this.#held = { nals, config, isIdr, ptsUs };
     // Shown later than it is decoded: if those that come before it are B-frames, it is not the original's.
     if (shiftUs - this.#shiftUs < MIN_SHIFT_US) this.#passHeld();
   }
@@ -213,8 +222,8 @@ export class PictureLine {
     const held = this.#held;
     this.#held = undefined;
     // Of one that is to be converted nothing more is shown as it is, also where its beginning is waited for.
-    if (held === undefined || this.#wanted === 'ends' || this.#conversion?.takes(held.picture.ptsUs)) return;
-    this.#pass(readAvcc(held.picture.data), held.config, held.isIdr, held.picture.ptsUs);
+    if (held === undefined || this.#wanted === 'ends' || this.#conversion?.takes(held.ptsUs)) return;
+    this.#pass(held.nals, held.config, held.isIdr, held.ptsUs);
   }
 
   #pass(nals: readonly Uint8Array[], config: AvcConfig, key: boolean, ptsUs: number): void {
