@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Lesson, TicketIssued } from '#shared/contract/rest.ts';
+import type { Lesson } from '#shared/contract/rest.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
 import { smallDisk, type SmallDisk } from '../../support/small-disk.ts';
 import { Person } from '../sfu/world.ts';
@@ -27,13 +27,7 @@ describe('a full disk', { skip: disk === undefined && 'no right to mount a file 
     disk?.close();
   });
 
-  async function enter(): Promise<Person> {
-    const invite = new URLSearchParams(new URL(lesson.links.teacher).hash.slice(1)).get('invite');
-    const issued = TicketIssued.parse(await lectern.api('POST', `/lessons/${lesson.id}/tickets`, { invite }));
-    const person = await Person.connect(lectern.url, issued.ticket);
-    await person.enter('Ms Lovelace');
-    return person;
-  }
+  const enter = () => Person.byLink(lectern, lesson, 'teacher', 'Ms Lovelace');
   const say = (id: string) => teacher.ask('chat:send', { id, text: `What is ${id}?` });
 
   it('refuses what it could not keep, and goes on with the class', async () => {

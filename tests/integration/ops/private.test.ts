@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Lesson, TicketIssued } from '#shared/contract/rest.ts';
+import { Lesson } from '#shared/contract/rest.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
 import { Person } from '../sfu/world.ts';
 import { Program } from '../../support/programs.ts';
@@ -89,11 +89,8 @@ function descendants(pid: number): Process[] {
 }
 
 async function enter(lesson: Lesson, link: 'teacher' | 'student', name: string): Promise<Person> {
-  const invite = new URLSearchParams(new URL(lesson.links[link]).hash.slice(1)).get('invite');
-  const issued = TicketIssued.parse(await lectern.api('POST', `/lessons/${lesson.id}/tickets`, { invite }));
-  const person = await Person.connect(lectern.url, issued.ticket);
+  const person = await Person.byLink(lectern, lesson, link, name);
   open.push({ close: () => person.leave() });
-  await person.enter(name);
   return person;
 }
 

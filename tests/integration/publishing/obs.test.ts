@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lesson, TicketIssued } from '#shared/contract/rest.ts';
+import { Lesson } from '#shared/contract/rest.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import type { BroadcastView } from '#shared/contract/signalling.ts';
 import { decodeErrors, median, probe, skewsMs } from '../../support/av.ts';
@@ -88,13 +88,7 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
       30_000,
     );
   /** The teacher comes into the room by the link. */
-  const teach = async (lesson: Lesson): Promise<Person> => {
-    const invite = new URLSearchParams(new URL(lesson.links.teacher).hash.slice(1)).get('invite');
-    const issued = await lectern.api('POST', `/lessons/${lesson.id}/tickets`, { invite });
-    const teacher = await Person.connect(lectern.url, TicketIssued.parse(issued).ticket);
-    await teacher.enter('Teacher');
-    return teacher;
-  };
+  const teach = (lesson: Lesson) => Person.byLink(lectern, lesson, 'teacher', 'Teacher');
   const attempts = () => (obs?.log ?? '').split('Connecting to RTMP URL').length - 1;
 
   describe('set as the guide says', () => {

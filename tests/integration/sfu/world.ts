@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { io, type Socket } from 'socket.io-client';
 import { EventBatch, type ServiceEvent } from '#shared/contract/internal.ts';
+import { TicketIssued, type Lesson } from '#shared/contract/rest.ts';
 import type {
   Ack,
   FactData,
@@ -25,6 +26,7 @@ import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { readSettings, type Settings } from '#server/settings.ts';
 import { startSfu, type RunningSfu } from '../../../sfu/app.ts';
 import { freePort } from '../../support/free-port.ts';
+import type { Lectern } from '../../support/lectern.ts';
 
 /** How long a test waits for something that should happen, in ms. */
 export const PATIENCE_MS = 15_000;
@@ -141,6 +143,20 @@ export class Person {
       person.leave();
       throw error;
     }
+    return person;
+  }
+
+  /** Comes into the class of a whole Lectern by one of its links. */
+  static async byLink(
+    { url, api }: Pick<Lectern, 'url' | 'api'>,
+    { id, links }: Lesson,
+    link: 'teacher' | 'student',
+    name: string,
+  ): Promise<Person> {
+    const invite = new URLSearchParams(new URL(links[link]).hash.slice(1)).get('invite');
+    const issued = TicketIssued.parse(await api('POST', `/lessons/${id}/tickets`, { invite }));
+    const person = await Person.connect(url, issued.ticket);
+    await person.enter(name);
     return person;
   }
 
