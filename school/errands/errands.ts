@@ -110,7 +110,7 @@ export class Errands {
   }
 
   /**
-   * Tells the rooms, also while the gateway is away: they do not wait for it for ever. Rejects if it had not
+   * Tells the rooms, also while the gateway is away: they do not wait for it forever. Rejects if it had not
    * done `gateway` yet, so that they are told once more.
    */
   async #tell(rooms: () => Promise<void>, gateway: Errand): Promise<void> {

@@ -60,7 +60,7 @@ export function addSessionRoutes(api: Api, { owner, sessions, isSecure, log }: S
       method: 'delete',
       path: '/session',
       tags: ['session'],
-      summary: 'Sign out: the cookie opens nothing any more, whoever has it.',
+      summary: 'Sign out: no copy of the cookie opens anything any more.',
       security: ANYONE,
       responses: { 204: { description: 'Signed out.' }, ...refusals('forbidden') },
     }),

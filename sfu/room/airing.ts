@@ -20,7 +20,7 @@ const CLOCK_INTERVAL_MS = 100;
 const CLOCK_ROUNDS = 15;
 /** A gateway that restarts listens again within a second: it is found as soon as it does. */
 const RETRY_INTERVAL_MS = 150;
-/** So often, then at the usual pace: a gateway that stays away is not asked six times a second for ever. */
+/** So often, then at the usual pace: a gateway that stays away is not asked six times a second forever. */
 const SWIFT_RETRIES = 30;
 /** So long without an answer is an outage; less is one lost answer, or a restart that nobody need know of. */
 const REPORT_AFTER_MS = 1_000;

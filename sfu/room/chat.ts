@@ -57,7 +57,8 @@ export class Chat {
     const message = { id, peerId: peer.id, name, role, text, sentAtMs: atMs };
     const wasFull = this.#full;
     // First the outbox, then the journal: after a crash between them the sender's repeat is posted
-    // again under the same id, which `school` recognises. The other way round it would never hear.
+    // again under the same id, which `school` recognises. The other way round it would never hear. A
+    // message that only the journal refuses is known to `school` already, and its repeat is the same one.
     deps.publishNow({ type: 'chat:posted', atMs, lesson, message: id, peer: peer.id, name, role, text });
     deps.journal.appendNow(lesson, { type: 'chat:posted', message });
     log.add(message);

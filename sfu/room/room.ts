@@ -269,7 +269,7 @@ export class Room {
     this.#lobby.free();
     this.#members.free();
     this.#media.close();
-    // Last: an encoder that leaves starts it anew.
+    // Last: an encoder that leaves starts it again.
     clearTimeout(this.#emptyTimer);
   }
 

@@ -32,7 +32,7 @@ export class Conversion {
   readonly filters: string;
   readonly #options: ConversionOptions;
   readonly #transcoder: Transcoder<CodedVideo>;
-  /** What ffmpeg reads is described anew only where the configuration changes. */
+  /** What ffmpeg reads is described again only where the configuration changes. */
   #described: { of: AvcConfig | CodedVideo; as: CodedVideo } | undefined;
   #firstMs = 0;
   #newestMs = -Infinity;
@@ -95,7 +95,7 @@ export class Conversion {
     const ticks = Math.round(ptsUs / 1_000);
     if (this.#described?.of !== config) {
       this.#described = { of: config, as: 'codec' in config ? describeAvc(config) : config };
-      // The converter begins anew.
+      // The converter starts over.
       if (this.#fromMs === Infinity) this.#firstMs = ticks;
     }
     return { ticks, key, data, config: this.#described.as };

@@ -23,7 +23,7 @@ import {
   type Publisher,
 } from './connected.ts';
 
-/** Whoever is still there after this was not cut off. */
+/** Anyone who is still there after this was not cut off. */
 const NEVER_MS = 10_000;
 
 /** Waits for the end of all, prints the row, and returns what each was told. */
@@ -111,7 +111,7 @@ describe('what is withdrawn', () => {
       readonly isOnAir?: false;
       readonly withdraw: (stage: Stage) => Promise<unknown>;
       readonly says: string;
-      /** Whoever was sent away may ask again. */
+      /** Anyone who was sent away may ask again. */
       readonly isPassing?: true;
     }[] = [
       {

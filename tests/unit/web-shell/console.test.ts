@@ -76,7 +76,7 @@ test('an answer that does not come leaves the figures and says that they are old
   assert.equal(store.state.name === 'ready' && store.state.stale, undefined);
 });
 
-test('whoever is no longer the owner sees nothing more, and that does not flicker with each look', async () => {
+test('someone who is no longer the owner sees nothing more, and that does not flicker with each look', async () => {
   const signedOut = { name: 'failed', code: 'unauthorized' };
   const refusal = new LecternError('unauthorized');
   const store = consoleOf(answer(0, 1), refusal, refusal);

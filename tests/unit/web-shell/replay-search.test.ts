@@ -53,7 +53,7 @@ test('that nothing was recorded is said once it is known, and asked about for a 
   assert.ok(asked() >= 4 && asked() < 12, `${asked()} questions`);
 });
 
-test('a link that was replaced during the class is told, and not asked about for ever', async (t) => {
+test('a link that was replaced during the class is told, and not asked about forever', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   t.after(() => mock.timers.reset());
   let asked = 0;

@@ -45,7 +45,7 @@ export function arrange(
   const encoders: Shown[] = [];
   const screens: Shown[] = [];
   const people: (Shown & { readonly teacher: boolean })[] = [];
-  // Whoever lost the connection leaves a picture that stands still: it stands behind those that move.
+  // People who lost the connection leave a frozen picture: it goes behind those that move.
   const inOrder = [...peers].sort((a, b) => Number(a.state === 'away') - Number(b.state === 'away'));
   for (const peer of inOrder) {
     const mine = peer.id === own.you;
