@@ -8,6 +8,7 @@ import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts
 import { clientOf } from '#server/forwarded.ts';
 import { sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
+import { isInTurn } from '#server/pipelining.ts';
 import { closeServer, createMetrics, HEAD_LIMIT_MS, listen, LOOK_MS } from '#server/service.ts';
 import { VERSION } from '#server/version.ts';
 import { isEncrypted, TlsFront, type Identity } from '#server/tls.ts';
@@ -125,7 +126,9 @@ class FrontDoor implements Door {
         // Others (h2c) are offers that may be passed over.
         shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
       },
-      (request, response) => this.#handleRequest(request, response),
+      (request, response) => {
+        if (isInTurn(request, response)) this.#handleRequest(request, response);
+      },
     );
     this.#server.on('upgrade', (request, socket, head) => this.#handleUpgrade(request, socket, head));
     this.#server.on('connection', (socket) => {

@@ -12,6 +12,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { LecternError } from '#shared/contract/errors.ts';
 import { sendJson } from './http.ts';
 import type { Log } from './log.ts';
+import { isInTurn } from './pipelining.ts';
 
 /** Makes the metrics registry of one service, with the process's own figures in it. */
 export function createMetrics(service: string): Registry {
@@ -78,9 +79,14 @@ export const HEAD_LIMIT_MS = 10_000;
 /** How often Node looks for such clients; by default each half minute. */
 export const LOOK_MS = 2_000;
 
-/** An HTTP server that keeps no connection on which nothing is asked. */
+/** An HTTP server that keeps no connection on which nothing is asked, nor one on which too much is at once. */
 export const createServer = (listener: RequestListener): Server =>
-  createHttpServer({ headersTimeout: HEAD_LIMIT_MS, connectionsCheckingInterval: LOOK_MS }, listener);
+  createHttpServer(
+    { headersTimeout: HEAD_LIMIT_MS, connectionsCheckingInterval: LOOK_MS },
+    (request, response) => {
+      if (isInTurn(request, response)) listener(request, response);
+    },
+  );
 
 /** A service that is running. `close` is idempotent and resolves when everything it owned is closed. */
 export interface RunningService {

@@ -7,6 +7,8 @@ import { LecternError } from '#shared/contract/errors.ts';
 /** Vite puts a hash of the content into the names of these: they never change. */
 const HASHED = /^\/assets\//;
 const YEAR_S = 31_536_000;
+/** A visitor who takes nothing for this long is let go: a file is open for it. */
+const STALLED_MS = 60_000;
 
 /** What the page may do; `origins` are the servers beside this one that it may play from. */
 const contentSecurityPolicy = (origins: readonly string[]) =>
@@ -43,12 +45,13 @@ export type Pages = (request: IncomingMessage, response: ServerResponse, path: s
 /**
  * Serves `dir`. Files with a hash in their name may be kept for ever, all others are asked for again.
  * A path that has no file gets index.html if it can be one of the page's routes; `missing` answers for
- * the rest. `playOrigins` are other servers that the page plays from.
+ * the rest. `playOrigins` are other servers that the page plays from. Who takes nothing for `stalledMs` is let go.
  */
 export function createPages(
   dir: string,
   playOrigins: readonly string[],
   missing: (request: IncomingMessage, response: ServerResponse) => void,
+  stalledMs = STALLED_MS,
 ): Pages {
   const headers = Object.entries(pageHeaders(playOrigins));
   const serve = sirv(dir, {
@@ -75,6 +78,7 @@ export function createPages(
     // Stamps and the like are nobody's business.
     if (path.includes('/.')) return missing(request, response);
     response.once('pipe', (file: Readable) => own(file, response));
+    response.setTimeout(stalledMs, () => response.destroy());
     serve(request, response, () => missing(request, response));
   };
 }

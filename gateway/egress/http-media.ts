@@ -65,6 +65,7 @@ export async function sendPlaylist(
     vary: 'accept-encoding',
     'cache-control': maxAgeS > 0 ? `max-age=${maxAgeS}` : 'no-cache',
   });
+  endIfStalled(response);
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
