@@ -26,7 +26,7 @@ export interface ChunkReaderOptions {
   /** How large a message of this type may be, in bytes. */
   readonly limitOf: (type: number) => number;
   /** What messages that are under way may take together, in bytes. */
-  readonly mostBytes: number;
+  readonly mostBytes: () => number;
   readonly onMessage: (message: RtmpMessage) => void;
 }
 
@@ -184,15 +184,15 @@ export class ChunkReader {
     const others = [...this.#streams.values()].filter((other) => other !== stream);
     let underWay = stream.length;
     for (const { buffer } of others) underWay += buffer.length;
-    if (underWay > this.#options.mostBytes) {
+    const mostBytes = this.#options.mostBytes();
+    if (underWay > mostBytes) {
       for (const other of others) {
         if (other.bytes !== undefined) continue;
         underWay -= other.buffer.length;
         other.buffer = Buffer.alloc(0);
       }
     }
-    if (underWay > this.#options.mostBytes)
-      throw new MalformedError('too much under way on an RTMP connection');
+    if (underWay > mostBytes) throw new MalformedError('too much under way on an RTMP connection');
     // All of it is written before any is read; to clear it first is what an announced 8 MB would cost.
     const grown = Buffer.allocUnsafeSlow(stream.length);
     stream.buffer.copy(grown, 0, 0, stream.bytes ?? 0);

@@ -16,8 +16,8 @@ logger.log = () => undefined;
 const MAX_MESSAGE_BYTES = 16 * 1024;
 /** A publisher's: a 4K key frame is below this. */
 const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
-/** What all messages of a connection that are under way may take together. */
-const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024;
+/** What all messages of a connection that are under way may take together: of a publisher, and of all others. */
+const MAX_UNDER_WAY_BYTES = { publishing: 16 * 1024 * 1024, asking: 4 * MAX_MESSAGE_BYTES };
 const NUMBER = { audio: 8, video: 9, script: 18 } as const satisfies Record<FlvTagType, number>;
 const MEDIA: ReadonlyMap<number, FlvTagType> = new Map([
   [NUMBER.audio, 'audio'],
@@ -141,7 +141,7 @@ class Protocol extends Rtmp {
   readonly #events: RtmpEvents;
   readonly #chunks = new ChunkReader({
     limitOf: (type) => (this.#takes(type) ? MAX_MEDIA_BYTES : MAX_MESSAGE_BYTES),
-    mostBytes: MAX_UNDER_WAY_BYTES,
+    mostBytes: () => MAX_UNDER_WAY_BYTES[this.#state === 'publishing' ? 'publishing' : 'asking'],
     onMessage: (message) => this.#message(message),
   });
   #state: 'idle' | 'asked' | 'playing' | 'publishing' = 'idle';

@@ -7,6 +7,7 @@ import { MalformedError } from '#shared/media/bytes.ts';
 import { sentenceOf } from '#shared/contract/publisher-notice.ts';
 import { hasBSlice, inspectConfig, RateMeter } from '../../../gateway/ingest/publication/inspect.ts';
 import { OggOpusReader } from '../../../gateway/ingest/publication/ogg.ts';
+import { RtmpConnection } from '../../../gateway/egress/rtmp/protocol.ts';
 import { readAudioTag, readVideoTag } from '../../../gateway/ingest/rtmp/tags.ts';
 
 const ffmpeg = (args: string) =>
@@ -220,5 +221,24 @@ describe('Ogg', () => {
 
   it('that is none is malformed', () => {
     assert.throws(() => new OggOpusReader().push(Buffer.alloc(100)), MalformedError);
+  });
+});
+
+describe('RTMP before the verdict', () => {
+  it('takes no memory for what is announced and does not come', () => {
+    const connection = new RtmpConnection({
+      output: () => undefined,
+      ask: () => undefined,
+      media: () => undefined,
+      wish: () => undefined,
+      left: () => undefined,
+    });
+    const chunk = (stream: number, type: number, length: number, ...body: number[]) =>
+      Buffer.from([stream, 0, 0, 0, 0, length >> 8, length & 0xff, type, 0, 0, 0, 0, ...body]);
+    connection.push(Buffer.concat([Buffer.from([3]), Buffer.alloc(2 * 1_536)]));
+    // Chunks of one byte, so that each message can be begun with so little.
+    connection.push(chunk(2, 1, 4, 0, 0, 0, 1));
+    const begun = Buffer.concat(Array.from({ length: 30 }, (_, index) => chunk(3 + index, 20, 16_384, 2)));
+    assert.throws(() => connection.push(begun), MalformedError);
   });
 });
