@@ -1,11 +1,11 @@
 // Who gets as far as the room: which links are good, and who has to wait until somebody inside says yes.
-// A removal makes newcomers by the same link wait; people that the room knows walk in.
+// A removal makes newcomers by the same link wait; people who were inside then, or are admitted, walk in.
 import { LecternError } from '#shared/contract/errors.ts';
 import { RESUME_WINDOW_MS, type WaitingView } from '#shared/contract/signalling.ts';
 import { inviteOf, LinkName, parseInvite, type LinkVersions, type Ticket } from '#shared/contract/tickets.ts';
 import type { Members } from './members.ts';
 import type { Link, RoomDeps } from './ports.ts';
-import { rememberPeer, type RoomRecord } from './record.ts';
+import { forgetAbsent, rememberPeer, type RoomRecord } from './record.ts';
 
 /** How many wait at once. One more asks again; people who are not connected give their place up first. */
 export const MAX_WAITING = 50;
@@ -76,7 +76,9 @@ export class Door {
 
   /** Somebody who came by `invite` was removed: newcomers by it wait from now on. Journalled with the removal. */
   guard(invite: string): void {
-    this.#options.record.guarded.add(invite);
+    const { record, members } = this.#options;
+    record.guarded.add(invite);
+    forgetAbsent(record.known, (peerId) => members.get(peerId) !== undefined);
   }
 
   /** The room has seen this person: a removal of somebody else does not keep them out. */

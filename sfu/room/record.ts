@@ -54,7 +54,7 @@ export interface RoomRecord {
   readonly removed: Set<string>;
   /** Editions of links by which somebody came who was removed: newcomers by them wait. */
   readonly guarded: Set<string>;
-  /** Who was ever in the room, or was admitted to it. */
+  /** Who was in the room since the last removal or was admitted to it, or was there then. */
   readonly known: Set<string>;
   /** The version of each link that is good. */
   links: LinkVersions;
@@ -78,6 +78,14 @@ export function rememberPeer(known: Set<string>, peerId: string): void {
   known.add(peerId);
   const [first] = known;
   if (known.size > MAX_KNOWN && first !== undefined) known.delete(first);
+}
+
+/**
+ * Forgets all but those who are here: somebody who was removed may have come and gone under other names before, to
+ * walk in by one of them afterwards.
+ */
+export function forgetAbsent(known: Set<string>, isHere: (peerId: string) => boolean): void {
+  for (const peerId of known) if (!isHere(peerId)) known.delete(peerId);
 }
 
 /** The record of a room that nothing is known of. */
@@ -117,7 +125,10 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       break;
     case 'peer:removed': {
       const peer = record.present.get(entry.peerId);
-      if (peer !== undefined) record.guarded.add(inviteOf(peer));
+      if (peer !== undefined) {
+        record.guarded.add(inviteOf(peer));
+        forgetAbsent(record.known, (id) => record.present.has(id));
+      }
       record.present.delete(entry.peerId);
       record.removed.add(entry.peerId);
       break;

@@ -54,6 +54,20 @@ describe('a door that is watched', () => {
     await day.join('other001', 'student', { invite: 'student.1' });
   });
 
+  test('keeps those waiting who had come and gone before the removal, also over a restart', async () => {
+    const day = new TestClass();
+    const teacher = await day.join('teacher1', 'teacher');
+    const spare = await day.join('spare001', 'student');
+    day.room().leave(spare.peer);
+    const rude = await day.join('rude0001', 'student');
+    const kind = await day.join('kind0001', 'student');
+    day.room().remove(teacher.peer, { peerId: rude.peer.id });
+    await refuses('must-wait', () => day.join('spare001', 'student'));
+    const after = new TestClass(day.journal);
+    await refuses('must-wait', () => after.join('spare001', 'student'));
+    await after.join(kind.peer.id, 'student');
+  });
+
   test('refuses for good who is refused, and tells them', async () => {
     const { day, knock } = await afterRemoval();
     const link = await knock('again001');
