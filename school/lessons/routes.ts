@@ -249,9 +249,9 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
         tickets.stranger(context);
         throw error;
       });
-      const isKnown = await lessons.isHolder(lesson, ticket);
+      const holder = await lessons.holderOf(lesson, ticket);
       const { role = 'teacher', version = 0 } = claimed ?? {};
-      tickets.take(context, { lesson, role, version, isKnown });
+      tickets.take(context, { lesson, role, version, holder });
       return context.json(await lessons.admit(lesson, claimed, ticket), 200);
     },
   );

@@ -187,9 +187,9 @@ export class Lessons {
     };
   }
 
-  /** True if `earlier` is a good ticket of this lesson's room: its holder is no new person. */
-  async isHolder(id: string, earlier: string | undefined): Promise<boolean> {
-    return (await this.#readEarlier(id, earlier)) !== undefined;
+  /** Whose `earlier` is, if it is a good ticket of this lesson's room: its holder is no new person. */
+  async holderOf(id: string, earlier: string | undefined): Promise<string | undefined> {
+    return (await this.#readEarlier(id, earlier))?.sub;
   }
 
   async find(id: string): Promise<LessonRow> {

@@ -1,12 +1,15 @@
 // How often tickets may be asked for. A school is one address and a class has one link, so neither alone says
-// who asks too often; those who teach are counted apart, so that no student keeps them out.
+// who asks too often; those who teach are counted apart, so that no student keeps them out, and so is each person
+// who has a ticket, so that nobody who asks too often at the same address does.
 import type { Invite } from '#shared/contract/tickets.ts';
 import { teaches } from '#shared/domain/permissions.ts';
 import { refuseFor, type ApiContext } from '../http/api.ts';
 import { TokenBuckets } from '../http/token-bucket.ts';
 
-/** All that one address asks for with links that are no good, or for somebody who has a ticket already. */
+/** All that one address asks for with links that are no good. */
 const ADDRESS_RATE = { capacity: 500, perSecond: 50 };
+/** Somebody who has a ticket already: each page that is opened asks once. */
+const PERSON_RATE = { capacity: 30, perSecond: 1 };
 /** New people by one link and address: a class of 300 behind one address is in within a minute. */
 const NEWCOMER_RATE = { capacity: 200, perSecond: 2 };
 /** New people by one link, from everywhere. */
@@ -20,13 +23,14 @@ export interface Asking {
   readonly role: Invite['role'];
   /** Of the link: who floods one that was replaced takes nothing from the new one. */
   readonly version: number;
-  /** True for somebody who has a ticket of this room, and gets another for the same person. */
-  readonly isKnown: boolean;
+  /** Somebody who has a ticket of this room, and gets another for the same person. */
+  readonly holder: string | undefined;
 }
 
 export class TicketLimits {
   readonly #ipOf: (context: ApiContext) => string;
   readonly #addresses: TokenBuckets;
+  readonly #people: TokenBuckets;
   readonly #newcomers: TokenBuckets;
   readonly #invitations: TokenBuckets;
   readonly #teaching: TokenBuckets;
@@ -35,6 +39,7 @@ export class TicketLimits {
   constructor(ipOf: (context: ApiContext) => string, now: () => number) {
     this.#ipOf = ipOf;
     this.#addresses = new TokenBuckets({ ...ADDRESS_RATE, now });
+    this.#people = new TokenBuckets({ ...PERSON_RATE, now });
     this.#newcomers = new TokenBuckets({ ...NEWCOMER_RATE, now });
     this.#invitations = new TokenBuckets({ ...INVITATION_RATE, now });
     this.#teaching = new TokenBuckets({ ...TEACHING_RATE, now });
@@ -46,14 +51,16 @@ export class TicketLimits {
   }
 
   /** Counts a request by a good invitation. Throws LecternError `rate-limited`. */
-  take(context: ApiContext, { lesson, role, version, isKnown }: Asking): void {
+  take(context: ApiContext, { lesson, role, version, holder }: Asking): void {
     const ip = this.#ipOf(context);
     if (role !== 'audience' && teaches(role)) {
       refuseFor(context, this.#teaching.take(ip, `${lesson} ${role} ${version} `));
       return;
     }
-    refuseFor(context, this.#addresses.take(ip));
-    if (isKnown) return;
+    if (holder !== undefined) {
+      refuseFor(context, this.#people.take(`${lesson} ${holder}`));
+      return;
+    }
     const invitation = `${lesson} ${role} ${version} `;
     refuseFor(context, this.#newcomers.take(ip, invitation));
     refuseFor(context, this.#invitations.take(invitation));

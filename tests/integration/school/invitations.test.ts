@@ -261,6 +261,32 @@ describe('invitations', () => {
     assert.equal(status, 200);
   });
 
+  it('are there for those of an address at which somebody else asks without end', async () => {
+    const { id, links } = await school.createLesson('Noisy');
+    const ask = (invite: string, ticket?: string) =>
+      school.call(
+        'POST',
+        `/lessons/${id}/tickets`,
+        { invite, ...(ticket === undefined ? {} : { ticket }) },
+        { 'x-forwarded-for': '203.0.113.11' },
+      );
+    const invite = inviteIn(links.student);
+    const [loud, quiet] = [
+      TicketIssued.parse((await ask(invite)).body).ticket,
+      TicketIssued.parse((await ask(invite)).body).ticket,
+    ];
+    const statuses = new Set<number>();
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all(
+        Array.from({ length: 300 }, (_, index) => (index % 2 === 0 ? ask('x') : ask(invite, loud))),
+      );
+      for (const { status } of answers) statuses.add(status);
+    }
+    assert.deepEqual([...statuses].sort(), [200, 401, 429]);
+    assert.equal((await ask(invite, quiet)).status, 200);
+    assert.equal((await ask(invite)).status, 200);
+  });
+
   it('are limited for new people by one link at one address; other addresses, reloads and the teacher go on', async () => {
     const { id, links } = await school.createLesson('Crowded');
     const ask = (link: string, ip: string, ticket?: string) =>
