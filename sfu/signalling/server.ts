@@ -75,11 +75,6 @@ export function serveSignalling({ http, rooms, secret, trustedProxies, log }: Si
     pingInterval: PING_INTERVAL_MS,
     pingTimeout: PING_TIMEOUT_MS,
     connectTimeout: HANDSHAKE_MS,
-    allowRequest(request, allow) {
-      const fits = strangers.fits(clientOf(request, trustedProxies).ip);
-      if (!fits) refusals.count('handshake', 'rate-limited');
-      allow(fits ? null : 'Too many connections wait for their ticket.', fits);
-    },
   });
   const cut = (conn: Connection, reason: SocketEnd) => {
     refusals.cuts.add(reason);
@@ -87,8 +82,9 @@ export function serveSignalling({ http, rooms, secret, trustedProxies, log }: Si
   };
   guardPolling(io.engine, () => refusals.cuts.add('unread'));
   io.engine.on('connection', (conn: Connection) => {
-    strangers.enter(conn, clientOf(conn.request, trustedProxies).ip);
     conn.once('close', () => strangers.leave(conn));
+    const isCrowd = strangers.enter(conn, clientOf(conn.request, trustedProxies).ip);
+    if (isCrowd) refusals.count('handshake', 'rate-limited');
     guardConnection(conn, (reason) => cut(conn, reason));
   });
 

@@ -1,24 +1,33 @@
-// Connections that showed no ticket yet: anyone can open them, so they are few.
-import type { Connection } from './connection.ts';
+// Connections that showed no ticket yet: anyone can open them, so they are few. A ticket is shown within a round
+// trip, so one that waits longer gives its place to the next: who opens many puts out its own, and nobody is kept
+// out by those who wait for nothing.
+import { isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { terminate, type Connection } from './connection.ts';
 
 const MAX_STRANGERS = 2_000;
 /** A school is one address, and after a restart all of it comes again at once. */
 const MAX_STRANGERS_PER_ADDRESS = 500;
 
 export class Strangers {
-  readonly #addresses = new Map<Connection, string>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #networks = new Map<Connection, string>();
+  /** Those of each network, in the order of coming. */
+  readonly #waiting = new Map<string, Set<Connection>>();
   readonly #shown = new WeakSet<Connection>();
 
-  /** True if one more of this address may wait. */
-  fits(address: string): boolean {
-    if (this.#addresses.size >= MAX_STRANGERS) return false;
-    return (this.#perAddress.get(address) ?? 0) < MAX_STRANGERS_PER_ADDRESS;
-  }
-
-  enter(conn: Connection, address: string): void {
-    this.#addresses.set(conn, address);
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+  /** One more waits. Where too many do the one that waited longest is ended, of those with the most: true then. */
+  enter(conn: Connection, address: string): boolean {
+    const network = networkOf(address);
+    const waiting = this.#waiting.get(network) ?? new Set();
+    this.#waiting.set(network, waiting.add(conn));
+    this.#networks.set(conn, network);
+    const isCrowd = waiting.size > MAX_STRANGERS_PER_ADDRESS;
+    if (!isCrowd && this.#networks.size <= MAX_STRANGERS) return false;
+    const [longest] = isCrowd ? waiting : this.#largest();
+    if (longest === undefined) return false;
+    this.leave(longest);
+    terminate(longest);
+    return true;
   }
 
   /** True for the first ticket that this connection shows. */
@@ -30,11 +39,21 @@ export class Strangers {
 
   /** It has a good ticket, or is gone. */
   leave(conn: Connection): void {
-    const address = this.#addresses.get(conn);
-    if (address === undefined) return;
-    this.#addresses.delete(conn);
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(address, left);
-    else this.#perAddress.delete(address);
+    const network = this.#networks.get(conn);
+    if (network === undefined) return;
+    this.#networks.delete(conn);
+    const waiting = this.#waiting.get(network);
+    waiting?.delete(conn);
+    if (waiting?.size === 0) this.#waiting.delete(network);
+  }
+
+  #largest(): Set<Connection> {
+    let largest = new Set<Connection>();
+    for (const waiting of this.#waiting.values()) if (waiting.size > largest.size) largest = waiting;
+    return largest;
   }
 }
+
+/** One household has a whole /64 of IPv6 (RFC 6177). */
+const networkOf = (address: string): string =>
+  isIPv6(address) ? ipaddr.parse(address).toByteArray().slice(0, 8).join('.') : address;
