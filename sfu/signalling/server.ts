@@ -9,6 +9,7 @@ import { check } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Rooms } from '../room/rooms.ts';
 import { clientOf } from '#server/forwarded.ts';
+import { GuardedSockets } from '#server/web-sockets.ts';
 import { bind } from './bind.ts';
 import { Callers, type Visit } from './callers.ts';
 import { guardConnection, terminate, type Connection } from './connection.ts';
@@ -71,6 +72,7 @@ export function serveSignalling({ http, rooms, secret, trustedProxies, log }: Si
     maxHttpBufferSize: MAX_SIGNAL_BYTES,
     // A compressor for each answer costs more memory than what is left to send.
     httpCompression: false,
+    wsEngine: GuardedSockets,
     serveClient: false,
     pingInterval: PING_INTERVAL_MS,
     pingTimeout: PING_TIMEOUT_MS,

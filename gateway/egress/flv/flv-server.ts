@@ -1,8 +1,8 @@
 // HTTP-FLV and WebSocket-FLV: `/live/<channel>.flv`. The verdict is given before anything comes here.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
 import { LecternError } from '#shared/contract/errors.ts';
+import { endIfTalkative, GuardedSockets } from '#server/web-sockets.ts';
 import type { Egress } from '../egress.ts';
 import type { EgressMetrics } from '../metrics.ts';
 import { flvOpusWire, flvWire, type Wire } from '../programme/tag.ts';
@@ -14,7 +14,7 @@ const MAX_MESSAGE_BYTES = 1024;
 export class FlvServer {
   readonly #egress: Egress;
   readonly #metrics: EgressMetrics;
-  readonly #sockets = new WebSocketServer({
+  readonly #sockets = new GuardedSockets({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
@@ -65,6 +65,7 @@ export class FlvServer {
     if (programme === undefined) throw new LecternError('not-live');
     const onFirst = this.#clock(channel);
     this.#sockets.handleUpgrade(request, socket, head, (client) => {
+      endIfTalkative(client, ['message']);
       const reader = socketReader(client, onFirst);
       client.on('close', () => programme.leave(reader));
       client.on('error', () => programme.leave(reader));

@@ -3,7 +3,7 @@
 // is taken, and told over it.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { RawData, WebSocket } from 'ws';
 import { LecternError } from '#shared/contract/errors.ts';
 import { publishCloseCode, PublisherName, type PublishReply } from '#shared/contract/publish-replies.ts';
 import { readAacConfig } from '#shared/media/aac.ts';
@@ -13,6 +13,7 @@ import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 import { parseOpusHead } from '#shared/media/opus.ts';
 import { decodePublishFrame, MAX_RECORD_BYTES } from '#shared/media/publish-frames.ts';
 import type { Log } from '#server/log.ts';
+import { GuardedSockets } from '#server/web-sockets.ts';
 import type { Publication, PublicationAsk, PublicationEvents } from '../publication.ts';
 import type { Admission, Admit } from './admission.ts';
 
@@ -41,7 +42,7 @@ export interface WebCodecsOptions {
 export class WebCodecsServer {
   readonly #options: WebCodecsOptions;
   readonly #publishers = new Set<SocketPublisher>();
-  readonly #sockets = new WebSocketServer({
+  readonly #sockets = new GuardedSockets({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_RECORD_BYTES,

@@ -75,6 +75,18 @@ describe('what one socket may cost', () => {
     await until('it is cut off', () => large.closed);
   });
 
+  test('a flood of pings, which nothing above counts, ends its connection', async () => {
+    const raw = await RawSocket.connect(world, 'pinger', 'student', elsewhere());
+    raw.ws.pause();
+    for (let index = 0; index < 1_000; index += 1) raw.ws.ping();
+    raw.ws.resume();
+    await until('it is cut off', () => raw.closed);
+    const early = new RawSocket(world.url);
+    await once(early.ws, 'open');
+    for (let index = 0; index < 1_000; index += 1) early.ws.pong();
+    await until('it is cut off before it shows a ticket', () => early.closed, 5_000);
+  });
+
   test('what everyone is sent for it has a small rate', async () => {
     const there = elsewhere();
     const teacher = await Person.join(world, 'teacher', 'teacher', there);
