@@ -1,19 +1,17 @@
 // `npm run backup -- <folder>`: copies the data folder, also while Lectern runs.
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { readSettings } from '#server/settings.ts';
 import { VERSION } from '#server/version.ts';
 import { copyData } from './data/copy.ts';
 import { MANIFEST, readManifest, writeManifest } from './data/manifest.ts';
-import { runCommand } from './data/command.ts';
+import { folderOf, runCommand } from './data/command.ts';
 import { SetupError } from './setup/run.ts';
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-await runCommand(async ([folder]) => {
-  if (folder === undefined) throw new SetupError('Say where to: npm run backup -- /var/backups/lectern');
+await runCommand(async (args) => {
+  const to = folderOf(args, 'Say where to: npm run backup -- /var/backups/lectern');
   const { LECTERN_DATA: data } = readSettings();
-  const to = resolve(folder);
   if (!existsSync(data)) throw new SetupError(`There is no data folder at ${data}: set LECTERN_DATA.`);
   if (`${to}/`.startsWith(`${data}/`)) throw new SetupError('A backup cannot lie within the data folder.');
   // SQLite makes files next to a database, and Lectern has to be able to write those.

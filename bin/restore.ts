@@ -1,19 +1,18 @@
 // `npm run restore -- <folder>`: puts a backup into a data folder that is empty.
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readSettings } from '#server/settings.ts';
 import { VERSION } from '#server/version.ts';
 import { copyData } from './data/copy.ts';
 import { isNewer, MANIFEST, readManifest } from './data/manifest.ts';
-import { runCommand } from './data/command.ts';
+import { folderOf, runCommand } from './data/command.ts';
 import { findRunning } from './running.ts';
 import { SetupError } from './setup/run.ts';
 
-await runCommand(async ([folder]) => {
-  if (folder === undefined) throw new SetupError('Say where from: npm run restore -- /var/backups/lectern');
+await runCommand(async (args) => {
+  const from = folderOf(args, 'Say where from: npm run restore -- /var/backups/lectern');
   const settings = readSettings();
   const { LECTERN_DATA: data } = settings;
-  const from = resolve(folder);
   const { lectern, madeAtMs, bytes } = readManifest(from);
   if (isNewer(lectern, VERSION)) {
     throw new SetupError(`Lectern ${lectern} made this backup, and this is ${VERSION}: upgrade first.`);

@@ -1,4 +1,5 @@
 // The frame of a command that does one thing to the data folder and says how it went.
+import { resolve } from 'node:path';
 import { isErrno } from '#server/secrets.ts';
 import { SetupError } from '../setup/run.ts';
 
@@ -13,4 +14,11 @@ export async function runCommand(work: (args: readonly string[]) => Promise<stri
     console.error(error instanceof Error ? (known ? error.message : error.stack) : error);
     process.exitCode = 1;
   }
+}
+
+/** The one folder that a command takes. Throws `usage` for anything else: `--help` is no folder to write secrets into. */
+export function folderOf(args: readonly string[], usage: string): string {
+  const [folder, ...more] = args;
+  if (folder === undefined || folder.startsWith('-') || more.length > 0) throw new SetupError(usage);
+  return resolve(folder);
 }

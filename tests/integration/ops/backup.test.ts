@@ -131,6 +131,9 @@ test('nothing is overwritten, and nothing is taken for a backup that is none', a
       await command('backup', join(dir, 'b'), { LECTERN_DATA: join(dir, 'none') }),
       /no data folder at .*LECTERN_DATA/,
     ],
+    // A folder of that name would hold every secret, in the clone.
+    [await command('backup', '--help', { LECTERN_DATA: lectern.dataDir }), /Say where to: npm run backup/],
+    [await command('restore', '--help', { LECTERN_DATA: empty }), /Say where from: npm run restore/],
   ];
   for (const [{ status, said }, why] of refusals) {
     assert.equal(status, 1);
