@@ -159,11 +159,13 @@ export function formatBitrate(bps: number): string {
   return `${formatNumber(value, { maximumFractionDigits: value < 10 ? 1 : 0 })} ${unit}`;
 }
 
-/** `850 kB`, `12.4 MB`, `1.3 GB`. */
+/** `0 B`, `850 kB`, `12.4 MB`, `1.3 GB`. */
 export function formatBytes(bytes: number): string {
-  const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
-  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  const unit = units[power] ?? 'byte';
+  const units = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+  const power = Math.min(units.length, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  const unit = units[power - 1];
+  // Intl would write "0 byte" and "2 byte".
+  if (unit === undefined) return `${formatNumber(bytes, { maximumFractionDigits: 0 })} B`;
   const value = bytes / 1_000 ** power;
   return formatNumber(value, {
     style: 'unit',

@@ -66,7 +66,7 @@ test('lengths and sizes are written for people', () => {
   assert.equal(i18n.formatDuration(5_999), '0:05');
   assert.equal(i18n.formatDuration(3_723_000), '1:02:03');
   assert.equal(i18n.formatDuration(-5), '0:00');
-  assert.equal(i18n.formatBytes(0), '0 byte');
+  assert.equal(i18n.formatBytes(0), '0 B');
   assert.equal(i18n.formatBytes(850_000), '850 kB');
   assert.equal(i18n.formatBytes(12_400_000), '12.4 MB');
 });
