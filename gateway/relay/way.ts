@@ -29,6 +29,14 @@ export interface Way {
   close(): void;
 }
 
+const TROUBLES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection',
+  ECONNRESET: 'closed the connection',
+  ETIMEDOUT: 'did not answer',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached',
+};
+
 /** Opens the way to `url`; `onFailure` is told why the connection failed. Rejects as `resolve` does. */
 export async function openWay(
   url: string,
@@ -68,7 +76,7 @@ async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure
     near.on('error', () => far.destroy());
     near.on('close', () => far.destroy());
     far.on('error', (error) => {
-      onFailure(`${target.host}: ${error.message.replace(/^connect /, '')}`);
+      onFailure(troubleWith(target.host, error));
       near.destroy();
     });
     far.on('close', () => near.end());
@@ -84,6 +92,12 @@ async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** What went wrong with a connection, in a sentence for whoever set the relay up. */
+function troubleWith(host: string, error: NodeJS.ErrnoException): string {
+  const what = TROUBLES[error.code ?? ''];
+  return what === undefined ? `${host}: ${error.message.replace(/^connect /, '')}` : `${host} ${what}.`;
 }
 
 function connectTo({ protocol, hostname, port }: URL, ip: string, trust: () => Trust): Socket {
