@@ -217,6 +217,8 @@ describe('a room', () => {
     await student.page.getByText('You were removed from this class').waitFor();
     assert.equal(await button(student.page, 'Join').count(), 0);
     await teacher.page.getByText('1 here').first().waitFor();
+    // The row that had the focus is gone; the focus is near it, not at the top of the page.
+    await teacher.page.waitForFunction(() => document.activeElement?.getAttribute('role') === 'tab');
   });
 
   it('ends the broadcast by itself when the teacher is gone for long, and the replay is there', async () => {
