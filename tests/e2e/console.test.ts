@@ -84,6 +84,7 @@ describe('the console', () => {
       .first()
       .waitFor();
     await page.getByText('of a core').first().waitFor();
+    await page.getByText(/^\d+ ms (ahead|behind)$/).waitFor();
     await page.getByText('Everything is fine.').or(page.getByText('disk')).first().waitFor();
     assert.deepEqual(await findings(page), []);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
