@@ -82,8 +82,9 @@ export class RecordingFolder {
     if (this.#isSaveDue) return;
     this.#isSaveDue = true;
     this.#disk.insist(async () => {
-      await writeRecordingFile(this.#source.dir, this.#source.file());
+      // Before it is written: what changes meanwhile needs another save.
       this.#isSaveDue = false;
+      await writeRecordingFile(this.#source.dir, this.#source.file());
     });
   }
 

@@ -238,9 +238,12 @@ export class RecordingStore {
       this.#finished.set(id, file);
       return;
     }
-    // What paused it, or an older Lectern gave up for, may be over.
-    const state = file.state === 'paused' || file.state === 'failed' ? 'writing' : file.state;
-    const recording = new Recording(dir, { ...file, state }, await mendRecording(dir), this.#backlog);
+    const timeline = await mendRecording(dir);
+    // What paused it, or an older Lectern gave up for, may be over. A crash may come before the file says
+    // that media came, but not before the index does.
+    const isWriting = file.state === 'armed' ? timeline.rows.length > 0 : file.state !== 'finalizing';
+    const state = isWriting ? 'writing' : file.state;
+    const recording = new Recording(dir, { ...file, state }, timeline, this.#backlog);
     this.#open.set(id, recording);
     recording.attach({
       changed: this.#options.onChanged,

@@ -14,7 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { INDEX, readIndex, RECORDING } from '../../../gateway/store/format.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { INDEX, readIndex, RECORDING, RecordingFile } from '../../../gateway/store/format.ts';
 import { mendRecording } from '../../../gateway/store/mend.ts';
 import { createLog } from '#server/log.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
@@ -86,6 +88,63 @@ test('a broadcast whose recording cannot be read is recorded anew, behind no row
   });
   await store.close();
   assert.equal((await readIndex(recording.dir)).timeline.rows.length, 1);
+});
+
+test('a recording whose file does not say yet that media came is replayed all the same', async (context) => {
+  const { dir: source, rows } = await cutOff(context);
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-armed-'));
+  context.after(() => rmSync(dir, { recursive: true }));
+  const id = 'broadcast1';
+  cpSync(source, join(dir, id), { recursive: true });
+  const file = RecordingFile.parse(JSON.parse(readFileSync(join(source, RECORDING), 'utf8')));
+  writeFileSync(join(dir, id, RECORDING), JSON.stringify({ ...file, id, state: 'armed', endedAtMs: null }));
+  const { promise: isFinal, resolve } = Promise.withResolvers<RecordingInfo>();
+  const store = await RecordingStore.open({
+    dir,
+    resumeMs: 1,
+    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    onChanged: (info) => ['ready', 'failed'].includes(info.state) && resolve(info),
+  });
+  const { state, durationMs } = await isFinal;
+  assert.equal(state, 'ready');
+  assert.ok(durationMs > 0 && rows.length > 0);
+  await store.close();
+});
+
+test('the file of a recording says that media came, also when they come while it is written', async (context) => {
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-early-'));
+  context.after(() => rmSync(dir, { recursive: true }));
+  const store = await RecordingStore.open({
+    dir,
+    resumeMs: 60_000,
+    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    onChanged: () => undefined,
+  });
+  const begun = Array.from({ length: 60 }, async (_, turns) => {
+    const about = {
+      broadcast: `broadcast${turns}`,
+      lesson: 'lesson1234',
+      channel: 'channel123',
+      title: 'A class',
+    };
+    const recording = store.take(about, { changed: () => undefined, troubled: assert.fail });
+    // Each at another moment of the first write.
+    while (
+      !existsSync(join(recording.dir, `${RECORDING}.new`)) &&
+      !existsSync(join(recording.dir, RECORDING))
+    )
+      await setImmediate();
+    for (let turn = 0; turn < turns % 6; turn += 1) await setImmediate();
+    recording.open(1, AUDIO, 0, 0);
+    return recording;
+  });
+  const recordings = await Promise.all(begun);
+  await store.close();
+  const states = recordings.map((recording) => {
+    const text = readFileSync(join(recording.dir, RECORDING), 'utf8');
+    return RecordingFile.parse(JSON.parse(text)).state;
+  });
+  assert.deepEqual([...new Set(states)], ['writing']);
 });
 
 test('a segment that is written anew does not grow on what an earlier one left', async (context) => {
