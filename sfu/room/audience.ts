@@ -55,7 +55,7 @@ export class Audience {
   async watch(offer: Offer, ask: Ask, onGone: () => void): Promise<WhepViewer> {
     if (this.#programme.media === null || this.#programme.sources.length === 0)
       throw new LecternError('not-live');
-    if (this.#seats.size >= MAX_VIEWERS) throw new LecternError('room-full');
+    if (this.#seats.size >= MAX_VIEWERS) this.#makeRoom();
     const showing = this.#showing ?? this.#open(this.#programme.media);
     const media = await showing.media;
     await this.#turn;
@@ -93,6 +93,13 @@ export class Audience {
       seat.viewer.close();
       this.#leave(seat);
     }
+  }
+
+  /** Offers cost nothing: who made one and does not connect gives the seat up. Throws LecternError `room-full`. */
+  #makeRoom(): void {
+    const absent = [...this.#seats].find(({ viewer }) => !viewer.connected);
+    if (absent === undefined) throw new LecternError('room-full');
+    absent.viewer.close();
   }
 
   #leave(seat: Seat): void {

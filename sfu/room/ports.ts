@@ -138,6 +138,8 @@ export interface WhipInlet extends Inlet {
 export interface WhepViewer {
   /** The SDP answer. */
   readonly answer: string;
+  /** True once its media flow. */
+  readonly connected: boolean;
   restartIce(): Promise<IceAnswer>;
   close(): void;
 }

@@ -153,7 +153,11 @@ class Programme implements AudienceMedia {
 
   #openOutlet(wish: Wish): Promise<Outlet> {
     const key = keyOf(wish);
-    if (this.#outlets.size >= MAX_OUTLETS) throw new LecternError('room-full');
+    if (this.#outlets.size >= MAX_OUTLETS) {
+      const unwatched = [...this.#open].find((outlet) => !outlet.isWatched);
+      if (unwatched === undefined) throw new LecternError('room-full');
+      this.#drop(unwatched);
+    }
     const opening = Outlet.open({
       worker: this.#live.worker,
       server: this.#live.server,

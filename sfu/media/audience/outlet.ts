@@ -120,6 +120,11 @@ export class Outlet {
     return this.#viewers.size;
   }
 
+  /** True while somebody watches, and not only means to. */
+  get isWatched(): boolean {
+    return [...this.#viewers].some(isConnected);
+  }
+
   /** A packet of the programme; `source` is whose it is. */
   push(kind: Kind, source: unknown, packet: RtpPacket, nowMs: number): void {
     const output = this.#outputs[kind];
@@ -150,6 +155,9 @@ export class Outlet {
       return {
         answer: writeAnswer(offer, sessionIdOf(transport), endOf(transport), accepted),
         restartIce: (): Promise<IceAnswer> => restartIce(transport, accepted),
+        get connected() {
+          return isConnected(transport);
+        },
         close: () => transport.close(),
       };
     } catch (error) {
@@ -206,6 +214,8 @@ export class Outlet {
     }
   }
 }
+
+const isConnected = ({ dtlsState }: types.WebRtcTransport): boolean => dtlsState === 'connected';
 
 function codecsOf({ codec, video, audio }: Wish): (types.RouterRtpCodecCapability & { kind: Kind })[] {
   return [

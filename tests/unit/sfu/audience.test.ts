@@ -6,7 +6,7 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { asksForKeyFrame, readRtp, writeRtp, writeSenderReport } from '../../../sfu/media/audience/rtp.ts';
 import { Splice } from '../../../sfu/media/audience/splice.ts';
 import { Voices } from '../../../sfu/media/audience/voices.ts';
-import { Audience } from '../../../sfu/room/audience.ts';
+import { Audience, MAX_VIEWERS } from '../../../sfu/room/audience.ts';
 import type { RoomMedia } from '../../../sfu/room/ports.ts';
 import { MAX_SILENCE_MS, RETRY_MS, type Ask } from '../../../sfu/room/revalidation.ts';
 import { readOffer } from '../../../sfu/sdp/offer.ts';
@@ -160,6 +160,20 @@ describe('the audience', () => {
     await settle();
     assert.deepEqual(media.audience.programme, ['screen']);
     assert.equal(audience.size, 1);
+  });
+
+  test('is bounded, and those who do not connect give their seats up', async () => {
+    audience.show(sources, room);
+    const gone: number[] = [];
+    media.audience.connects = false;
+    for (let index = 0; index < MAX_VIEWERS; index += 1)
+      await audience.watch(offer, allowed, () => gone.push(index));
+    media.audience.connects = true;
+    for (let index = 0; index < MAX_VIEWERS; index += 1) await audience.watch(offer, allowed, () => {});
+    assert.equal(gone.length, MAX_VIEWERS);
+    assert.equal(gone[0], 0, 'the one that came first goes first');
+    assert.equal(audience.size, MAX_VIEWERS);
+    await refuses('room-full', () => audience.watch(offer, allowed, () => {}));
   });
 
   test('is asked again when the rules change, and who may not stay goes alone', async () => {

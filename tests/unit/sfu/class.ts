@@ -79,6 +79,8 @@ export class TestInlet implements PlainInlet {
 export class TestAudience implements AudienceMedia {
   programme: readonly string[] = [];
   readonly players = new Set<() => void>();
+  /** Whether players that come now connect. */
+  connects = true;
 
   get viewers(): number {
     return this.players.size;
@@ -95,6 +97,7 @@ export class TestAudience implements AudienceMedia {
     this.players.add(close);
     return {
       answer: 'v=0',
+      connected: this.connects,
       restartIce: async () => ({ ice: { ufrag: 'u', pwd: 'p' }, candidates: [], mid: '0' }),
       close,
     };
