@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..');
 
 /** In this order, so that the simplest failure is told first. */
 const GROUPS = [
-  { dir: 'tests/unit', together: availableParallelism(), fileLimitMs: 120_000 },
+  { dir: 'tests/unit', together: availableParallelism(), fileLimitMs: 300_000 },
   // Those below measure time and use both cores of a small machine: one at a time.
   { dir: 'tests/integration', together: 1, fileLimitMs: 300_000 },
   { dir: 'tests/e2e', together: 1, fileLimitMs: 600_000 },

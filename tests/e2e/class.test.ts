@@ -23,6 +23,7 @@ describe('a class, live from end to end', () => {
   let student: Person;
   let flvViewer: Person;
   let hlsViewer: Person;
+  let seenSinceMs = 0;
   let liveSinceMs = 0;
   const dir = mkdtempSync(join(tmpdir(), 'lectern-e2e-'));
   const people: Person[] = [];
@@ -68,7 +69,8 @@ describe('a class, live from end to end', () => {
   });
 
   it('shows the audience that it waits, and starts by itself on Go live', async () => {
-    flvViewer = await watch(browser, teacher.lesson);
+    // On a busy machine the player may take the other one, which is as good to its viewer.
+    flvViewer = await watch(browser, teacher.lesson, 'hls');
     hlsViewer = await watch(browser, teacher.lesson, 'flv');
     people.push(flvViewer, hlsViewer);
     await flvViewer.page
@@ -77,7 +79,8 @@ describe('a class, live from end to end', () => {
       .waitFor();
     liveSinceMs = Date.now();
     await goLive(teacher);
-    await seesLive(flvViewer, 'the class over HTTP-FLV', 45_000, 8_000);
+    await seesLive(flvViewer, 'the class over HTTP-FLV, where HLS does not pass', 45_000, 8_000);
+    seenSinceMs = Date.now();
     await seesLive(hlsViewer, 'the class over HLS, where FLV does not pass', 60_000, 20_000);
     assert.match((await flvViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /flv/);
     assert.match((await hlsViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /hls/);
@@ -165,14 +168,18 @@ describe('a class, live from end to end', () => {
 
   it('ends for everyone and can be replayed at once, as long as it was', async () => {
     await sleep(2_000);
-    const lengthMs = Date.now() - liveSinceMs;
+    const seenMs = Date.now() - seenSinceMs;
     await endClass(teacher);
+    const mostMs = Date.now() - liveSinceMs;
     await student.page.getByText(/ended/i).first().waitFor();
     const recording = await eventually('the recording is ready', async () => {
       const [first] = (await lectern.api('GET', `/recordings?lesson=${teacher.lesson.id}`)) as Recording[];
       return first?.state === 'ready' && first;
     });
-    assert.ok(Math.abs(recording.durationMs - lengthMs) < 6_000, `${recording.durationMs} of ${lengthMs} ms`);
+    const { durationMs } = recording;
+    // What was on its way when it ended is not in it.
+    assert.ok(durationMs > seenMs - 2_000, `${durationMs} ms of the ${seenMs} ms that a viewer saw`);
+    assert.ok(durationMs < mostMs, `${durationMs} ms of at most ${mostMs} ms`);
 
     const replay = await watchReplay(recording);
     const sight = await eventually(
@@ -189,10 +196,7 @@ describe('a class, live from end to end', () => {
     const shownMs = await replay.page
       .locator('video')
       .evaluate((video: HTMLVideoElement) => video.duration * 1_000);
-    assert.ok(
-      Math.abs(shownMs - recording.durationMs) < 1_500,
-      `the page shows ${shownMs} of ${recording.durationMs} ms`,
-    );
+    assert.ok(Math.abs(shownMs - durationMs) < 1_500, `the page shows ${shownMs} of ${durationMs} ms`);
     await replay.page.locator('video').evaluate((video: HTMLVideoElement) => {
       video.currentTime = video.duration / 2;
     });
@@ -209,7 +213,10 @@ describe('a class, live from end to end', () => {
       assert.equal(response.status, 200);
       writeFileSync(file, Buffer.from(await response.arrayBuffer()));
       const { durationS } = await probe(file);
-      assert.ok(Math.abs(durationS * 1_000 - recording.durationMs) < 1_500, `${format} lasts ${durationS} s`);
+      assert.ok(
+        Math.abs(durationS * 1_000 - durationMs) < 1_500,
+        `${format} lasts ${durationS} s of ${durationMs} ms`,
+      );
       assert.equal(await decodeErrors(file), '', `${format} decodes without a complaint`);
       const skews = await skewsMs(file);
       const skew = median(skews);

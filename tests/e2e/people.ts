@@ -58,10 +58,12 @@ export async function attend(browser: Browser, lesson: Lesson, name: string): Pr
   return person;
 }
 
+const MEDIA = { flv: /\.flv/, hls: /\.m3u8/ };
+
 /** Somebody of the audience opens the watch link. `without` is a protocol their network does not carry. */
-export async function watch(browser: Browser, lesson: Lesson, without?: 'flv'): Promise<Person> {
+export async function watch(browser: Browser, lesson: Lesson, without?: keyof typeof MEDIA): Promise<Person> {
   const person = await arrive(browser, { width: 1000, height: 700 });
-  if (without === 'flv') await person.context.route(/\.flv/, (route) => route.abort());
+  if (without !== undefined) await person.context.route(MEDIA[without], (route) => route.abort());
   await person.page.goto(lesson.links.watch);
   return person;
 }

@@ -30,10 +30,14 @@ describe('broadcast', () => {
     const there = elsewhere();
     const page = await classrooms.enter(world, 'teacher', 'teacher', ['camera', 'microphone'], there);
     // Once the top layer is up, the sender is in its stride.
-    await until('all layers are sent', async () => {
-      const sent = (await page.evaluate(() => window.classroom.sent())) as { framesEncoded: number }[];
-      return sent.length === 3 && sent.every(({ framesEncoded }) => framesEncoded > 20);
-    });
+    await until(
+      'all layers are sent',
+      async () => {
+        const sent = (await page.evaluate(() => window.classroom.sent())) as { framesEncoded: number }[];
+        return sent.length === 3 && sent.every(({ framesEncoded }) => framesEncoded > 20);
+      },
+      60_000,
+    );
     const started = Date.now();
     await page.evaluate(() => window.classroom.ask('broadcast:start', {}));
     await until('all tracks flow', () => {

@@ -247,14 +247,18 @@ describe('WHIP', () => {
         key,
       ] as const);
       await sees(student, () => 'nothing came');
-      await until('the audience gets all layers', () => {
-        const video = gateway.latest?.tracks.filter(({ kind }) => kind === 'video') ?? [];
-        return (
-          gateway.latest?.lesson === there.room &&
-          video.length === 3 &&
-          video.every(({ ssrc }) => (gateway.streams.get(ssrc)?.packets ?? 0) > 20)
-        );
-      });
+      await until(
+        'the audience gets all layers',
+        () => {
+          const video = gateway.latest?.tracks.filter(({ kind }) => kind === 'video') ?? [];
+          return (
+            gateway.latest?.lesson === there.room &&
+            video.length === 3 &&
+            video.every(({ ssrc }) => (gateway.streams.get(ssrc)?.packets ?? 0) > 20)
+          );
+        },
+        60_000,
+      );
       await publisher.context().close();
       await student.context().close();
     });
