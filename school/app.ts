@@ -18,7 +18,7 @@ import { internalApi } from './events/routes.ts';
 import { applyEvents } from './events/service.ts';
 import { createApi, limitRate, type Api, type ApiContext } from './http/api.ts';
 import { addDocument } from './http/document.ts';
-import { TokenBuckets } from './http/token-bucket.ts';
+import { TokenBuckets } from '#server/token-buckets.ts';
 import { Links } from './lessons/links.ts';
 import { addLessonRoutes } from './lessons/routes.ts';
 import { viewerMark } from './lessons/watching.ts';

@@ -1,6 +1,6 @@
 // Who is really asking. X-Forwarded-* is believed only from proxies that the settings name.
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { isEncrypted } from './tls.ts';
 
@@ -26,6 +26,10 @@ export function trustedProxies(list: string): ReadonlySet<string> {
  * a v4 address (RFC 4291, 2.5.5.2). What is no address stays as it is.
  */
 export const plainIp = (ip: string): string => (isIP(ip) === 0 ? ip : ipaddr.process(ip).toString());
+
+/** What is counted as one client: a household or office has a whole /64 of IPv6 (RFC 6177). */
+export const networkOf = (ip: string): string =>
+  isIPv6(ip) ? `${ipaddr.parse(ip).toByteArray().slice(0, 8).join('.')}/64` : ip;
 
 /** Finds the client; `trusted` holds the addresses of the proxies whose word counts. */
 export function clientOf(request: IncomingMessage, trusted: ReadonlySet<string>): Client {

@@ -7,7 +7,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ErrorBody, ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { Log } from '#server/log.ts';
-import type { TokenBuckets } from './token-bucket.ts';
+import type { TokenBuckets } from '#server/token-buckets.ts';
 
 /** The largest body of a request, in bytes. */
 const MAX_BODY_BYTES = 64 * 1024;

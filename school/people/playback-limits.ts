@@ -3,7 +3,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { Invite } from '#shared/contract/tickets.ts';
 import { limitRate, refuseFor, type ApiContext, type ApiEnv } from '../http/api.ts';
-import { TokenBuckets } from '../http/token-bucket.ts';
+import { TokenBuckets } from '#server/token-buckets.ts';
 
 /**
  * A page that waits for its class asks every 1.6 s, and a school of five hundred who wait is one address. An

@@ -4,7 +4,7 @@
 import type { Invite } from '#shared/contract/tickets.ts';
 import { teaches } from '#shared/domain/permissions.ts';
 import { refuseFor, type ApiContext } from '../http/api.ts';
-import { TokenBuckets } from '../http/token-bucket.ts';
+import { TokenBuckets } from '#server/token-buckets.ts';
 
 /** All that one address asks for with links that are no good. */
 const ADDRESS_RATE = { capacity: 500, perSecond: 50 };

@@ -3,7 +3,7 @@
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from '#server/log.ts';
 import { refuseFor, type ApiContext } from '../http/api.ts';
-import { TokenBuckets } from '../http/token-bucket.ts';
+import { TokenBuckets } from '#server/token-buckets.ts';
 
 /** By address: a person mistypes a few times. */
 const RATE = { capacity: 20, perSecond: 0.5 };

@@ -1,8 +1,7 @@
 // Connections that showed no ticket yet: anyone can open them, so they are few. A ticket is shown within a round
 // trip, so one that waits longer gives its place to the next: who opens many puts out its own, and nobody is kept
 // out by those who wait for nothing.
-import { isIPv6 } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { networkOf } from '#server/forwarded.ts';
 import { terminate, type Connection } from './connection.ts';
 
 const MAX_STRANGERS = 2_000;
@@ -53,7 +52,3 @@ export class Strangers {
     return largest;
   }
 }
-
-/** One household has a whole /64 of IPv6 (RFC 6177). */
-const networkOf = (address: string): string =>
-  isIPv6(address) ? ipaddr.parse(address).toByteArray().slice(0, 8).join('.') : address;

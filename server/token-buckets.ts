@@ -1,5 +1,5 @@
 // Token buckets: each address may do `capacity` things at once, and `perSecond` in the long run.
-import { isIPv6 } from 'node:net';
+import { networkOf } from './forwarded.ts';
 
 /** How many addresses are remembered; the one that asked longest ago is forgotten first. */
 const MAX_ADDRESSES = 20_000;
@@ -36,14 +36,4 @@ export class TokenBuckets {
     bucket.tokens -= 1;
     return 0;
   }
-}
-
-/** One household or office has a whole /64 of IPv6 (RFC 6177), so that counts as one. */
-function networkOf(ip: string): string {
-  if (!isIPv6(ip)) return ip;
-  const [head = '', tail = ''] = ip.split('::', 2);
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === '' ? [] : tail.split(':');
-  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
-  return `${[...front, ...zeros, ...back].slice(0, 4).join(':')}::/64`;
 }

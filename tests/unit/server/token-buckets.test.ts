@@ -1,7 +1,7 @@
 // How often one address may ask.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { TokenBuckets } from '../../../school/http/token-bucket.ts';
+import { TokenBuckets } from '../../../server/token-buckets.ts';
 
 function bucketsAt(clock: { ms: number }, capacity = 3, perSecond = 0.5): TokenBuckets {
   return new TokenBuckets({ capacity, perSecond, now: () => clock.ms });
