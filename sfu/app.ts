@@ -8,6 +8,7 @@ import { openOutbox } from '#server/outbox.ts';
 import { isErrno, type Secrets } from '#server/secrets.ts';
 import { closeServer, createServer, listen, serveHealth, type RunningService } from '#server/service.ts';
 import type { Settings } from '#server/settings.ts';
+import { TokenBuckets } from '#server/token-buckets.ts';
 import { gatewayClient } from './gateway.ts';
 import { internalApi } from './internal.ts';
 import { openJournal } from './journal.ts';
@@ -22,6 +23,9 @@ import { iceServerLinks } from './whip/links.ts';
 import { whepOpener } from './whip/whep.ts';
 import { whipOpener } from './whip/whip.ts';
 import { serveStatus } from './status.ts';
+
+/** Offers of one address: each makes a transport. A school is one, and all of a class come within a minute. */
+const WHEP_RATE = { capacity: 100, perSecond: 5 };
 
 export interface RunningSfu extends RunningService {
   /** Where it listens. */
@@ -69,7 +73,8 @@ export async function startSfu(settings: Settings, secrets: Secrets, log: Log): 
       trustedProxies: proxies,
       log,
     };
-    const whep = new Endpoint({ ...endpoint, name: 'whep', open: whepOpener(rooms, decide) });
+    const offers = new TokenBuckets({ ...WHEP_RATE, now: () => performance.now() });
+    const whep = new Endpoint({ ...endpoint, name: 'whep', open: whepOpener(rooms, decide), offers });
     const whip = new Endpoint({ ...endpoint, name: 'whip', open: whipOpener(rooms, decide) });
     const told = { rooms, workers, outbox: outbox.size, secret: secrets.internal, log };
     const http = createServer((request, response) => {

@@ -8,6 +8,7 @@ import { clientOf } from '#server/forwarded.ts';
 import { readBody, sendError } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { isTaken } from '#server/negotiation.ts';
+import type { TokenBuckets } from '#server/token-buckets.ts';
 import type { IceAnswer } from '../room/ports.ts';
 import { MAX_FRAGMENT_BYTES, readFragment, writeFragment } from '../sdp/fragment.ts';
 import { MAX_SDP_BYTES, readOffer, type Offer } from '../sdp/offer.ts';
@@ -49,6 +50,8 @@ export interface EndpointOptions {
   readonly open: (attempt: Attempt) => Promise<Opened>;
   /** Values of Link for each answer. */
   readonly links: readonly string[];
+  /** Offers of one address, where they have a rate. */
+  readonly offers?: TokenBuckets;
   readonly trustedProxies: ReadonlySet<string>;
   readonly log: Log;
 }
@@ -116,8 +119,14 @@ export class Endpoint {
     if (!accepts(request.headers.accept)) {
       throw new LecternError('not-acceptable', `The answer is ${SDP}.`);
     }
+    const { name, open, links, offers, trustedProxies } = this.#options;
+    const { ip } = clientOf(request, trustedProxies);
+    const waitS = offers?.take(ip) ?? 0;
+    if (waitS > 0) {
+      response.setHeader('retry-after', String(waitS));
+      throw new LecternError('rate-limited');
+    }
     const offer = readOffer((await readBody(request, MAX_SDP_BYTES)).toString('utf8'));
-    const { name, open, links, trustedProxies } = this.#options;
     const id = randomBytes(16).toString('base64url');
     const key = `${channel}/${id}`;
     let gone = false;
@@ -127,7 +136,7 @@ export class Endpoint {
       offer,
       query,
       request,
-      ip: clientOf(request, trustedProxies).ip,
+      ip,
       onGone: () => {
         gone = true;
         this.#sessions.delete(key);

@@ -149,7 +149,27 @@ describe('WHEP', () => {
     await teacher.context().close();
   });
 
+  test('offers have a rate for each address', async () => {
+    const { channel } = elsewhere();
+    const offer = (ip: string) =>
+      fetch(address(channel), {
+        method: 'POST',
+        body: 'v=0',
+        headers: { 'content-type': 'application/sdp', 'x-forwarded-for': ip },
+      });
+    let answer = await offer('192.0.2.1');
+    for (let count = 1; answer.status === 400 && count < 1_000; count += 1) answer = await offer('192.0.2.1');
+    assert.equal(answer.status, 429);
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.equal((await offer('192.0.2.2')).status, 400);
+  });
+
   test('players are counted, and a class without a picture plays nothing', async () => {
+    const counted = async () => {
+      const metrics = await (await fetch(`${world.url}/metrics`)).text();
+      return Number(/lectern_sfu_whep_viewers\{[^}]*\} (\d+)/.exec(metrics)?.[1]);
+    };
+    const others = await counted();
     const there = elsewhere();
     const teacher = await Person.join(world, 'teacher', 'teacher', there);
     await teacher.ask('broadcast:start', {});
@@ -164,9 +184,11 @@ describe('WHEP', () => {
       statuses.add((await post(address(there.channel), offer)).status);
     }
     assert.deepEqual([...statuses], [201]);
-    const metrics = await (await fetch(`${world.url}/metrics`)).text();
-    const [, viewers] = /lectern_sfu_whep_viewers\{[^}]*\} (\d+)/.exec(metrics) ?? [];
-    assert.ok(Number(viewers) > 0 && Number(viewers) <= 32, `${viewers} viewers`);
+    const viewers = await counted();
+    assert.ok(
+      viewers > 0 && viewers <= others + 32,
+      `${viewers} viewers, ${others} of them of other classes`,
+    );
     teacher.leave();
   });
 });
