@@ -1,11 +1,19 @@
 // The school's own server is asked. Its answer holds for the same viewer for a short while, so that a
 // player that asks for a segment every other second does not become a flood; no answer lets nobody in.
+import { networkOf } from '#server/forwarded.ts';
 import { PrivateAddressError } from '#server/outgoing.ts';
 import type { AskLeave } from '../ask-leave.ts';
 import type { AccessRequest, AccessRule, ChannelAccess, Outcome } from '../decide.ts';
 
 /** Beyond this the oldest answers are forgotten. */
 const MOST_ANSWERS = 20_000;
+
+/**
+ * Questions under way for one address, half of all that may be (ask-leave.ts): a viewer who asks in ever other ways
+ * keeps no other waiting. A school is one address.
+ */
+const MOST_PER_ADDRESS = 32;
+const BUSY: Outcome = { allow: false, code: 'service-unavailable', reason: 'callback-failed' };
 
 interface Answer {
   readonly outcome: Promise<Outcome>;
@@ -15,6 +23,8 @@ interface Answer {
 export function callback(ask: AskLeave): AccessRule {
   /** In the order in which they were asked for. */
   const answers = new Map<string, Answer>();
+  /** Questions under way, by address. */
+  const underWay = new Map<string, number>();
   return {
     name: 'callback',
     action: 'play',
@@ -25,6 +35,10 @@ export function callback(ask: AskLeave): AccessRule {
       const key = `${channel.version} ${url} ${JSON.stringify(body)}`;
       const known = answers.get(key);
       if (known !== undefined && known.untilMs > request.nowMs) return known.outcome;
+      const network = networkOf(request.ip);
+      const asking = underWay.get(network) ?? 0;
+      if (asking >= MOST_PER_ADDRESS) return BUSY;
+      underWay.set(network, asking + 1);
       const answer: Answer = {
         outcome: ask(url, body, timeoutMs).then(
           (allow): Outcome =>
@@ -41,6 +55,9 @@ export function callback(ask: AskLeave): AccessRule {
       answers.delete(key);
       answers.set(key, answer);
       void answer.outcome.then((outcome) => {
+        const left = (underWay.get(network) ?? 1) - 1;
+        if (left > 0) underWay.set(network, left);
+        else underWay.delete(network);
         // That nobody answered is no answer: the next one asks again.
         const holds = outcome === null || outcome.allow || outcome.code === 'forbidden';
         if (holds && cacheMs > 0) answer.untilMs = request.nowMs + cacheMs;

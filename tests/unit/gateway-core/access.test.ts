@@ -298,6 +298,22 @@ describe('the school’s own server', () => {
     assert.equal(asked.length, 6);
   });
 
+  it('is not kept from answering for others by one who asks in many ways', async () => {
+    const ask = Promise.withResolvers<boolean>();
+    const rule = callback(() => ask.promise);
+    const from = (ip: string, index: number) =>
+      said(rule, request({ ip, referer: `https://school.edu/${index}` }), set());
+    const flood = Array.from({ length: 40 }, (_, index) => from('2001:db8::1', index));
+    const neighbour = from('2001:db8::2', 100);
+    const other = from('2001:db8:0:1::1', 0);
+    ask.resolve(true);
+    const outcomes = await Promise.all(flood);
+    assert.equal(outcomes.filter((outcome) => outcome === 'allow').length, 32);
+    assert.equal(await neighbour, 'callback-failed', 'a household has a whole /64');
+    assert.equal(await other, 'allow');
+    assert.equal(await from('2001:db8::1', 39), 'allow', 'and it may ask again later');
+  });
+
   it('lets nobody in by a no, nor by silence, and a failure is not remembered', async () => {
     assert.equal(
       await said(
