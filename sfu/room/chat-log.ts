@@ -20,7 +20,7 @@ export class ChatLog {
   #remembered = 0;
   #total = 0;
 
-  /** Bytes that were written in the lesson, deleted ones among them. */
+  /** Bytes that were written in the lesson, deleted ones among them, and without those of people who were removed. */
   get total(): number {
     return this.#total;
   }
@@ -61,6 +61,12 @@ export class ChatLog {
   delete(id: string): void {
     this.#forget(id);
     this.#messages.set(id, null);
+  }
+
+  /** What a removed person wrote takes no room from the others: who removes a flood makes the chat usable again. */
+  giveBack(peerId: string): void {
+    this.#total -= this.writtenBy(peerId);
+    this.#written.delete(peerId);
   }
 
   /** What a newcomer is given, oldest first. */

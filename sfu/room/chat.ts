@@ -81,6 +81,11 @@ export class Chat {
     members.tell('chat:deleted', { messageId });
   }
 
+  /** Lets the others write what a person wrote who was removed. */
+  giveBack(peerId: string): void {
+    this.#options.log.giveBack(peerId);
+  }
+
   get #full(): boolean {
     return this.#options.log.total >= MAX_BYTES_PER_LESSON;
   }

@@ -131,6 +131,7 @@ export function remember(record: RoomRecord, entry: JournalEntry): void {
       }
       record.present.delete(entry.peerId);
       record.removed.add(entry.peerId);
+      record.chat.giveBack(entry.peerId);
       break;
     }
     case 'peer:admitted':

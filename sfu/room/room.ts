@@ -231,6 +231,7 @@ export class Room {
     }
     const peer = this.#members.manageable(actor, peerId);
     this.#members.remove(peer);
+    this.#chat.giveBack(peer.id);
     this.door.guard(peer.invite);
   }
 

@@ -112,6 +112,12 @@ describe('chat', () => {
       for (let index = 0; index < 50; index += 1)
         after.room().post(back.peer, { id: `t${index}`, text: LONG });
     });
+    // Who sends those away who filled it has it back, over a restart, too.
+    after.room().remove(back.peer, { peerId: 'student1' });
+    after.room().post(late.peer, { id: 'late', text: 'x' });
+    const again = new TestClass(day.journal);
+    const { peer } = await again.join('teacher1', 'teacher');
+    again.room().post(peer, { id: 'again', text: 'x' });
   });
 });
 
