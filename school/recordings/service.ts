@@ -55,15 +55,17 @@ export class Recordings {
   }
 
   /**
-   * What the audience of a lesson can watch again: its `limit` newest recordings, and whether that is all.
-   * While the gateway, which alone knows of what it has not told yet, does not answer, a replay that is not
-   * known of is being made ready. Throws LecternError `not-found`.
+   * What the audience of a lesson can watch again: its `limit` newest recordings, and whether that is all:
+   * `preparing` while another is being made ready. While the gateway, which alone knows of what it has not told
+   * yet, does not answer, a replay that is not known of is, too. Throws LecternError `not-found`.
    */
   async ofAudience(lesson: string, limit: number): Promise<{ replay: ReplayState; recordings: Recording[] }> {
     const { recordings, isCertain } = await this.#list({ lesson, limit });
     const replay = replayOf(recordings);
+    const isMaking =
+      recordings.some(({ state }) => !FINAL.includes(state)) || (replay === 'none' && !isCertain);
     return {
-      replay: replay === 'none' && !isCertain ? 'preparing' : replay,
+      replay: isMaking ? 'preparing' : replay,
       recordings: recordings.filter(isWatchable),
     };
   }

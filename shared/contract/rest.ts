@@ -99,6 +99,7 @@ export const PlaybackIssued = z.object({
   /** To be drawn over the picture; null for nothing. */
   watermark: z.string().nullable(),
   play: PlayLinks,
+  /** `preparing` while another recording is being made ready. */
   replay: ReplayState,
   /** Finished recordings that hold anything, newest first. */
   recordings: z.array(Recording),

@@ -82,8 +82,7 @@ export const t = defineMessages({
       'The disk of the recordings cannot be read. Is LECTERN_DATA mounted? Recording goes on by itself when it is back.',
     wNotRecorded:
       '“{title}” is live but is not being recorded. Recording goes on by itself once the disk can be written.',
-    wSourceGone:
-      '“{title}”: nothing arrives from the teacher. The broadcast waits, and ends after two minutes.',
+    wSourceGone: '“{title}”: nothing arrives from the teacher. The broadcast waits, then ends by itself.',
     wClassNotice: '“{title}”: {notice}',
     wPacketLoss:
       '“{title}”: {percent} of the teacher’s packets are lost. A network cable is better than Wi-Fi.',
@@ -170,7 +169,7 @@ export const t = defineMessages({
     wDiskLow: '磁盘空间不足：剩余 {bytes}。录制一小时约占 1.5 GB。',
     wDiskUnavailable: '无法读取录制所在的磁盘，请检查 LECTERN_DATA 是否已挂载。恢复后会自动继续录制。',
     wNotRecorded: '“{title}”正在直播，但没有在录制。磁盘恢复写入后会自动继续录制。',
-    wSourceGone: '“{title}”：没有收到老师的画面和声音。直播会等待两分钟，然后停止。',
+    wSourceGone: '“{title}”：没有收到老师的画面和声音。直播会等待一段时间，然后自动结束。',
     wClassNotice: '“{title}”：{notice}',
     wPacketLoss: '“{title}”：老师一侧丢包 {percent}。建议用网线代替 Wi-Fi。',
     wKeyframesRare: '“{title}”：关键帧间隔 {seconds} 秒，观众等待较久。请在编码器中改为 2 秒。',

@@ -188,7 +188,7 @@ export class ClassroomState {
   async findReplay(): Promise<Replay> {
     const { replay, recordings } = await this.#ports.api.issuePlayback(this.lessonId, this.#invite);
     const url = recordings[0]?.replay;
-    if (url !== undefined) return { name: 'ready', url };
+    if (replay === 'ready' && url !== undefined) return { name: 'ready', url };
     return { name: replay === 'none' ? 'none' : 'preparing' };
   }
 

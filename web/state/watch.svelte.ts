@@ -293,7 +293,7 @@ export class WatchStore {
       Math.min(PATIENT_MAX_MS, PATIENT_MIN_MS * PATIENT_GROWTH ** Math.min(this.#asks, 20)) * spread;
     if (phase.name === 'refused') return passes(phase.code) ? patient : null;
     if (phase.name === 'ended') {
-      if (phase.recordings.length > 0) return null;
+      if (phase.replay === 'ready') return null;
       // Where nothing was recorded, news of a recording may still be under way, for a while.
       return phase.replay === 'none' && this.#asks > NONE_ASKS ? CALM_ASK_MS * spread : patient;
     }

@@ -285,6 +285,9 @@ describe('the class as the school hears of it', () => {
     assert.deepEqual(await replays(), all('none'));
     await recorded('replay03', 'ready', 1_000);
     assert.deepEqual(await replays(), all('ready'));
+    await recorded('replay04', 'writing', 1_000);
+    assert.deepEqual(await replays(), ['ready', 'ready', 'preparing'], 'the audience hears of the next part');
+    await recorded('replay04', 'failed', 1_000);
     await school.owner('DELETE', '/recordings/replay03');
     assert.deepEqual(await replays(), all('none'));
   });

@@ -198,6 +198,18 @@ test('a replay that is not there yet appears', async () => {
   watch.close();
 });
 
+test('so does the one of the last part of a class, beside those before it', async () => {
+  const { watch, say, pass, asked } = audience({ state: 'ended', replay: 'preparing', recordings: 1 });
+  await pass(0);
+  say({ state: 'ended', recordings: 2 });
+  await pass(9_000);
+  assert.equal(watch.phase.name === 'ended' && watch.phase.recordings.length, 2);
+  const settled = asked();
+  await pass(300_000);
+  assert.equal(asked(), settled, 'nothing more is asked');
+  watch.close();
+});
+
 test('a class that was never live promises no replay', async () => {
   const { watch, pass } = audience({ state: 'ended' });
   await pass(0);
