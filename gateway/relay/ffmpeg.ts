@@ -4,15 +4,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { plainEnv } from '#server/process-env.ts';
-import { redactRelay } from '#shared/contract/relay.ts';
+import { MAX_DETAIL_LENGTH, redactRelay, type RelayReason } from '#shared/contract/relay.ts';
+import { because } from './relay.ts';
 
 /** What follows from a failure, and says nothing of it. */
 const ECHOES = /^(Conversion failed|Error writing trailer|Error closing file|Exiting normally)/;
 /** The shortest part of an address that is looked for: `a` would be found everywhere. */
 const MIN_SECRET_LENGTH = 4;
-const MAX_REASON_LENGTH = 300;
-
-const MISSING = 'ffmpeg was not found: install it (apt-get install ffmpeg) or set LECTERN_FFMPEG.';
 
 export interface FfmpegOptions {
   readonly ffmpeg: string;
@@ -30,8 +28,8 @@ export interface FfmpegOptions {
 /** How it ended. `missing`: there is no such program. */
 export type FfmpegEnd =
   | { readonly how: 'finished' }
-  | { readonly how: 'failed'; readonly reason: string }
-  | { readonly how: 'missing'; readonly reason: string };
+  | { readonly how: 'failed'; readonly reason: RelayReason }
+  | { readonly how: 'missing'; readonly reason: RelayReason };
 
 export interface Ffmpeg {
   readonly stdin: Writable;
@@ -39,7 +37,7 @@ export interface Ffmpeg {
   /** Never rejects; resolves when the process is gone. */
   readonly ended: Promise<FfmpegEnd>;
   /** Ends it at once; `reason` is why, if the reason is not ffmpeg's. Idempotent. */
-  kill(reason?: string): void;
+  kill(reason?: RelayReason): void;
 }
 
 export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegOptions): Ffmpeg {
@@ -54,7 +52,7 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
   const hide = redactor(url);
   const [near, far] = [alias, url].map((address) => `//${new URL(address).host}`) as [string, string];
   let error: string | undefined;
-  let killed: string | undefined;
+  let killed: RelayReason | undefined;
   createInterface({ input: child.stderr }).on('line', (raw) => {
     const line = hide(raw.replaceAll(near, far));
     onLine?.(line);
@@ -64,7 +62,7 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
   return {
     stdin: child.stdin,
     stdout: child.stdout,
-    ended: endOf(child, () => killed ?? error?.slice(0, MAX_REASON_LENGTH)),
+    ended: endOf(child, () => killed ?? (error === undefined ? undefined : said(error))),
     kill(reason) {
       killed ??= reason;
       child.kill('SIGKILL');
@@ -74,16 +72,21 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
   };
 }
 
-async function endOf(child: ChildProcess, reason: () => string | undefined): Promise<FfmpegEnd> {
+/** Its own words. */
+const said = (text: string): RelayReason => ({ code: 'program', detail: text.slice(0, MAX_DETAIL_LENGTH) });
+
+async function endOf(child: ChildProcess, reason: () => RelayReason | undefined): Promise<FfmpegEnd> {
   try {
     await once(child, 'close');
   } catch (error) {
     const isMissing = ['ENOENT', 'EACCES'].includes(String((error as NodeJS.ErrnoException).code));
-    return isMissing ? { how: 'missing', reason: MISSING } : { how: 'failed', reason: String(error) };
+    return isMissing
+      ? { how: 'missing', reason: because('no-ffmpeg') }
+      : { how: 'failed', reason: said(String(error)) };
   }
   if (child.exitCode === 0) return { how: 'finished' };
   const how = child.signalCode ?? child.exitCode;
-  return { how: 'failed', reason: reason() ?? `ffmpeg ended without a word (${how}).` };
+  return { how: 'failed', reason: reason() ?? said(`ffmpeg ended without a word (${how}).`) };
 }
 
 /** Takes out of a text every address, and every part of `url` that may be a key. */

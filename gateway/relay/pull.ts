@@ -1,16 +1,17 @@
 // A picture from outside: one ffmpeg that takes it from an RTMP, HTTP-FLV or HLS source and hands it over
 // as FLV, from where it goes the way of every publisher.
 import { LecternError } from '#shared/contract/errors.ts';
+import { MAX_DETAIL_LENGTH } from '#shared/contract/relay.ts';
 import { FlvDemuxer, type FlvTag } from '#shared/media/flv.ts';
 import { startFfmpeg, type Ffmpeg } from './ffmpeg.ts';
 import type { Inlet, InletAsk, OpenInlet } from './ports.ts';
 import { unreachable } from './push.ts';
-import type { Run, RunEnd } from './relay.ts';
+import { because, type Run, type RunEnd } from './relay.ts';
 import { openWay, type Outside, type Way } from './way.ts';
 
 /** A source that sends nothing for this long is gone. */
 const SILENT_MS = 15_000;
-const SILENT = 'The source sends nothing.';
+const SILENT = because('sends-nothing');
 /** A source that sends faster than life (a file, the first segments) is read only so far ahead of it. */
 const AHEAD_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
@@ -78,12 +79,12 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
     feeding.end('lost');
     const refusal = feeding.refusal;
     if (refusal !== undefined) {
-      const isFinal = refusal instanceof LecternError && FINAL.includes(refusal.code);
-      return { how: isFinal ? 'failed' : 'lost', reason: refusal.message };
+      const code = refusal instanceof LecternError ? refusal.code : 'internal-error';
+      return { how: FINAL.includes(code) ? 'failed' : 'lost', reason: { code, detail: null } };
     }
     if (isOtherSound) return { how: 'again' };
     if (end.how === 'missing') return { how: 'failed', reason: end.reason };
-    return { how: 'lost', reason: end.how === 'failed' ? end.reason : 'The source has ended.' };
+    return { how: 'lost', reason: end.how === 'failed' ? end.reason : because('source-ended') };
   };
 }
 
@@ -133,7 +134,7 @@ class Feeding {
       if (this.#inlet !== undefined) this.#give(this.#inlet, tags);
       else if (tags.length > 0) void this.#open(tags);
     } catch (error) {
-      this.#child.kill(`What came makes no sense: ${String(error)}`);
+      this.#child.kill({ code: 'unreadable', detail: String(error).slice(0, MAX_DETAIL_LENGTH) });
     }
   }
 

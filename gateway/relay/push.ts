@@ -5,13 +5,13 @@ import { relayWire } from '../egress/programme/tag.ts';
 import { PrivateAddressError } from '#server/outgoing.ts';
 import { startFfmpeg } from './ffmpeg.ts';
 import type { OnAir } from './ports.ts';
-import type { Run, RunEnd } from './relay.ts';
+import { because, type Run, type RunEnd } from './relay.ts';
 import { openWay, type Outside, type Way } from './way.ts';
 
 /** A server that takes nothing for this long, though there is something to send, is gone. */
 const STALLED_MS = 15_000;
 const LOOK_EVERY_MS = 1_000;
-const STALLED = 'The server takes nothing any more.';
+const STALLED = because('takes-nothing');
 /** What FLV needs at its start to tell picture and sound: all of it is in the first moments. */
 const ANALYSE_US = 1_500_000;
 
@@ -103,7 +103,7 @@ function onProgress(stdout: Readable, onMoved: () => void): () => void {
 
 /** What an address means that cannot be looked up, or may not be gone to. */
 export function unreachable(error: unknown): RunEnd {
-  if (error instanceof PrivateAddressError) return { how: 'failed', reason: error.message };
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-  return { how: 'lost', reason: `The server’s name was not found (${code}).` };
+  if (error instanceof PrivateAddressError) return { how: 'failed', reason: because('private-address') };
+  const { code = null } = error as NodeJS.ErrnoException;
+  return { how: 'lost', reason: { code: 'name-unknown', detail: code } };
 }

@@ -1,5 +1,5 @@
 // One relay: it runs, is tried again with a growing pause where it fails, and tells how it is.
-import type { RelayInfo, RelayState } from '#shared/contract/relay.ts';
+import type { RelayInfo, RelayReason, RelayState, RelayTrouble } from '#shared/contract/relay.ts';
 import { redactRelay } from '#shared/contract/relay.ts';
 import type { Log } from '#server/log.ts';
 
@@ -15,11 +15,14 @@ export type RunEnd =
   /** There is nothing to do, or no more. */
   | { readonly how: 'idle' }
   /** To be tried again after a pause. */
-  | { readonly how: 'lost'; readonly reason: string }
+  | { readonly how: 'lost'; readonly reason: RelayReason }
   /** To be tried again at once, in another way. */
   | { readonly how: 'again' }
   /** No use in trying again. */
-  | { readonly how: 'failed'; readonly reason: string };
+  | { readonly how: 'failed'; readonly reason: RelayReason };
+
+/** A reason that needs no more words. */
+export const because = (code: RelayTrouble): RelayReason => ({ code, detail: null });
 
 export interface RunEvents {
   /** It goes out now. */
@@ -123,7 +126,7 @@ export class Relay {
     this.#timer = setTimeout(() => this.#begin(), pauseMs);
   }
 
-  #set(state: RelayState, reason: string | null, retryAtMs: number | null = null): void {
+  #set(state: RelayState, reason: RelayReason | null, retryAtMs: number | null = null): void {
     if (this.#abort.signal.aborted) return;
     const isNew = state !== this.#status.state;
     this.#status = { state, reason, sinceMs: isNew ? Date.now() : this.#status.sinceMs, retryAtMs };

@@ -4,6 +4,8 @@
 import { once } from 'node:events';
 import { connect, createServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
+import type { RelayReason, RelayTrouble } from '#shared/contract/relay.ts';
+import { MAX_DETAIL_LENGTH } from '#shared/contract/relay.ts';
 import type { Resolve } from '#server/outgoing.ts';
 
 /** Whom certificates are believed from: for ffmpeg a file in PEM, for us the same. */
@@ -29,19 +31,19 @@ export interface Way {
   close(): void;
 }
 
-const TROUBLES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused the connection',
-  ECONNRESET: 'closed the connection',
-  ETIMEDOUT: 'did not answer',
-  EHOSTUNREACH: 'cannot be reached',
-  ENETUNREACH: 'cannot be reached',
+const TROUBLES: Readonly<Record<string, RelayTrouble>> = {
+  ECONNREFUSED: 'connection-refused',
+  ECONNRESET: 'connection-closed',
+  ETIMEDOUT: 'no-answer',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
 };
 
 /** Opens the way to `url`; `onFailure` is told why the connection failed. Rejects as `resolve` does. */
 export async function openWay(
   url: string,
   outside: Outside,
-  onFailure: (reason: string) => void,
+  onFailure: (reason: RelayReason) => void,
 ): Promise<Way> {
   const target = new URL(url);
   const ip = await outside.resolve(target.hostname);
@@ -66,7 +68,12 @@ export function applicationOf(pathname: string): string {
 }
 
 /** Takes one connection on loopback to `ip`. */
-async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure: (reason: string) => void) {
+async function openTunnel(
+  target: URL,
+  ip: string,
+  trust: () => Trust,
+  onFailure: (reason: RelayReason) => void,
+) {
   const sockets: Socket[] = [];
   const server = createServer((near) => {
     server.close();
@@ -76,7 +83,7 @@ async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure
     near.on('error', () => far.destroy());
     near.on('close', () => far.destroy());
     far.on('error', (error) => {
-      onFailure(troubleWith(target.host, error));
+      onFailure(reasonOf(error));
       near.destroy();
     });
     far.on('close', () => near.end());
@@ -94,10 +101,10 @@ async function openTunnel(target: URL, ip: string, trust: () => Trust, onFailure
   };
 }
 
-/** What went wrong with a connection, in a sentence for whoever set the relay up. */
-function troubleWith(host: string, error: NodeJS.ErrnoException): string {
-  const what = TROUBLES[error.code ?? ''];
-  return what === undefined ? `${host}: ${error.message.replace(/^connect /, '')}` : `${host} ${what}.`;
+function reasonOf({ code = '', message }: NodeJS.ErrnoException): RelayReason {
+  const trouble = TROUBLES[code];
+  if (trouble !== undefined) return { code: trouble, detail: null };
+  return { code: 'program', detail: message.replace(/^connect /, '').slice(0, MAX_DETAIL_LENGTH) };
 }
 
 function connectTo({ protocol, hostname, port }: URL, ip: string, trust: () => Trust): Socket {

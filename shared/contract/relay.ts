@@ -2,6 +2,7 @@
 // school → gateway: `PUT /internal/channels/:channel/relays` says all that a channel should have;
 // `GET` answers what became of it, `DELETE` ends all of them.
 import { z } from 'zod';
+import { ErrorCode } from './errors.ts';
 import { LessonId, LessonTitle } from './ids.ts';
 
 /** More than these servers at once is a typing mistake. */
@@ -48,13 +49,47 @@ export type RelaysPut = z.infer<typeof RelaysPut>;
 export const RelayState = z.enum(['idle', 'connecting', 'running', 'retrying', 'failed']);
 export type RelayState = z.infer<typeof RelayState>;
 
+/**
+ * Why one is not running; a page says it in its reader's language.
+ * - `connection-refused`, `connection-closed`, `no-answer`, `unreachable`: of the connection to the server.
+ *   `name-unknown`: its name was not found. `private-address`: it leads to a machine of the inner network.
+ * - `takes-nothing`, `sends-nothing`: it is connected, and nothing moves. `source-ended`; `unreadable`: what came
+ *   makes no sense.
+ * - `no-ffmpeg`: there is no such program. `program`: `detail` is what it, or the system, says.
+ */
+export const RelayTrouble = z.enum([
+  'connection-refused',
+  'connection-closed',
+  'no-answer',
+  'unreachable',
+  'name-unknown',
+  'private-address',
+  'takes-nothing',
+  'sends-nothing',
+  'source-ended',
+  'unreadable',
+  'no-ffmpeg',
+  'program',
+]);
+export type RelayTrouble = z.infer<typeof RelayTrouble>;
+
+export const MAX_DETAIL_LENGTH = 300;
+
+export const RelayReason = z.object({
+  /** One of a relay, or of the class that refuses the source. */
+  code: z.union([RelayTrouble, ErrorCode]),
+  /** In English, without what may be secret. */
+  detail: z.string().max(MAX_DETAIL_LENGTH).nullable(),
+});
+export type RelayReason = z.infer<typeof RelayReason>;
+
 export const RelayInfo = z.object({
   id: RelayId,
   /** Without what may be secret in it: {@link redactRelay}. */
   url: z.string(),
   state: RelayState,
-  /** Why it is not running, as ffmpeg or the other side says it. */
-  reason: z.string().max(300).nullable(),
+  /** Why it is not running. */
+  reason: RelayReason.nullable(),
   /** Since when it is in this state, in ms since 1970. */
   sinceMs: z.number(),
   /** When it is tried again, in ms since 1970. */

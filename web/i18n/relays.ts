@@ -1,5 +1,8 @@
 // Sending a class on to other servers, and taking its picture from one.
+import type { ErrorCode } from '#shared/contract/errors.ts';
+import type { RelayReason, RelayTrouble } from '#shared/contract/relay.ts';
 import { defineMessages } from '../state/i18n.svelte.ts';
+import { explain } from './errors.ts';
 
 export const t = defineMessages({
   en: {
@@ -35,6 +38,22 @@ export const t = defineMessages({
     wrongPull: 'Enter an address that begins with rtmp://, rtmps://, http:// or https:// and has a path.',
     unavailable: 'The status is not available right now.',
     loading: 'Loading …',
+
+    whyRefused: 'The server refused the connection.',
+    whyClosed: 'The server closed the connection.',
+    whyNoAnswer: 'The server did not answer.',
+    whyUnreachable: 'The server cannot be reached.',
+    whyName: 'The server’s name was not found.',
+    whyPrivate: 'This address is on an internal network, which is not allowed here.',
+    whyTakesNothing: 'The server no longer takes anything.',
+    whySendsNothing: 'The source sends nothing.',
+    whyEnded: 'The source has ended.',
+    whyUnreadable: 'What the source sends cannot be read.',
+    whyNoFfmpeg: 'ffmpeg was not found on the server: install it, or set LECTERN_FFMPEG.',
+    whyProgram: 'The program that carries it says: {detail}',
+    whyTaken: 'Another program is publishing to this class; the source waits for it to stop.',
+    whyClassOver: 'The class is over.',
+    whySentAway: 'The teacher removed it from the class.',
   },
   zh: {
     title: '转推与拉流',
@@ -68,5 +87,50 @@ export const t = defineMessages({
     wrongPull: '请输入以 rtmp://、rtmps://、http:// 或 https:// 开头并带有路径的地址。',
     unavailable: '暂时无法获取状态。',
     loading: '正在加载……',
+
+    whyRefused: '服务器拒绝了连接。',
+    whyClosed: '服务器断开了连接。',
+    whyNoAnswer: '服务器没有响应。',
+    whyUnreachable: '无法连接到服务器。',
+    whyName: '找不到该服务器的域名。',
+    whyPrivate: '该地址位于内网，此处不允许使用。',
+    whyTakesNothing: '服务器不再接收数据。',
+    whySendsNothing: '来源没有发送数据。',
+    whyEnded: '来源已结束。',
+    whyUnreadable: '来源发送的内容无法读取。',
+    whyNoFfmpeg: '服务器上找不到 ffmpeg：请安装，或设置 LECTERN_FFMPEG。',
+    whyProgram: '转发程序报告：{detail}',
+    whyTaken: '另一个程序正在向这节课推流；此来源会等它停止。',
+    whyClassOver: '课已结束。',
+    whySentAway: '老师已将它移出课堂。',
   },
 });
+
+const REASONS = {
+  'connection-refused': 'whyRefused',
+  'connection-closed': 'whyClosed',
+  'no-answer': 'whyNoAnswer',
+  unreachable: 'whyUnreachable',
+  'name-unknown': 'whyName',
+  'private-address': 'whyPrivate',
+  'takes-nothing': 'whyTakesNothing',
+  'sends-nothing': 'whySendsNothing',
+  'source-ended': 'whyEnded',
+  unreadable: 'whyUnreadable',
+  'no-ffmpeg': 'whyNoFfmpeg',
+  program: 'whyProgram',
+} as const satisfies Record<RelayTrouble, string>;
+
+/** What the class answers to a source, in words for who set the relay up. */
+const ANSWERS = {
+  'already-publishing': 'whyTaken',
+  'room-closed': 'whyClassOver',
+  'peer-removed': 'whySentAway',
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+/** Why a relay is not running, in the language in use. Reactive. */
+export function relayReason({ code, detail }: RelayReason): string {
+  const words = { ...REASONS, ...ANSWERS };
+  const isOurs = (one: string): one is keyof typeof words => Object.hasOwn(words, one);
+  return isOurs(code) ? t(words[code], { detail: detail ?? '' }) : explain(code).text;
+}
