@@ -13,8 +13,8 @@ import { AUDIO, startRtpSource, VIDEO, type RtpSource } from '../support/rtp-sou
 import { measured, type Report } from './report.ts';
 import { freePorts } from '../support/free-port.ts';
 
-const MEASURE_MS = 30_000;
-const SETTLE_MS = 15_000;
+const MEASURE_MS = 15_000;
+const SETTLE_MS = 10_000;
 
 /** One viewer of each kind; they are not part of what is measured. */
 function watch(...addresses: string[]): ChildProcess[] {
