@@ -6,6 +6,9 @@ import type { z } from 'zod';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from './log.ts';
 
+/** A reader that takes nothing for this long is let go: it keeps a file, or a segment in memory. */
+const STALLED_MS = 60_000;
+
 /** Sends `body` as JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
@@ -29,6 +32,11 @@ export function sendError(response: ServerResponse, error: unknown, log: Log, ur
     return;
   }
   sendJson(response, refusal.status, refusal.toBody());
+}
+
+/** Ends the connection if its reader takes nothing for so long. */
+export function endIfStalled(response: ServerResponse, afterMs = STALLED_MS): void {
+  response.setTimeout(afterMs, () => response.destroy());
 }
 
 /** Reads a body of at most `limit` bytes. Throws LecternError `too-large`. */

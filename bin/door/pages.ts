@@ -3,12 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import sirv from 'sirv';
 import { LecternError } from '#shared/contract/errors.ts';
+import { endIfStalled } from '#server/http.ts';
 
 /** Vite puts a hash of the content into the names of these: they never change. */
 const HASHED = /^\/assets\//;
 const YEAR_S = 31_536_000;
-/** A visitor who takes nothing for this long is let go: a file is open for it. */
-const STALLED_MS = 60_000;
 
 /** What the page may do; `origins` are the servers beside this one that it may play from. */
 const contentSecurityPolicy = (origins: readonly string[]) =>
@@ -51,7 +50,7 @@ export function createPages(
   dir: string,
   playOrigins: readonly string[],
   missing: (request: IncomingMessage, response: ServerResponse) => void,
-  stalledMs = STALLED_MS,
+  stalledMs?: number,
 ): Pages {
   const headers = Object.entries(pageHeaders(playOrigins));
   const serve = sirv(dir, {
@@ -78,7 +77,8 @@ export function createPages(
     // Stamps and the like are nobody's business.
     if (path.includes('/.')) return missing(request, response);
     response.once('pipe', (file: Readable) => own(file, response));
-    response.setTimeout(stalledMs, () => response.destroy());
+    // A file is open for it.
+    endIfStalled(response, stalledMs);
     serve(request, response, () => missing(request, response));
   };
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gzip, type ZlibOptions } from 'node:zlib';
+import { endIfStalled } from '#server/http.ts';
 import { isTaken } from '#server/negotiation.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 
@@ -13,8 +14,6 @@ const zip = promisify<Buffer | string, ZlibOptions, Buffer>(gzip);
 const COMPRESS_ABOVE = 8_000;
 /** In an Accept-Encoding, the most specific first (RFC 9110 §8.4.1.3 and §12.5.3). */
 const GZIP = ['gzip', 'x-gzip', '*'];
-/** A reader that takes nothing for this long is let go: it keeps a file, or a segment in memory. */
-const STALLED_MS = 60_000;
 /** The names of signed parameters; only these are passed on in playlists. */
 const SIGNED = ['expires', 'sign', 'viewer', 'epoch', 'md5', 'auth_key'] as const;
 
@@ -67,11 +66,6 @@ export async function sendPlaylist(
   });
   endIfStalled(response);
   response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-/** Ends the connection if its reader takes nothing for so long. */
-export function endIfStalled(response: ServerResponse, afterMs = STALLED_MS): void {
-  response.setTimeout(afterMs, () => response.destroy());
 }
 
 /** A body that can be sent in part. */

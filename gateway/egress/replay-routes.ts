@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LecternError } from '#shared/contract/errors.ts';
+import { endIfStalled } from '#server/http.ts';
 import { flvFile } from '../store/flv-file.ts';
 import type { MovieSegment, MovieTrack } from '../store/movie-source.ts';
 import { openMovie, type VirtualFile } from '../store/movie.ts';
@@ -14,7 +15,7 @@ import { parsePlaylistName } from './hls/live-routes.ts';
 import { multivariantOf } from './hls/multivariant.ts';
 import { playlistName, renditionPlaylist, type Rendition } from './hls/playlists.ts';
 import { sendKey, sendMediaFile } from './hls/segments.ts';
-import { endIfStalled, sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
+import { sendPlaylist, sendRanged, signedQuery } from './http-media.ts';
 
 /** Computed files that are kept for the next byte range. */
 const MOVIES_KEPT = 8;

@@ -5,13 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
-import {
-  endIfStalled,
-  isKnown,
-  memoryBody,
-  parseRange,
-  sendRanged,
-} from '../../../gateway/egress/http-media.ts';
+import { endIfStalled } from '#server/http.ts';
+import { isKnown, memoryBody, parseRange, sendRanged } from '../../../gateway/egress/http-media.ts';
 import { HlsViewers } from '../../../gateway/egress/hls/viewers.ts';
 import { parseTarget } from '../../../gateway/http.ts';
 
