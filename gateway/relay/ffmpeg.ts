@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { plainEnv } from '#server/process-env.ts';
-import { MAX_DETAIL_LENGTH, redactRelay, type RelayReason } from '#shared/contract/relay.ts';
+import { redactRelay, type RelayReason } from '#shared/contract/relay.ts';
 import { because } from './relay.ts';
 
 /** What follows from a failure, and says nothing of it. */
@@ -73,7 +73,7 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
 }
 
 /** Its own words. */
-const said = (text: string): RelayReason => ({ code: 'program', detail: text.slice(0, MAX_DETAIL_LENGTH) });
+const said = (text: string) => because('program', text);
 
 async function endOf(child: ChildProcess, reason: () => RelayReason | undefined): Promise<FfmpegEnd> {
   try {

@@ -1,7 +1,6 @@
 // A picture from outside: one ffmpeg that takes it from an RTMP, HTTP-FLV or HLS source and hands it over
 // as FLV, from where it goes the way of every publisher.
 import { LecternError } from '#shared/contract/errors.ts';
-import { MAX_DETAIL_LENGTH } from '#shared/contract/relay.ts';
 import { FlvDemuxer, type FlvTag } from '#shared/media/flv.ts';
 import { startFfmpeg, type Ffmpeg } from './ffmpeg.ts';
 import type { Inlet, InletAsk, OpenInlet } from './ports.ts';
@@ -80,7 +79,7 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
     const refusal = feeding.refusal;
     if (refusal !== undefined) {
       const code = refusal instanceof LecternError ? refusal.code : 'internal-error';
-      return { how: FINAL.includes(code) ? 'failed' : 'lost', reason: { code, detail: null } };
+      return { how: FINAL.includes(code) ? 'failed' : 'lost', reason: because(code) };
     }
     if (isOtherSound) return { how: 'again' };
     if (end.how === 'missing') return { how: 'failed', reason: end.reason };
@@ -134,7 +133,7 @@ class Feeding {
       if (this.#inlet !== undefined) this.#give(this.#inlet, tags);
       else if (tags.length > 0) void this.#open(tags);
     } catch (error) {
-      this.#child.kill({ code: 'unreadable', detail: String(error).slice(0, MAX_DETAIL_LENGTH) });
+      this.#child.kill(because('unreadable', String(error)));
     }
   }
 

@@ -105,5 +105,5 @@ function onProgress(stdout: Readable, onMoved: () => void): () => void {
 export function unreachable(error: unknown): RunEnd {
   if (error instanceof PrivateAddressError) return { how: 'failed', reason: because('private-address') };
   const { code = null } = error as NodeJS.ErrnoException;
-  return { how: 'lost', reason: { code: 'name-unknown', detail: code } };
+  return { how: 'lost', reason: because('name-unknown', code) };
 }

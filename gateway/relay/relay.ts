@@ -1,6 +1,6 @@
 // One relay: it runs, is tried again with a growing pause where it fails, and tells how it is.
-import type { RelayInfo, RelayReason, RelayState, RelayTrouble } from '#shared/contract/relay.ts';
-import { redactRelay } from '#shared/contract/relay.ts';
+import type { RelayInfo, RelayReason, RelayState } from '#shared/contract/relay.ts';
+import { MAX_DETAIL_LENGTH, redactRelay } from '#shared/contract/relay.ts';
 import type { Log } from '#server/log.ts';
 
 const RETRY_MIN_MS = 1_000;
@@ -21,8 +21,11 @@ export type RunEnd =
   /** No use in trying again. */
   | { readonly how: 'failed'; readonly reason: RelayReason };
 
-/** A reason that needs no more words. */
-export const because = (code: RelayTrouble): RelayReason => ({ code, detail: null });
+/** A reason, with as much of `detail` as there is room for. */
+export const because = (code: RelayReason['code'], detail: string | null = null): RelayReason => ({
+  code,
+  detail: detail?.slice(0, MAX_DETAIL_LENGTH) ?? null,
+});
 
 export interface RunEvents {
   /** It goes out now. */

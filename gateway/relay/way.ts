@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { connect, createServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import type { RelayReason, RelayTrouble } from '#shared/contract/relay.ts';
-import { MAX_DETAIL_LENGTH } from '#shared/contract/relay.ts';
 import type { Resolve } from '#server/outgoing.ts';
+import { because } from './relay.ts';
 
 /** Whom certificates are believed from: for ffmpeg a file in PEM, for us the same. */
 export interface Trust {
@@ -103,8 +103,7 @@ async function openTunnel(
 
 function reasonOf({ code = '', message }: NodeJS.ErrnoException): RelayReason {
   const trouble = TROUBLES[code];
-  if (trouble !== undefined) return { code: trouble, detail: null };
-  return { code: 'program', detail: message.replace(/^connect /, '').slice(0, MAX_DETAIL_LENGTH) };
+  return trouble === undefined ? because('program', message.replace(/^connect /, '')) : because(trouble);
 }
 
 function connectTo({ protocol, hostname, port }: URL, ip: string, trust: () => Trust): Socket {

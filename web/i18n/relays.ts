@@ -119,18 +119,14 @@ const REASONS = {
   unreadable: 'whyUnreadable',
   'no-ffmpeg': 'whyNoFfmpeg',
   program: 'whyProgram',
-} as const satisfies Record<RelayTrouble, string>;
-
-/** What the class answers to a source, in words for who set the relay up. */
-const ANSWERS = {
+  // What the class answers to a source, in words for who set the relay up.
   'already-publishing': 'whyTaken',
   'room-closed': 'whyClassOver',
   'peer-removed': 'whySentAway',
-} as const satisfies Partial<Record<ErrorCode, string>>;
+} as const satisfies Record<RelayTrouble, string> & Partial<Record<ErrorCode, string>>;
+
+const hasWords = (code: RelayReason['code']): code is keyof typeof REASONS => Object.hasOwn(REASONS, code);
 
 /** Why a relay is not running, in the language in use. Reactive. */
-export function relayReason({ code, detail }: RelayReason): string {
-  const words = { ...REASONS, ...ANSWERS };
-  const isOurs = (one: string): one is keyof typeof words => Object.hasOwn(words, one);
-  return isOurs(code) ? t(words[code], { detail: detail ?? '' }) : explain(code).text;
-}
+export const relayReason = ({ code, detail }: RelayReason): string =>
+  hasWords(code) ? t(REASONS[code], { detail: detail ?? '' }) : explain(code).text;
