@@ -82,7 +82,7 @@ export class RecordingFolder {
     if (this.#isSaveDue) return;
     this.#isSaveDue = true;
     this.#disk.insist(async () => {
-      // Before it is written: what changes meanwhile needs another save.
+      // Before it is written: what changes while it is needs another save.
       this.#isSaveDue = false;
       await writeRecordingFile(this.#source.dir, this.#source.file());
     });

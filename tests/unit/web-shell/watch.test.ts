@@ -198,7 +198,7 @@ test('a replay that is not there yet appears', async () => {
   watch.close();
 });
 
-test('so does the one of the last part of a class, beside those before it', async () => {
+test('so does the one of the last part of a class, next to earlier ones', async () => {
   const { watch, say, pass, asked } = audience({ state: 'ended', replay: 'preparing', recordings: 1 });
   await pass(0);
   say({ state: 'ended', recordings: 2 });
