@@ -17,7 +17,7 @@ const same = (a: Identity, b: Identity) => a.cert.equals(b.cert) && a.key.equals
  * and is logged once.
  */
 export function followCertificate(
-  settings: Pick<Settings, 'LECTERN_TLS_CERT' | 'LECTERN_TLS_KEY'>,
+  files: Settings['tls'],
   present: Identity,
   apply: (identity: Identity) => void,
   log: Log,
@@ -27,7 +27,7 @@ export function followCertificate(
   let complaint: string | undefined;
   const look = () => {
     try {
-      const read = readIdentity(settings);
+      const read = readIdentity(files);
       if (read !== undefined && !same(read, inUse)) {
         createSecureContext({ cert: read.cert, key: read.key });
         apply(read);

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 /**
  * Sets up `db`: deleted rows are overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete). A file
- * of an earlier version, which did not, is written anew once; SQLite's `user_version` notes that.
+ * of an earlier version, which did not, is written again once; SQLite's `user_version` notes that.
  */
 export function eraseSecurely(db: DatabaseSync): void {
   db.exec('PRAGMA secure_delete = ON');

@@ -1,7 +1,8 @@
 // The few things that every HTTP surface of the services does alike: JSON in through a schema and a
 // size limit, JSON out, and one shape for refusals.
 import { timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Log } from './log.ts';
@@ -25,13 +26,30 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
  * is logged; its text never reaches the caller.
  */
 export function sendError(response: ServerResponse, error: unknown, log: Log, url = ''): void {
-  const refusal = error instanceof LecternError ? error : new LecternError('internal-error');
+  const refusal = LecternError.from(error);
   if (!(error instanceof LecternError)) log.error({ err: error, url }, 'request failed');
   if (response.headersSent) {
     response.destroy();
     return;
   }
   sendJson(response, refusal.status, refusal.toBody());
+}
+
+/** Says on a socket that waits for its upgrade why nothing comes, and ends it. */
+export function refuseUpgrade(
+  socket: Duplex,
+  error: LecternError,
+  headers: Record<string, string> = {},
+): void {
+  const body = JSON.stringify(error.toBody());
+  const all = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+    ...headers,
+  };
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${head.join('')}\r\n${body}`);
 }
 
 /** Ends the connection if its reader takes nothing for so long. */

@@ -7,13 +7,9 @@ import type { Settings } from './settings.ts';
 export type Log = Logger;
 
 /** Makes the log of one service; its lines go to stdout, or to `out`. */
-export function createLog(
-  settings: Pick<Settings, 'LECTERN_LOG'>,
-  service: string,
-  out?: DestinationStream,
-): Log {
+export function createLog(level: Settings['log']['level'], service: string, out?: DestinationStream): Log {
   const options: LoggerOptions = {
-    level: settings.LECTERN_LOG,
+    level,
     base: { service },
     timestamp: () => `,"atMs":${Date.now()}`,
     formatters: { level: (label) => ({ level: label }) },

@@ -6,7 +6,6 @@ import {
   type PlaybackAction,
   type PlaybackResource,
 } from '#shared/contract/playback.ts';
-import type { ErrorCode } from '#shared/contract/errors.ts';
 
 function sign(
   secret: string,
@@ -68,21 +67,4 @@ export function readPlayback(
   const given = Buffer.from(parsed.data.sign, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'signature-invalid';
   return expires * 1_000 < nowMs ? 'signature-expired' : { expires, epoch };
-}
-
-/**
- * The same as a verdict: undefined if it is good, else why it is refused; an address of an epoch below
- * `minEpoch` was revoked, and is as good as a forged one.
- */
-export function checkPlayback(
-  secret: string,
-  action: PlaybackAction,
-  resource: PlaybackResource,
-  query: URLSearchParams,
-  nowMs: number,
-  minEpoch = 0,
-): ErrorCode | undefined {
-  const found = readPlayback(secret, action, resource, query, nowMs);
-  if (typeof found === 'string') return found;
-  return found.epoch < minEpoch ? 'signature-invalid' : undefined;
 }

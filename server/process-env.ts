@@ -1,6 +1,6 @@
 // What a process of ours lets others see of its environment. Secrets come in as LECTERN_* variables: each
 // goes to the service that uses it alone, and to no program that a service starts.
-import { readSettings, type Settings } from './settings.ts';
+import { readVariables, settingsOf, type Settings, type Variables } from './settings.ts';
 
 /** What any program needs to run as the operator meant it to; all else is nobody's business. */
 const PLAIN =
@@ -10,7 +10,9 @@ const PLAIN =
 const SECRETS: Readonly<Record<string, string>> = {
   LECTERN_API_KEY: 'school',
   LECTERN_CDN_KEY: 'gateway',
+  LECTERN_DATABASE_URL: 'school',
   LECTERN_ICE_SERVERS: 'sfu',
+  LECTERN_WEBHOOK_SECRET: 'school',
 };
 
 /** The environment for a program that is none of ours. */
@@ -27,13 +29,16 @@ export function serviceEnv(service: string, env: NodeJS.ProcessEnv): NodeJS.Proc
 }
 
 /**
- * Reads the settings of this process and takes them out of its environment, which all that it starts would
- * inherit. Throws as `readSettings`.
+ * Reads the variables of this process and takes them out of its environment, which all that it starts would
+ * inherit. Throws as `readVariables`.
  */
-export function takeSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  const settings = readSettings(env);
+export function takeVariables(env: NodeJS.ProcessEnv = process.env): Variables {
+  const variables = readVariables(env);
   for (const name of Object.keys(env)) {
     if (name.startsWith('LECTERN_')) Reflect.deleteProperty(env, name);
   }
-  return settings;
+  return variables;
 }
+
+/** The settings of this process, taken as {@link takeVariables} does. */
+export const takeSettings = (): Settings => settingsOf(takeVariables());

@@ -1,4 +1,4 @@
-// Takes out of a text what would open something for whoever reads it: signatures of addresses in all their
+// Takes out of a text what would open something for anyone who reads it: signatures of addresses in all their
 // forms, keys, tickets, invitations, passwords and cookies. Every line of the log goes through here.
 
 /** Parameters of addresses, ours and those of CDNs (docs/access.md), in any case of letters. */

@@ -101,7 +101,7 @@ const BEAT_MS = 1_000;
 /**
  * Runs a service until SIGTERM, SIGINT or the end of its supervisor, then closes it and exits 0.
  * An error at start is logged in one line and exits 1; a stray exception or rejection is logged and
- * exits 1, so that the supervisor starts it anew from its journal rather than let it limp.
+ * exits 1, so that the supervisor starts it again from its event log rather than let it limp.
  */
 export async function runService(log: Log, start: () => Promise<RunningService>): Promise<void> {
   const fail = (error: unknown) => {

@@ -1,6 +1,8 @@
-// Settings: LECTERN_* environment variables with working defaults, read once at start.
+// Settings: LECTERN_* environment variables with working defaults, read once at start. What reads and hands on the
+// environment knows them by these names; everything else by the group of what they are for.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { RecordingMode } from '#shared/domain/recording.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
@@ -8,13 +10,25 @@ const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).de
 const address = z
   .url({ protocol: /^https?$/, error: 'must be an address such as https://class.example.org' })
   .transform((url) => url.replace(/\/$/, ''));
+/** One or several at which the same service answers, as text: it is handed on to the services as it is. */
+const addresses = z
+  .string()
+  .transform((list) =>
+    list
+      .split(',')
+      .map((one) => one.trim().replace(/\/$/, ''))
+      .join(','),
+  )
+  .refine((list) => addressesIn(list).every((one) => address.safeParse(one).success), {
+    error: 'must be an address such as http://10.0.0.5:8083, or several separated by commas',
+  });
 /** An address without a path. */
 const ORIGIN = /^https?:\/\/[^/?#@]+$/i;
 /** So many servers that play the same are enough; each viewer asks some of them at once. */
 const MAX_PLAY_ORIGINS = 8;
 const ms = (fallback: number) => z.coerce.number().int().min(0).max(MAX_TIMER_MS).default(fallback);
 
-const AllSettings = z.object({
+const AllVariables = z.object({
   /** The front door: page, API, signalling and playback on one origin. */
   LECTERN_PORT: port(8080),
   /** Where the door listens. */
@@ -41,12 +55,12 @@ const AllSettings = z.object({
     }),
   /** The gateway's own HTTP port, for CDNs. */
   LECTERN_GATEWAY_PORT: port(8081),
-  /** Where the other services reach the gateway. */
-  LECTERN_GATEWAY_URL: address.default('http://127.0.0.1:8081'),
+  /** Where the other services reach the gateway; so it is with the other two. */
+  LECTERN_GATEWAY_URL: addresses.default('http://127.0.0.1:8081'),
   LECTERN_SCHOOL_PORT: port(8082),
-  LECTERN_SCHOOL_URL: address.default('http://127.0.0.1:8082'),
+  LECTERN_SCHOOL_URL: addresses.default('http://127.0.0.1:8082'),
   LECTERN_SFU_PORT: port(8083),
-  LECTERN_SFU_URL: address.default('http://127.0.0.1:8083'),
+  LECTERN_SFU_URL: addresses.default('http://127.0.0.1:8083'),
   LECTERN_RTMP_PORT: port(1935),
   /** UDP port on which the gateway takes RTP from the SFU. */
   LECTERN_INGEST_PORT: port(8084),
@@ -67,11 +81,23 @@ const AllSettings = z.object({
     .string()
     .default('data')
     .transform((path) => resolve(path)),
+  /** The school's database on PostgreSQL; by default it is a file in LECTERN_DATA. */
+  LECTERN_DATABASE_URL: z
+    .url({
+      protocol: /^postgres(ql)?$/,
+      error: 'must be an address such as postgres://lectern:password@db.example.org/lectern',
+    })
+    .optional(),
   LECTERN_API_KEY: z.string().min(16).optional(),
   LECTERN_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LECTERN_LOG_FORMAT: z.enum(['pretty', 'json']).default('pretty'),
   /** How long an interrupted broadcast waits for its teacher before it ends. */
   LECTERN_RESUME_MS: ms(120_000),
+  /** Whether broadcasts of new lessons are recorded: `always`, `automatic` (until somebody stops it) or `manual`. */
+  LECTERN_RECORDING: RecordingMode.default('automatic'),
+  /** Recordings are deleted after so many days, and the oldest where all take more than so many GB; 0: never. */
+  LECTERN_RECORDINGS_MAX_DAYS: z.coerce.number().int().min(0).max(36_500).default(0),
+  LECTERN_RECORDINGS_MAX_GB: z.coerce.number().min(0).max(1_000_000).default(0),
   /** How long a signed playback address is good. */
   LECTERN_PLAYBACK_TTL_S: z.coerce
     .number()
@@ -100,33 +126,111 @@ const AllSettings = z.object({
     .optional(),
   /** Hosts (comma-separated, with or without a port) that may be asked for leave though they are private. */
   LECTERN_CALLBACK_HOSTS: z.string().default(''),
+  /** What is told when a recording is ready, and what that is signed with. */
+  LECTERN_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/ })
+    .max(2_000)
+    .refine((url) => new URL(url).username === '' && new URL(url).password === '', 'must have no user name')
+    .optional(),
+  LECTERN_WEBHOOK_SECRET: z
+    .string()
+    .min(16)
+    .max(500)
+    .refine((secret) => !secret.startsWith('whsec_') || /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(secret), {
+      error: 'must be base64 behind whsec_',
+    })
+    .optional(),
   /** Whether relays may go to addresses inside this network; by default they reach public ones alone. */
   LECTERN_RELAY_PRIVATE: z.enum(['0', '1']).default('0'),
   /** Proxies (comma-separated addresses) whose X-Forwarded-* headers are believed. */
   LECTERN_TRUSTED_PROXIES: z.string().default('127.0.0.1,::1'),
 });
-const Settings = AllSettings.refine(
+const CheckedVariables = AllVariables.refine(
   (all) => (all.LECTERN_TLS_CERT === undefined) === (all.LECTERN_TLS_KEY === undefined),
   { path: ['LECTERN_TLS_KEY'], error: 'set it together with LECTERN_TLS_CERT' },
-);
-export type Settings = z.output<typeof AllSettings>;
+).refine((all) => all.LECTERN_WEBHOOK_URL === undefined || all.LECTERN_WEBHOOK_SECRET !== undefined, {
+  path: ['LECTERN_WEBHOOK_SECRET'],
+  error: 'set it together with LECTERN_WEBHOOK_URL',
+});
+export type Variables = z.output<typeof AllVariables>;
 
 /**
- * Reads the settings from `env`. Empty values count as unset.
- * Throws an Error whose message names each wrong variable, for a person to read.
+ * Reads the variables of `env`. Empty values count as unset.
+ * Throws an Error whose message names each wrong one, for a person to read.
  */
-export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+export function readVariables(env: NodeJS.ProcessEnv = process.env): Variables {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = Settings.safeParse(given);
+  const result = CheckedVariables.safeParse(given);
   if (result.success) return result.data;
   const wrong = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new Error(`Wrong settings:\n  ${wrong.join('\n  ')}`);
 }
 
-/** The origin that links to people are made with, without a trailing slash. */
-export function publicUrl(
-  settings: Pick<Settings, 'LECTERN_PUBLIC_URL' | 'LECTERN_PORT' | 'LECTERN_TLS_CERT'>,
-): string {
-  const protocol = settings.LECTERN_TLS_CERT === undefined ? 'http' : 'https';
-  return settings.LECTERN_PUBLIC_URL ?? `${protocol}://localhost:${settings.LECTERN_PORT}`;
+/** The addresses of one service in a variable such as LECTERN_SFU_URL, the first to be tried first. */
+const addressesIn = (list: string): readonly string[] => list.split(',');
+
+export type Settings = ReturnType<typeof settingsOf>;
+
+/** The settings in groups, each as its variable says above. */
+export function settingsOf(all: Variables) {
+  const protocol = all.LECTERN_TLS_CERT === undefined ? 'http' : 'https';
+  return {
+    dataDir: all.LECTERN_DATA,
+    log: { level: all.LECTERN_LOG, format: all.LECTERN_LOG_FORMAT },
+    tls: { certFile: all.LECTERN_TLS_CERT, keyFile: all.LECTERN_TLS_KEY },
+    /** Whose X-Forwarded-* headers are believed. */
+    trustedProxies: all.LECTERN_TRUSTED_PROXIES,
+    door: {
+      port: all.LECTERN_PORT,
+      host: all.LECTERN_HOST,
+      publicUrl: all.LECTERN_PUBLIC_URL,
+      /** The origin that links to people are made with, without a trailing slash. */
+      origin: all.LECTERN_PUBLIC_URL ?? `${protocol}://localhost:${all.LECTERN_PORT}`,
+      playOrigins: all.LECTERN_PLAY_ORIGINS,
+    },
+    school: {
+      port: all.LECTERN_SCHOOL_PORT,
+      addresses: addressesIn(all.LECTERN_SCHOOL_URL),
+      databaseUrl: all.LECTERN_DATABASE_URL,
+      apiKey: all.LECTERN_API_KEY,
+      playbackTtlS: all.LECTERN_PLAYBACK_TTL_S,
+      recordingMode: all.LECTERN_RECORDING,
+      /** Null for nobody. */
+      webhook:
+        all.LECTERN_WEBHOOK_URL === undefined || all.LECTERN_WEBHOOK_SECRET === undefined
+          ? null
+          : { url: all.LECTERN_WEBHOOK_URL, secret: all.LECTERN_WEBHOOK_SECRET },
+      /** Null for without end. */
+      retention: {
+        maxDays: all.LECTERN_RECORDINGS_MAX_DAYS || null,
+        maxBytes: all.LECTERN_RECORDINGS_MAX_GB * 1_000_000_000 || null,
+      },
+    },
+    gateway: {
+      port: all.LECTERN_GATEWAY_PORT,
+      addresses: addressesIn(all.LECTERN_GATEWAY_URL),
+      rtmpPort: all.LECTERN_RTMP_PORT,
+      resumeMs: all.LECTERN_RESUME_MS,
+      hls: { encryption: all.LECTERN_HLS_ENCRYPTION, sound: all.LECTERN_HLS_SOUND },
+      ffmpeg: all.LECTERN_FFMPEG,
+      ladders: all.LECTERN_LADDERS,
+      geoip: all.LECTERN_GEOIP,
+      cdnKey: all.LECTERN_CDN_KEY,
+      callbackHosts: all.LECTERN_CALLBACK_HOSTS,
+      relaysMayBePrivate: all.LECTERN_RELAY_PRIVATE === '1',
+    },
+    /** Where the gateway takes RTP from the SFU. */
+    ingest: { port: all.LECTERN_INGEST_PORT, ip: all.LECTERN_INGEST_IP },
+    sfu: {
+      port: all.LECTERN_SFU_PORT,
+      addresses: addressesIn(all.LECTERN_SFU_URL),
+      rtc: { port: all.LECTERN_RTC_PORT, ip: all.LECTERN_RTC_IP },
+      iceServers: all.LECTERN_ICE_SERVERS ?? '',
+      workers: all.LECTERN_WORKERS,
+    },
+  };
 }
+
+/** Reads the settings from `env`. Throws as {@link readVariables}. */
+export const readSettings = (env: NodeJS.ProcessEnv = process.env): Settings =>
+  settingsOf(readVariables(env));

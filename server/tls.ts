@@ -16,7 +16,7 @@ const SILENCE_LIMIT_MS = 10_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
 /** A connection that says nothing for so long, with nothing going out either, is closed. */
 const IDLE_LIMIT_MS = 120_000;
-/** Requests that one connection may have open: a page's players, and a few files beside them. */
+/** Requests that one connection may have open: a page's players, and a few files besides them. */
 const MAX_STREAMS = 128;
 /** Memory of one connection, in MB: segments that wait for a slow one. */
 const MAX_SESSION_MB = 32;
@@ -28,15 +28,9 @@ export interface Identity {
 }
 
 /** Reads what the settings name; undefined without TLS. Throws Error of one line if a file cannot be read. */
-export function readIdentity({
-  LECTERN_TLS_CERT,
-  LECTERN_TLS_KEY,
-}: Pick<Settings, 'LECTERN_TLS_CERT' | 'LECTERN_TLS_KEY'>): Identity | undefined {
-  if (LECTERN_TLS_CERT === undefined || LECTERN_TLS_KEY === undefined) return undefined;
-  return {
-    cert: readPem('LECTERN_TLS_CERT', LECTERN_TLS_CERT),
-    key: readPem('LECTERN_TLS_KEY', LECTERN_TLS_KEY),
-  };
+export function readIdentity({ certFile, keyFile }: Settings['tls']): Identity | undefined {
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  return { cert: readPem('LECTERN_TLS_CERT', certFile), key: readPem('LECTERN_TLS_KEY', keyFile) };
 }
 
 function readPem(setting: string, path: string): Buffer {

@@ -1,4 +1,6 @@
 // Token buckets: each address may do `capacity` things at once, and `perSecond` in the long run.
+import { LruMap } from '#shared/lru-map.ts';
+import { TokenBucket } from '#shared/token-bucket.ts';
 import { networkOf } from './forwarded.ts';
 
 /** How many addresses are remembered; the one that asked longest ago is forgotten first. */
@@ -13,7 +15,7 @@ export interface BucketOptions {
 
 export class TokenBuckets {
   readonly #options: BucketOptions;
-  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
+  readonly #buckets = new LruMap<string, TokenBucket>(MAX_ADDRESSES);
 
   constructor(options: BucketOptions) {
     this.#options = options;
@@ -24,16 +26,11 @@ export class TokenBuckets {
     const { capacity, perSecond, now } = this.#options;
     const address = `${group}${networkOf(ip)}`;
     const atMs = now();
-    const bucket = this.#buckets.get(address) ?? { tokens: capacity, atMs };
-    bucket.tokens = Math.min(capacity, bucket.tokens + (Math.max(0, atMs - bucket.atMs) / 1_000) * perSecond);
-    bucket.atMs = atMs;
-    // Re-inserted at the end: the map's order is that of the last use.
-    this.#buckets.delete(address);
-    this.#buckets.set(address, bucket);
-    const [oldest] = this.#buckets.keys();
-    if (this.#buckets.size > MAX_ADDRESSES && oldest !== undefined) this.#buckets.delete(oldest);
-    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perSecond);
-    bucket.tokens -= 1;
-    return 0;
+    let bucket = this.#buckets.get(address);
+    if (bucket === undefined) {
+      bucket = new TokenBucket({ size: capacity, perSecond }, atMs);
+      this.#buckets.set(address, bucket);
+    }
+    return bucket.take(atMs) ? 0 : Math.ceil(bucket.secondsUntil(1));
   }
 }

@@ -1,7 +1,6 @@
 // What a peer can publish, and which permission each source asks for. `encoder` and `encoder-audio` come
 // from a program outside (RTMP, WHIP, …), which is a peer of the room while it publishes.
 import { z } from 'zod';
-import type { Permission } from './permissions.ts';
 
 export const Source = z.enum(['camera', 'microphone', 'screen', 'screen-audio', 'encoder', 'encoder-audio']);
 export type Source = z.infer<typeof Source>;
@@ -13,7 +12,10 @@ export const ENCODER_ID = 'encoder-of-this-room';
 export const TabSource = Source.exclude(['encoder', 'encoder-audio']);
 export type TabSource = z.infer<typeof TabSource>;
 
-export const SOURCES: Readonly<Record<Source, { kind: 'audio' | 'video'; permission: Permission }>> = {
+/** What publishing asks for. */
+type PublishPermission = 'publish:camera' | 'publish:microphone' | 'publish:screen';
+
+export const SOURCES: Readonly<Record<Source, { kind: 'audio' | 'video'; permission: PublishPermission }>> = {
   camera: { kind: 'video', permission: 'publish:camera' },
   microphone: { kind: 'audio', permission: 'publish:microphone' },
   screen: { kind: 'video', permission: 'publish:screen' },

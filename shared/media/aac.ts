@@ -1,4 +1,4 @@
-// AAC: its configuration and the ADTS framing. ISO/IEC 14496-3 §1.6 and §1.A.2.
+// AAC: its configuration. ISO/IEC 14496-3 §1.6.
 import { BitReader, MalformedError } from './bytes.ts';
 import type { AudioConfig } from './frame.ts';
 
@@ -157,55 +157,4 @@ export function readAacConfig(asc: Uint8Array): AudioConfig {
   const { objectType, sampleRate, channels } = parseAudioSpecificConfig(asc);
   const description = new Uint8Array(asc);
   return { codec: 'aac', codecString: `mp4a.40.${objectType}`, sampleRate, channels, description };
-}
-
-/** One frame of an ADTS stream. */
-export interface AdtsFrame extends AacInfo {
-  /** Header and payload together, in bytes. */
-  readonly frameBytes: number;
-  /** The raw access unit, a view. */
-  readonly data: Uint8Array;
-}
-
-/**
- * Reads the ADTS frame at `offset` (§1.A.2.2). Returns null if more bytes are needed; throws
- * MalformedError if there is no frame there or it holds several raw blocks, which nobody sends.
- */
-export function parseAdts(bytes: Uint8Array, offset = 0): AdtsFrame | null {
-  const bits = new BitReader(bytes.subarray(offset, offset + 7));
-  if (bits.bitsLeft < 56) return null;
-  if (bits.bits(12) !== 0xfff) throw new MalformedError('no ADTS sync word');
-  bits.skip(1); // MPEG-4 or MPEG-2
-  if (bits.bits(2) !== 0) throw new MalformedError('not the ADTS layer');
-  const headerBytes = bits.bit() === 1 ? 7 : 9;
-  const objectType = bits.bits(2) + 1;
-  const sampleRate = SAMPLE_RATES[bits.bits(4)];
-  bits.skip(1);
-  const configuration = bits.bits(3);
-  bits.skip(4);
-  const frameBytes = bits.bits(13);
-  bits.skip(11);
-  const blocks = bits.bits(2) + 1;
-  if (!sampleRate || configuration === 0) throw new MalformedError('unsupported ADTS header');
-  if (blocks !== 1) throw new MalformedError('several raw blocks in one ADTS frame');
-  if (frameBytes < headerBytes) throw new MalformedError('ADTS frame too short');
-  if (offset + frameBytes > bytes.length) return null;
-  return {
-    objectType,
-    sampleRate,
-    channels: configuration === 7 ? 8 : configuration,
-    frameBytes,
-    data: bytes.subarray(offset + headerBytes, offset + frameBytes),
-  };
-}
-
-/** Reads every complete ADTS frame; `usedBytes` is where the first incomplete one starts. */
-export function splitAdts(bytes: Uint8Array): { frames: AdtsFrame[]; usedBytes: number } {
-  const frames: AdtsFrame[] = [];
-  let usedBytes = 0;
-  for (let frame = parseAdts(bytes); frame; frame = parseAdts(bytes, usedBytes)) {
-    frames.push(frame);
-    usedBytes += frame.frameBytes;
-  }
-  return { frames, usedBytes };
 }

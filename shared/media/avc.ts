@@ -4,7 +4,16 @@ import { BitReader, ByteReader, ByteWriter, MalformedError } from './bytes.ts';
 import type { AvcConfig, PixelAspect } from './frame.ts';
 import { NAL, nalType, unescapeNal } from './nal.ts';
 
-export { hasStartCode, NAL, nalType, readAvcc, splitAnnexB, unescapeNal, writeAvcc } from './nal.ts';
+export {
+  hasStartCode,
+  LEFT_OUT,
+  NAL,
+  nalType,
+  readAvcc,
+  splitAnnexB,
+  unescapeNal,
+  writeAvcc,
+} from './nal.ts';
 
 /** Profiles whose SPS carries chroma format, bit depth and scaling lists (§7.3.2.1.1). */
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
@@ -255,16 +264,20 @@ export function avcConfig(
     throw new MalformedError('parameter set too long');
   }
   const writer = new ByteWriter(1_024);
-  writer.u8(1).bytes(first.subarray(1, 4)).u8(0xff); // version, profile and level, lengthSizeMinusOne = 3
-  writer.u8(0xe0 | allSps.length);
+  writer
+    .u8(1) // configurationVersion
+    .bytes(first.subarray(1, 4)) // AVCProfileIndication, profile_compatibility, AVCLevelIndication
+    .u8(0xfc | 3) // lengthSizeMinusOne
+    .u8(0xe0 | allSps.length); // numOfSequenceParameterSets
   for (const one of allSps) writer.u16(one.length).bytes(one);
-  writer.u8(allPps.length);
+  writer.u8(allPps.length); // numOfPictureParameterSets
   for (const one of allPps) writer.u16(one.length).bytes(one);
   if (RECORD_EXTENDED.has(info.profileIdc)) {
-    writer.u8(0xfc | info.chromaFormatIdc);
-    writer.u8(0xf8 | (info.bitDepthLuma - 8));
-    writer.u8(0xf8 | (info.bitDepthChroma - 8));
-    writer.u8(0); // no SPS extensions
+    writer
+      .u8(0xfc | info.chromaFormatIdc) // chroma_format
+      .u8(0xf8 | (info.bitDepthLuma - 8)) // bit_depth_luma_minus8
+      .u8(0xf8 | (info.bitDepthChroma - 8)) // bit_depth_chroma_minus8
+      .u8(0); // numOfSequenceParameterSetExt
   }
   return describe(info, first, [...allSps, ...allPps], new Uint8Array(writer.finish()));
 }

@@ -1,15 +1,23 @@
 // ISO base media boxes: writing and finding them, and the sample entries of our codecs, which both the
-// fragments and the downloadable files need. ISO/IEC 14496-12.
+// fragments and the downloadable files need. ISO/IEC 14496-12; next to each field stands its name there.
 import { ByteReader, ByteWriter, concatBytes, MalformedError } from './bytes.ts';
 import { readAacConfig } from './aac.ts';
 import { parseAvcRecord } from './avc.ts';
 import type { AudioConfig, AvcConfig } from './frame.ts';
 import { opusConfig, parseDops } from './opus.ts';
 
-/** The identity matrix of `mvhd` and `tkhd` (§8.2.2). */
-export const MATRIX = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000] as const;
+/** 1.0 as 16.16 bits. */
+const ONE = 0x10000;
+/** `matrix` of `mvhd` and `tkhd`: the identity (§8.2.2). */
+const MATRIX = [ONE, 0, 0, 0, ONE, 0, 0, 0, 0x40000000] as const;
+/** `creation_time` and `modification_time`: not said. */
+const NO_TIME = 0;
+/** 72 dots per inch as 16.16 bits. */
+const SCREEN_RESOLUTION = 0x480000;
 /** `und`, three letters of five bits (§8.4.2). */
 const LANGUAGE_UNDETERMINED = 0x55c4;
+/** Tags of the descriptors in `esds` (ISO/IEC 14496-1 §7.2.2.1). */
+const DESCRIPTOR = { stream: 3, decoderConfig: 4, decoderInfo: 5, syncLayer: 6 } as const;
 
 /** A box of the given parts. Throws RangeError if it does not fit 32 bits. */
 export function box(type: string, ...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -89,10 +97,13 @@ export function findBox(boxes: readonly Box[], type: string): Uint8Array {
   return found.body;
 }
 
+/** `ftyp` (§4.3). */
 export function fileType(major: string, ...compatible: string[]): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(32).latin1(major).u32(0x200);
-  for (const brand of [major, ...compatible]) writer.latin1(brand);
-  return box('ftyp', writer.finish());
+  const ftyp = new ByteWriter(32)
+    .latin1(major) // major_brand
+    .u32(0x200); // minor_version
+  for (const brand of [major, ...compatible]) ftyp.latin1(brand); // compatible_brands
+  return box('ftyp', ftyp.finish());
 }
 
 /** `mvhd`, version 1 (§8.2.2). */
@@ -101,10 +112,20 @@ export function movieHeader(
   durationTicks: number,
   nextTrackId: number,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(128).u64(0).u64(0).u32(timescale).u64(durationTicks);
-  writer.u32(0x10000).u16(0x100).zeros(10);
-  for (const value of MATRIX) writer.u32(value);
-  return fullBox('mvhd', 1, 0, writer.zeros(24).u32(nextTrackId).finish());
+  const mvhd = new ByteWriter(128)
+    .u64(NO_TIME) // creation_time
+    .u64(NO_TIME) // modification_time
+    .u32(timescale) // timescale
+    .u64(durationTicks) // duration
+    .u32(ONE) // rate
+    .u16(0x100) // volume: 1.0 as 8.8 bits
+    .zeros(2) // reserved
+    .zeros(8); // reserved
+  for (const value of MATRIX) mvhd.u32(value); // matrix
+  mvhd
+    .zeros(24) // pre_defined
+    .u32(nextTrackId); // next_track_ID
+  return fullBox('mvhd', 1, 0, mvhd.finish());
 }
 
 /** `tkhd`, version 1, enabled and in the movie (§8.3.2). The size is in pixels, 0 for sound. */
@@ -113,16 +134,22 @@ export function trackHeader(
   durationTicks: number,
   size: { width: number; height: number } | null,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(128).u64(0).u64(0).u32(trackId).u32(0).u64(durationTicks);
-  writer
-    .zeros(8)
-    .u16(0)
-    .u16(0)
-    .u16(size ? 0 : 0x100)
-    .u16(0);
-  for (const value of MATRIX) writer.u32(value);
-  writer.u32((size?.width ?? 0) * 0x10000).u32((size?.height ?? 0) * 0x10000);
-  return fullBox('tkhd', 1, 3, writer.finish());
+  const tkhd = new ByteWriter(128)
+    .u64(NO_TIME) // creation_time
+    .u64(NO_TIME) // modification_time
+    .u32(trackId) // track_ID
+    .zeros(4) // reserved
+    .u64(durationTicks) // duration
+    .zeros(8) // reserved
+    .u16(0) // layer
+    .u16(0) // alternate_group
+    .u16(size ? 0 : 0x100) // volume: 1.0 as 8.8 bits for sound
+    .zeros(2); // reserved
+  for (const value of MATRIX) tkhd.u32(value); // matrix
+  tkhd
+    .u32((size?.width ?? 0) * ONE) // width
+    .u32((size?.height ?? 0) * ONE); // height
+  return fullBox('tkhd', 1, 3, tkhd.finish());
 }
 
 /** `mdia` around a sample table (§8.4). */
@@ -132,25 +159,43 @@ export function mediaBox(
   durationTicks: number,
   sampleTable: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const mdhd = new ByteWriter(32).u64(0).u64(0).u32(timescale).u64(durationTicks);
-  mdhd.u16(LANGUAGE_UNDETERMINED).u16(0);
+  const mdhd = new ByteWriter(32)
+    .u64(NO_TIME) // creation_time
+    .u64(NO_TIME) // modification_time
+    .u32(timescale) // timescale
+    .u64(durationTicks) // duration
+    .u16(LANGUAGE_UNDETERMINED) // language
+    .zeros(2); // pre_defined
   const [handler, name] = kind === 'video' ? ['vide', 'Video'] : ['soun', 'Sound'];
-  const hdlr = new ByteWriter(40).u32(0).latin1(handler).zeros(12).latin1(name).u8(0);
+  const hdlr = new ByteWriter(40)
+    .zeros(4) // pre_defined
+    .latin1(handler) // handler_type
+    .zeros(12) // reserved
+    .latin1(name) // name
+    .u8(0); // its end
+  const vmhd = new ByteWriter(16)
+    .u16(0) // graphicsmode: copy
+    .zeros(6); // opcolor
+  const smhd = new ByteWriter(16)
+    .u16(0) // balance: the middle
+    .zeros(2); // reserved
   const mediaHeader =
-    kind === 'video' ? fullBox('vmhd', 0, 1, new Uint8Array(8)) : fullBox('smhd', 0, 0, new Uint8Array(4));
-  const dref = fullBox('dref', 0, 0, new ByteWriter(16).u32(1).finish(), fullBox('url ', 0, 1));
+    kind === 'video' ? fullBox('vmhd', 0, 1, vmhd.finish()) : fullBox('smhd', 0, 0, smhd.finish());
+  const dref = new ByteWriter(16).u32(1); // entry_count
+  // Flag 1: the media are in this same file.
+  const dinf = box('dinf', fullBox('dref', 0, 0, dref.finish(), fullBox('url ', 0, 1)));
   return box(
     'mdia',
     fullBox('mdhd', 1, 0, mdhd.finish()),
     fullBox('hdlr', 0, 0, hdlr.finish()),
-    box('minf', mediaHeader, box('dinf', dref), sampleTable),
+    box('minf', mediaHeader, dinf, sampleTable),
   );
 }
 
 /** `stsd` with one entry per configuration (§8.5.2). */
 export function sampleDescriptions(configs: readonly (AvcConfig | AudioConfig)[]): Uint8Array<ArrayBuffer> {
-  const count = new ByteWriter(16).u32(configs.length).finish();
-  return fullBox('stsd', 0, 0, count, ...configs.map(sampleEntry));
+  const stsd = new ByteWriter(16).u32(configs.length); // entry_count
+  return fullBox('stsd', 0, 0, stsd.finish(), ...configs.map(sampleEntry));
 }
 
 /** Reads the one entry of an `stsd` payload that we could have written. Throws MalformedError. */
@@ -177,21 +222,51 @@ export function parseSampleDescriptions(body: Uint8Array): AvcConfig | AudioConf
 }
 
 function sampleEntry(config: AvcConfig | AudioConfig): Uint8Array<ArrayBuffer> {
-  if (config.codec === 'h264') {
-    // VisualSampleEntry, §12.1.3.2.
-    const entry = new ByteWriter(80).zeros(6).u16(1).zeros(16).u16(config.width).u16(config.height);
-    entry.u32(0x480000).u32(0x480000).u32(0).u16(1).zeros(32).u16(24).u16(0xffff);
-    const [across, down] = config.pixelAspect;
-    // §12.1.4. Square pixels need no word.
-    const aspect = across === down ? [] : [box('pasp', new ByteWriter(16).u32(across).u32(down).finish())];
-    return box('avc1', entry.finish(), box('avcC', config.record), ...aspect);
-  }
-  // AudioSampleEntry, §12.2.3.2. A rate above 65,535 Hz does not fit and stands in the description.
-  const entry = new ByteWriter(32).zeros(6).u16(1).zeros(8).u16(config.channels).u16(16).u32(0);
-  entry.u16(config.sampleRate > 0xffff ? 0 : config.sampleRate).u16(0);
+  if (config.codec === 'h264') return visualSampleEntry(config);
   return config.codec === 'aac'
-    ? box('mp4a', entry.finish(), elementaryStream(config.description))
-    : box('Opus', entry.finish(), box('dOps', config.description));
+    ? box('mp4a', audioSampleEntry(config), elementaryStream(config.description))
+    : box('Opus', audioSampleEntry(config), box('dOps', config.description));
+}
+
+/** VisualSampleEntry (§12.1.3.2). */
+function visualSampleEntry(config: AvcConfig): Uint8Array<ArrayBuffer> {
+  const entry = new ByteWriter(80)
+    .zeros(6) // reserved
+    .u16(1) // data_reference_index
+    .zeros(2) // pre_defined
+    .zeros(2) // reserved
+    .zeros(12) // pre_defined
+    .u16(config.width) // width
+    .u16(config.height) // height
+    .u32(SCREEN_RESOLUTION) // horizresolution
+    .u32(SCREEN_RESOLUTION) // vertresolution
+    .zeros(4) // reserved
+    .u16(1) // frame_count
+    .zeros(32) // compressorname: none
+    .u16(24) // depth
+    .u16(0xffff); // pre_defined
+  const [across, down] = config.pixelAspect;
+  const pasp = new ByteWriter(16)
+    .u32(across) // hSpacing
+    .u32(down); // vSpacing
+  // §12.1.4. Square pixels need no word.
+  const aspect = across === down ? [] : [box('pasp', pasp.finish())];
+  return box('avc1', entry.finish(), box('avcC', config.record), ...aspect);
+}
+
+/** The fields of AudioSampleEntry (§12.2.3.2). */
+function audioSampleEntry({ channels, sampleRate }: AudioConfig): Uint8Array<ArrayBuffer> {
+  return new ByteWriter(32)
+    .zeros(6) // reserved
+    .u16(1) // data_reference_index
+    .zeros(8) // reserved
+    .u16(channels) // channelcount
+    .u16(16) // samplesize
+    .zeros(2) // pre_defined
+    .zeros(2) // reserved
+    .u16(sampleRate > 0xffff ? 0 : sampleRate) // samplerate: what does not fit stands in the description
+    .u16(0) // its fraction
+    .finish();
 }
 
 /** `esds` (ISO/IEC 14496-14 §5.6.1, descriptors of 14496-1 §7.2.6). */
@@ -200,19 +275,20 @@ function elementaryStream(asc: Uint8Array): Uint8Array<ArrayBuffer> {
     const body = concatBytes(parts);
     return concatBytes([Uint8Array.of(tag, 0x80, 0x80, 0x80, body.length), body]);
   };
-  // Object type 0x40 is MPEG-4 audio, stream type 5 is audio. Buffer size and bit rates are unknown.
   const decoderConfig = new ByteWriter(16)
-    .u8(0x40)
-    .u8((5 << 2) | 1)
-    .u24(0)
-    .u32(0)
-    .u32(0)
-    .finish();
+    .u8(0x40) // objectTypeIndication: MPEG-4 audio
+    .u8((5 << 2) | 1) // streamType: audio, upStream: no, reserved
+    .u24(0) // bufferSizeDB: unknown
+    .u32(0) // maxBitrate: unknown
+    .u32(0); // avgBitrate: unknown
+  const stream = new ByteWriter(16)
+    .u16(0) // ES_ID: that of the track
+    .u8(0); // no streamDependenceFlag, URL_Flag and OCRstreamFlag; streamPriority
   const es = descriptor(
-    3,
-    new ByteWriter(16).u16(0).u8(0).finish(),
-    descriptor(4, decoderConfig, descriptor(5, asc)),
-    descriptor(6, Uint8Array.of(2)),
+    DESCRIPTOR.stream,
+    stream.finish(),
+    descriptor(DESCRIPTOR.decoderConfig, decoderConfig.finish(), descriptor(DESCRIPTOR.decoderInfo, asc)),
+    descriptor(DESCRIPTOR.syncLayer, Uint8Array.of(2)), // predefined: as MP4 has it
   );
   return fullBox('esds', 0, 0, es);
 }
@@ -232,11 +308,11 @@ function decoderSpecificInfo(esds: Uint8Array): Uint8Array {
     }
     return length;
   };
-  open(3);
+  open(DESCRIPTOR.stream);
   reader.skip(2);
   const flags = reader.u8();
   if ((flags & 0xe0) !== 0) throw new MalformedError('optional fields of a descriptor are not supported');
-  open(4);
+  open(DESCRIPTOR.decoderConfig);
   reader.skip(13);
-  return reader.bytes(open(5));
+  return reader.bytes(open(DESCRIPTOR.decoderInfo));
 }

@@ -111,6 +111,15 @@ export class ByteWriter {
   }
 }
 
+/**
+ * 16 and 32 bits, big-endian, where the caller has looked that they are there; bytes beyond the end count
+ * as 0. For what is read so often that a reader for each would be too many.
+ */
+export const readU16 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+export const readU32 = (bytes: Uint8Array, at: number): number =>
+  ((readU16(bytes, at) << 16) | readU16(bytes, at + 2)) >>> 0;
+
 /** Reads big-endian values; throws MalformedError instead of reading past the end. */
 export class ByteReader {
   readonly #bytes: Uint8Array;

@@ -1,5 +1,24 @@
 // Clocks that wrap, and the sender's clock, which is the only one that sound and picture share.
 
+/** Seconds between 1900, where NTP begins, and 1970. */
+const NTP_UNIX_OFFSET_S = 2_208_988_800;
+/** The same in ms. */
+export const NTP_UNIX_OFFSET_MS = NTP_UNIX_OFFSET_S * 1_000;
+
+/** An NTP timestamp of 32.32 bits in ms since 1970. */
+export function ntpToUnixMs(seconds: number, fraction: number): number {
+  return (seconds - NTP_UNIX_OFFSET_S) * 1_000 + (fraction * 1_000) / 2 ** 32;
+}
+
+/** Ms since 1970 as an NTP timestamp of 32.32 bits. */
+export function unixMsToNtp(unixMs: number): { readonly seconds: number; readonly fraction: number } {
+  const seconds = Math.floor(unixMs / 1_000);
+  return {
+    seconds: seconds + NTP_UNIX_OFFSET_S,
+    fraction: Math.floor(((unixMs - seconds * 1_000) / 1_000) * 2 ** 32),
+  };
+}
+
 /**
  * Makes a counter of `bits` bits that wraps (RTP timestamps 32, RTP sequence numbers 16, FLV 32) one that
  * does not: each value is taken to be the one nearest to the latest before it. The first stands as it
@@ -48,7 +67,7 @@ interface Report {
  * (RFC 3550 §6.4.1) or abs-capture-time pairs. For RTP timestamps that rise, the result never goes back:
  * - a mapping that a later report corrects is slewed into, not stepped;
  * - one report far off is ignored until a second agrees;
- * - RTP timestamps that start anew go on where they were until the next report;
+ * - RTP timestamps that start again go on where they were until the next report;
  * - a sender that sets its wall clock is followed in its old time, as all its tracks will be.
  * Arrival times are of any local clock that does not jump, in ms; they only tell these cases apart.
  */

@@ -1,11 +1,11 @@
 // FLV: the file format, and the bodies of its tags, which are RTMP's audio and video payloads too.
 // Adobe, "Video File Format Specification Version 10.1", annex E; Opus as in "Enhanced RTMP v2".
-import { parseAudioSpecificConfig, readAacConfig } from './aac.ts';
+import { readAacConfig } from './aac.ts';
 import { encodeAmf0, type AmfValue } from './amf0.ts';
-import { NAL, nalType, parseAvcRecord, readAvcc, writeAvcc } from './avc.ts';
+import { LEFT_OUT, NAL, nalType, parseAvcRecord, readAvcc, writeAvcc } from './avc.ts';
 import { ByteReader, ByteWriter, concatBytes, MalformedError } from './bytes.ts';
 import type { AudioConfig, AudioFrame, AvcConfig, VideoFrame } from './frame.ts';
-import { opusHead, opusPacketInfo, parseOpusHead } from './opus.ts';
+import { opusHead, parseOpusHead } from './opus.ts';
 
 export type FlvTagType = 'audio' | 'video' | 'script';
 
@@ -38,7 +38,13 @@ const DEFAULT_MAX_TAG_BYTES = 8 * 1024 * 1024;
 /** The start of a file: header and the size of the tag before the first, which is 0 (§E.2). */
 export function flvHeader(has: { audio: boolean; video: boolean }): Uint8Array<ArrayBuffer> {
   const flags = (has.audio ? 4 : 0) | (has.video ? 1 : 0);
-  return new ByteWriter(13).latin1('FLV').u8(1).u8(flags).u32(FILE_HEADER_BYTES).u32(0).finish();
+  return new ByteWriter(13)
+    .latin1('FLV') // Signature
+    .u8(1) // Version
+    .u8(flags) // TypeFlagsAudio, TypeFlagsVideo
+    .u32(FILE_HEADER_BYTES) // DataOffset
+    .u32(0) // PreviousTagSize0
+    .finish();
 }
 
 /**
@@ -48,11 +54,15 @@ export function flvHeader(has: { audio: boolean; video: boolean }): Uint8Array<A
 export function flvTag(type: FlvTagType, timestampMs: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const timestamp = wrapMs(timestampMs);
   const size = TAG_HEADER_BYTES + body.length;
-  const writer = new ByteWriter(size + PREVIOUS_SIZE_BYTES);
-  writer.u8(TAG_NUMBER[type]).u24(body.length);
-  writer.u24(timestamp % 2 ** 24).u8(Math.floor(timestamp / 2 ** 24));
-  writer.u24(0).bytes(body).u32(size);
-  return writer.finish();
+  return new ByteWriter(size + PREVIOUS_SIZE_BYTES)
+    .u8(TAG_NUMBER[type]) // TagType
+    .u24(body.length) // DataSize
+    .u24(timestamp % 2 ** 24) // Timestamp
+    .u8(Math.floor(timestamp / 2 ** 24)) // TimestampExtended
+    .u24(0) // StreamID
+    .bytes(body)
+    .u32(size) // PreviousTagSize
+    .finish();
 }
 
 /** A time in ms as FLV and RTMP carry it: 32 bits that wrap. Read back with `Unwrapper(32)`. */
@@ -94,6 +104,11 @@ export function audioBody(frame: AudioFrame): Uint8Array<ArrayBuffer> {
   return audioPacket(frame.config, CODED, frame.data);
 }
 
+/** How long the tag of a frame of so many bytes is, the size behind it included. */
+export function frameTagBytes(codec: 'h264' | 'aac' | 'opus', bytes: number): number {
+  return TAG_HEADER_BYTES + (codec === 'aac' ? 2 : 5) + bytes + PREVIOUS_SIZE_BYTES;
+}
+
 /** What `onMetaData` may tell; what is left out is not written. */
 export interface FlvMetadata {
   readonly durationS?: number;
@@ -104,11 +119,14 @@ export interface FlvMetadata {
   readonly audioKbps?: number;
   readonly video?: AvcConfig;
   readonly audio?: AudioConfig;
+  readonly fileBytes?: number;
+  /** When key frames come, and where their tags begin in the file: an index that players which seek know. */
+  readonly keyframes?: { readonly timesS: readonly number[]; readonly filePositions: readonly number[] };
 }
 
 /** The body of the script tag that comes first (§E.5). `width` and `height` default to those of `video`. */
 export function metadataBody(metadata: FlvMetadata): Uint8Array<ArrayBuffer> {
-  const { video, audio } = metadata;
+  const { video, audio, keyframes } = metadata;
   const audioCodecId = audio?.codec === 'opus' ? fourCc(OPUS_FOURCC) : 10;
   const entries: [string, AmfValue][] = [
     ['duration', metadata.durationS],
@@ -121,6 +139,8 @@ export function metadataBody(metadata: FlvMetadata): Uint8Array<ArrayBuffer> {
     ['audiocodecid', audio && audioCodecId],
     ['audiosamplerate', audio?.sampleRate],
     ['stereo', audio && audio.channels > 1],
+    ['filesize', metadata.fileBytes],
+    ['keyframes', keyframes && { filepositions: [...keyframes.filePositions], times: [...keyframes.timesS] }],
   ];
   return encodeAmf0('onMetaData', new Map(entries.filter(([, value]) => value !== undefined)));
 }
@@ -191,16 +211,8 @@ export function videoFrameFromBody(
   dtsUs: number,
   lengthBytes: 1 | 2 | 3 | 4 = 4,
 ): VideoFrame | null {
-  const dropped: readonly number[] = [
-    NAL.sps,
-    NAL.pps,
-    NAL.aud,
-    NAL.filler,
-    NAL.endOfSequence,
-    NAL.endOfStream,
-  ];
   const nals = readAvcc(body.data, lengthBytes);
-  const kept = nals.filter((nal) => !dropped.includes(nalType(nal)));
+  const kept = nals.filter((nal) => !LEFT_OUT.has(nalType(nal)));
   const types = kept.map(nalType);
   if (!types.some((type) => type >= NAL.slice && type <= NAL.idr)) return null;
   const intact = kept.length === nals.length && lengthBytes === 4;
@@ -212,26 +224,6 @@ export function videoFrameFromBody(
     data: intact ? body.data : writeAvcc(kept),
     config,
   };
-}
-
-/** Makes a frame of a body that `parseAudioBody` read. Throws MalformedError for a bad Opus packet. */
-export function audioFrameFromBody(
-  body: Extract<FlvAudio, { type: 'frame' }>,
-  config: AudioConfig,
-  ptsUs: number,
-): AudioFrame {
-  if (config.codec === 'aac') {
-    const { frameSamples, coreRate } = parseAudioSpecificConfig(config.description);
-    return {
-      kind: 'audio',
-      ptsUs,
-      durationUs: (frameSamples * 1_000_000) / coreRate,
-      data: body.data,
-      config,
-    };
-  }
-  const { durationUs } = opusPacketInfo(body.data);
-  return { kind: 'audio', ptsUs, durationUs, data: body.data, config };
 }
 
 export interface FlvTag {
@@ -258,7 +250,7 @@ export class FlvDemuxer {
    * Takes the next bytes and returns the tags that are complete now. Bodies may be views of `bytes`.
    * Tags of unknown types are left out. Throws MalformedError; the demuxer is of no use after that.
    */
-  push(bytes: Uint8Array): FlvTag[] {
+  readBytes(bytes: Uint8Array): FlvTag[] {
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
     if (this.#pendingBytes < this.#neededBytes) return [];
@@ -310,17 +302,24 @@ export class FlvDemuxer {
 function videoPacket(frameType: number, packetType: number, compositionMs: number, data: Uint8Array) {
   const writer = new ByteWriter(5 + data.length);
   return writer
-    .u8((frameType << 4) | AVC)
-    .u8(packetType)
-    .u24(compositionMs & 0xffffff)
+    .u8((frameType << 4) | AVC) // FrameType, CodecID
+    .u8(packetType) // AVCPacketType
+    .u24(compositionMs & 0xffffff) // CompositionTime
     .bytes(data)
     .finish();
 }
 
 function audioPacket(config: AudioConfig, packetType: number, data: Uint8Array) {
   const writer = new ByteWriter(5 + data.length);
-  if (config.codec === 'aac') writer.u8(AAC_HEADER).u8(packetType);
-  else writer.u8((EX_AUDIO << 4) | packetType).latin1(OPUS_FOURCC);
+  if (config.codec === 'aac') {
+    writer
+      .u8(AAC_HEADER) // SoundFormat, SoundRate, SoundSize, SoundType
+      .u8(packetType); // AACPacketType
+  } else {
+    writer
+      .u8((EX_AUDIO << 4) | packetType) // SoundFormat, AudioPacketType
+      .latin1(OPUS_FOURCC); // AudioFourCc
+  }
   return writer.bytes(data).finish();
 }
 

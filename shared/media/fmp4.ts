@@ -56,7 +56,7 @@ export function timescaleOf(config: AvcConfig | AudioConfig): number {
 
 /**
  * A time in µs as ticks, rounded. Convert absolute times and subtract, never sum up converted
- * durations: then the error stays below half a tick for ever.
+ * durations: then the error stays below half a tick forever.
  */
 export function ticks(timeUs: number, timescale: number): number {
   const seconds = Math.floor(timeUs / 1_000_000);
@@ -73,26 +73,34 @@ export function ticksToUs(timeTicks: number, timescale: number): number {
 export function initSegment(config: AvcConfig | AudioConfig): Uint8Array<ArrayBuffer> {
   const video = config.codec === 'h264' ? config : null;
   const timescale = timescaleOf(config);
-  const none = () => new Uint8Array(4);
+  const none = new ByteWriter(16).u32(0).finish(); // entry_count
+  const stsz = new ByteWriter(16)
+    .u32(0) // sample_size: each its own
+    .u32(0); // sample_count
   const stbl = box(
     'stbl',
     sampleDescriptions([config]),
-    fullBox('stts', 0, 0, none()),
-    fullBox('stsc', 0, 0, none()),
-    fullBox('stsz', 0, 0, new Uint8Array(8)),
-    fullBox('stco', 0, 0, none()),
+    fullBox('stts', 0, 0, none),
+    fullBox('stsc', 0, 0, none),
+    fullBox('stsz', 0, 0, stsz.finish()),
+    fullBox('stco', 0, 0, none),
   );
   const trak = box(
     'trak',
     trackHeader(TRACK_ID, 0, video && displaySize(video)),
     mediaBox(video ? 'video' : 'audio', timescale, 0, stbl),
   );
-  const trex = new ByteWriter(24).u32(TRACK_ID).u32(1).u32(0).u32(0).u32(0).finish();
+  const trex = new ByteWriter(24)
+    .u32(TRACK_ID) // track_ID
+    .u32(1) // default_sample_description_index
+    .u32(0) // default_sample_duration
+    .u32(0) // default_sample_size
+    .u32(0); // default_sample_flags
   const moov = box(
     'moov',
     movieHeader(timescale, 0, TRACK_ID + 1),
     trak,
-    box('mvex', fullBox('trex', 0, 0, trex)),
+    box('mvex', fullBox('trex', 0, 0, trex.finish())),
   );
   return new ByteWriter(1024)
     .bytes(fileType('iso6', 'cmfc', 'mp41'))
@@ -143,26 +151,37 @@ export function fragment(options: {
   let mediaBytes = 0;
   for (const sample of samples) mediaBytes += sample.data.length;
 
+  // Into one buffer and not box by box: this is written for every part of every rendition.
   const out = new ByteWriter(moofBytes + 8 + mediaBytes);
   out.u32(moofBytes).latin1('moof');
-  out.u32(16).latin1('mfhd').u32(0).u32(sequence);
-  out.u32(trafBytes).latin1('traf');
-  out.u32(16).latin1('tfhd').u32(TFHD.baseIsMoof).u32(TRACK_ID);
-  out.u32(20).latin1('tfdt').u8(1).u24(0).u64(baseDecodeTime);
-  const flags = TRUN.dataOffset | TRUN.duration | TRUN.size | TRUN.flags | (shifted ? TRUN.cts : 0);
+  out.u32(16).latin1('mfhd');
   out
-    .u32(trunBytes)
-    .latin1('trun')
-    .u8(1)
-    .u24(flags)
-    .u32(samples.length)
-    .u32(moofBytes + 8);
+    .u8(0) // version
+    .u24(0) // flags
+    .u32(sequence); // sequence_number
+  out.u32(trafBytes).latin1('traf');
+  out.u32(16).latin1('tfhd');
+  out
+    .u8(0) // version
+    .u24(TFHD.baseIsMoof) // flags
+    .u32(TRACK_ID); // track_ID
+  out.u32(20).latin1('tfdt');
+  out
+    .u8(1) // version: 64 bits
+    .u24(0) // flags
+    .u64(baseDecodeTime); // baseMediaDecodeTime
+  out.u32(trunBytes).latin1('trun');
+  out
+    .u8(1) // version: offsets may be negative
+    .u24(TRUN.dataOffset | TRUN.duration | TRUN.size | TRUN.flags | (shifted ? TRUN.cts : 0)) // flags
+    .u32(samples.length) // sample_count
+    .u32(moofBytes + 8); // data_offset
   for (const sample of samples) {
     out
-      .u32(sample.durationTicks)
-      .u32(sample.data.length)
-      .u32(sample.key ? FLAGS_KEY : FLAGS_INTER);
-    if (shifted) out.u32(sample.ctsTicks ?? 0);
+      .u32(sample.durationTicks) // sample_duration
+      .u32(sample.data.length) // sample_size
+      .u32(sample.key ? FLAGS_KEY : FLAGS_INTER); // sample_flags
+    if (shifted) out.u32(sample.ctsTicks ?? 0); // sample_composition_time_offset
   }
   out.u32(8 + mediaBytes).latin1('mdat');
   for (const sample of samples) out.bytes(sample.data);
@@ -190,7 +209,7 @@ export interface FragmentInfo {
 
 /**
  * Reads every whole fragment. It never throws: it stops at the first thing that is not one, be it cut
- * short by `kill -9` or rubbish, and `completeBytes` is the length up to there. Other boxes between
+ * short by `kill -9` or malformed data, and `completeBytes` is the length up to there. Other boxes between
  * fragments (`ftyp`, `moov`, `styp`, `sidx` …) are passed over.
  */
 export function readFragments(bytes: Uint8Array): { fragments: FragmentInfo[]; completeBytes: number } {

@@ -20,11 +20,11 @@ export interface AvcConfig {
   readonly record: Uint8Array;
 }
 
-export type SoundCodec = 'aac' | 'opus';
+export type AudioCodec = 'aac' | 'opus';
 
 /** Audio decoder configuration. The same object while nothing changes. */
 export interface AudioConfig {
-  readonly codec: SoundCodec;
+  readonly codec: AudioCodec;
   /** RFC 6381 name: `mp4a.40.2` or `opus`. */
   readonly codecString: string;
   readonly sampleRate: number;
@@ -46,6 +46,8 @@ export interface VideoFrame {
    */
   readonly data: Uint8Array;
   readonly config: AvcConfig;
+  /** Made here in place of a picture that is missing. */
+  readonly isFiller?: true;
 }
 
 export interface AudioFrame {
@@ -55,6 +57,8 @@ export interface AudioFrame {
   /** One raw access unit: AAC without ADTS, or one Opus packet. */
   readonly data: Uint8Array;
   readonly config: AudioConfig;
+  /** Silence, made here in place of sound that is missing. */
+  readonly isFiller?: true;
 }
 
 export type Frame = VideoFrame | AudioFrame;

@@ -17,6 +17,16 @@ export const NAL = {
   fuA: 28,
 } as const;
 
+/** Types that are of no use to a receiver, or that stand in the configuration. */
+export const LEFT_OUT: ReadonlySet<number> = new Set([
+  NAL.sps,
+  NAL.pps,
+  NAL.aud,
+  NAL.filler,
+  NAL.endOfSequence,
+  NAL.endOfStream,
+]);
+
 /** The type of a NAL unit; -1 if it is empty. */
 export function nalType(nal: Uint8Array): number {
   const header = nal[0];

@@ -38,8 +38,14 @@ export function opusPacketInfo(packet: Uint8Array): OpusPacketInfo {
  * 48 kHz a decoder drops at the start; 0 for a stream joined live, where nothing is priming.
  */
 export function opusConfig(channels: number, preSkip = 0): AudioConfig {
-  // "Encapsulation of Opus in ISO BMFF" §4.3.2: version 0, big-endian, mapping family 0.
-  const dOps = new ByteWriter(11).u8(0).u8(channels).u16(preSkip).u32(OPUS_SAMPLE_RATE).u16(0).u8(0);
+  // "Encapsulation of Opus in ISO BMFF" §4.3.2.
+  const dOps = new ByteWriter(11)
+    .u8(0) // Version
+    .u8(channels) // OutputChannelCount
+    .u16(preSkip) // PreSkip
+    .u32(OPUS_SAMPLE_RATE) // InputSampleRate
+    .u16(0) // OutputGain
+    .u8(0); // ChannelMappingFamily
   return {
     codec: 'opus',
     codecString: 'opus',

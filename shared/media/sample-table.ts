@@ -7,7 +7,7 @@ import type { AudioConfig, AvcConfig } from './frame.ts';
 /** The largest offset that `stco` can hold. */
 const MAX_STCO_OFFSET = 2 ** 32 - 1;
 
-/** A table of fixed rows behind their count, where equal neighbours are one row with a count of its own. */
+/** A table (`stts`, `ctts`) where equal neighbours are one row with a count of its own. */
 class RunTable {
   readonly #rows = new ByteWriter(4096);
   #rowCount = 0;
@@ -31,7 +31,9 @@ class RunTable {
 
   #flush(): void {
     if (this.#run === 0) return;
-    this.#rows.u32(this.#run).u32(this.#value);
+    this.#rows
+      .u32(this.#run) // sample_count
+      .u32(this.#value); // sample_delta or sample_offset
     this.#rowCount += 1;
     this.#run = 0;
   }
@@ -124,11 +126,11 @@ export class SampleTable {
     this.#shownUntilTicks = Math.max(this.#shownUntilTicks, dtsTicks + ctsTicks + this.#lastDurationTicks);
     this.#shifts.add(ctsTicks);
     if (ctsTicks !== 0) this.#shifted = true;
-    this.#sizes.u32(sample.sizeBytes);
+    this.#sizes.u32(sample.sizeBytes); // entry_size
     this.#count += 1;
     this.#chunkSamples += 1;
     if (sample.key) {
-      this.#keys.u32(this.#count);
+      this.#keys.u32(this.#count); // sample_number
       this.#keyCount += 1;
     }
   }
@@ -140,11 +142,14 @@ export class SampleTable {
   finish(): (chunkOffsets: readonly number[], wide: boolean) => Uint8Array {
     this.#endChunk();
     if (this.#count > 0) this.#durations.add(this.#lastDurationTicks);
+    const stsz = new ByteWriter(16)
+      .u32(0) // sample_size: each its own
+      .u32(this.#count); // sample_count
     const tables = [
       sampleDescriptions(this.#configs),
       this.#durations.finish('stts', 0),
       countedBox('stsc', 0, this.#chunkRowCount, this.#chunkRows),
-      fullBox('stsz', 0, 0, new ByteWriter(16).u32(0).u32(this.#count).finish(), this.#sizes.finish()),
+      fullBox('stsz', 0, 0, stsz.finish(), this.#sizes.finish()),
     ];
     if (this.#shifted) tables.push(this.#shifts.finish('ctts', 1));
     if (this.#kind === 'video' && this.#keyCount < this.#count) {
@@ -156,7 +161,10 @@ export class SampleTable {
   #endChunk(): void {
     if (this.#chunks === 0) return;
     if (this.#chunkSamples !== this.#rowSamples || this.#chunkConfig !== this.#rowConfig) {
-      this.#chunkRows.u32(this.#chunks).u32(this.#chunkSamples).u32(this.#chunkConfig);
+      this.#chunkRows
+        .u32(this.#chunks) // first_chunk
+        .u32(this.#chunkSamples) // samples_per_chunk
+        .u32(this.#chunkConfig); // sample_description_index
       this.#chunkRowCount += 1;
       this.#rowSamples = this.#chunkSamples;
       this.#rowConfig = this.#chunkConfig;
@@ -173,12 +181,14 @@ export function needsWideOffsets(fileBytes: number): boolean {
 function chunkOffsetBox(offsets: readonly number[], wide: boolean): Uint8Array {
   const rows = new ByteWriter(offsets.length * (wide ? 8 : 4));
   for (const offset of offsets) {
-    if (wide) rows.u64(offset);
+    if (wide)
+      rows.u64(offset); // chunk_offset
     else rows.u32(offset);
   }
   return countedBox(wide ? 'co64' : 'stco', 0, offsets.length, rows);
 }
 
 function countedBox(type: string, version: number, count: number, rows: ByteWriter): Uint8Array {
-  return fullBox(type, version, 0, new ByteWriter(16).u32(count).finish(), rows.finish());
+  const head = new ByteWriter(16).u32(count); // entry_count
+  return fullBox(type, version, 0, head.finish(), rows.finish());
 }

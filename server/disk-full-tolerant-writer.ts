@@ -10,7 +10,7 @@ const RETRY_MS = 1_000;
 /** What waits is bounded: beyond this many the oldest are given up. */
 const MAX_WAITING = 20_000;
 
-export interface PatientWriter<T> {
+export interface DiskFullTolerantWriter<T> {
   /** Writes `item`, now or as soon as there is room. Throws what `store` throws but SQLite's own errors. */
   write(item: T): void;
   /** Writes `item` now, or throws LecternError `disk-full` or `disk-unavailable` and keeps nothing of it. */
@@ -22,7 +22,11 @@ export interface PatientWriter<T> {
 }
 
 /** Makes a writer; `store` writes one item or throws, `name` is what the log calls it. */
-export function createPatientWriter<T>(name: string, store: (item: T) => void, log: Log): PatientWriter<T> {
+export function createDiskFullTolerantWriter<T>(
+  name: string,
+  store: (item: T) => void,
+  log: Log,
+): DiskFullTolerantWriter<T> {
   const waiting: T[] = [];
   let timer: NodeJS.Timeout | undefined;
   let trouble: DiskTrouble = 'disk-unavailable';

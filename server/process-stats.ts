@@ -1,8 +1,8 @@
 // What a process takes: processor time and memory since its start.
-import type { Vitals } from '#shared/contract/status.ts';
+import type { ProcessStats } from '#shared/contract/status.ts';
 
 /** Of the process that asks. */
-export function processVitals(): Vitals {
+export function processStats(): ProcessStats {
   const { user, system } = process.cpuUsage();
   return {
     cpuS: (user + system) / 1e6,
