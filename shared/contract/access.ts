@@ -9,9 +9,9 @@ export const RuleName = z.enum(RULES);
 export type RuleName = z.infer<typeof RuleName>;
 
 /** What a list may hold at most: enough for a school, and little enough to be compared at each request. */
-const MOST_HOSTS = 200;
-const MOST_NETWORKS = 200;
-const MOST_COUNTRIES = 260;
+const MAX_HOSTS = 200;
+const MAX_NETWORKS = 200;
+const MAX_COUNTRIES = 260;
 
 /** Addresses have to be signed (shared/contract/playback.ts), or anyone who knows one may watch. */
 export const TokensRule = z.object({ required: z.boolean().default(true) });
@@ -27,7 +27,7 @@ export const HostPattern = z
 /** Which sites may show the player. Easily forged by a program, it keeps honest browsers out. */
 export const RefererRule = z.object({
   mode: z.enum(['off', 'allow', 'deny']).default('off'),
-  hosts: z.array(HostPattern).max(MOST_HOSTS).default([]),
+  hosts: z.array(HostPattern).max(MAX_HOSTS).default([]),
   /** Whether a request that names no site is let in: apps, VLC, RTMP, and browsers told to say nothing. */
   allowEmpty: z.boolean().default(true),
 });
@@ -39,8 +39,8 @@ export const Network = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
 
 /** `deny` goes before `allow`; an empty `allow` lets everyone in who is not denied. */
 export const IpRule = z.object({
-  allow: z.array(Network).max(MOST_NETWORKS).default([]),
-  deny: z.array(Network).max(MOST_NETWORKS).default([]),
+  allow: z.array(Network).max(MAX_NETWORKS).default([]),
+  deny: z.array(Network).max(MAX_NETWORKS).default([]),
 });
 
 /** By the country (ISO 3166-1, two letters) of the viewer's address, as the operator's database says. */
@@ -48,7 +48,7 @@ export const RegionRule = z.object({
   mode: z.enum(['off', 'allow', 'deny']).default('off'),
   countries: z
     .array(z.string().regex(/^[A-Z]{2}$/, { error: 'must be two capital letters such as CN' }))
-    .max(MOST_COUNTRIES)
+    .max(MAX_COUNTRIES)
     .default([]),
   /** Whether an address that the database does not know is let in. */
   allowUnknown: z.boolean().default(false),

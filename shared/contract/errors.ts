@@ -22,6 +22,7 @@ export const ERRORS = {
   'not-live': { status: 404, message: 'Nothing is being broadcast on this channel now.' },
   'room-closed': { status: 410, message: 'This class has ended.' },
   'must-wait': { status: 403, message: 'The teacher will let you in; stay on this page.' },
+  'consent-needed': { status: 403, message: 'Who joins this class has to agree to be recorded.' },
   'room-full': { status: 503, message: 'This room is full.' },
   'chat-full': { status: 403, message: 'Nothing more can be written in this class.' },
   'not-joined': { status: 409, message: 'Join the room first.' },
@@ -71,6 +72,11 @@ export class LecternError extends Error {
     this.code = code;
   }
 
+  /** What to tell of a fault: itself if it is one of ours, `internal-error` for any other. */
+  static from(error: unknown): LecternError {
+    return error instanceof LecternError ? error : new LecternError('internal-error');
+  }
+
   get status(): number {
     return ERRORS[this.code].status;
   }
@@ -79,3 +85,6 @@ export class LecternError extends Error {
     return { error: { code: this.code, message: this.message } };
   }
 }
+
+/** The code that tells a fault to a person. */
+export const codeOf = (error: unknown): ErrorCode => LecternError.from(error).code;

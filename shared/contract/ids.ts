@@ -15,19 +15,26 @@ export const RecordingId = BroadcastId;
 export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
 /** An id that mediasoup hands out. */
 export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+export const ChapterId = slug({ min: 8, max: 24 });
 export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
 /** Control characters, halves of a character that UTF-8 cannot carry, and what turns the text around it. */
 const UNWRITABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
 /** A character that leaves a mark by itself: no space, no width of nothing, no empty braille cell, no lone accent. */
 const VISIBLE = /[^\p{Z}\p{Cc}\p{Cs}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
-const clean = (text: string) => text.replace(UNWRITABLE, '').trim();
 
 /** Text of at most `max` characters of which something can be seen. */
 export const visibleText = (max: number) =>
   z.string().min(1).max(max).regex(VISIBLE, { error: 'there is nothing in it that can be seen' });
 
-export const DisplayName = z.string().transform(clean).pipe(visibleText(60));
-export const LessonTitle = z.string().min(1).max(200).transform(clean).pipe(visibleText(200));
+/** What a person writes on one line, without what no line can show: at most `max` characters. */
+export const writtenLine = (max: number) =>
+  z
+    .string()
+    .transform((text) => text.replace(UNWRITABLE, '').trim())
+    .pipe(visibleText(max));
+
+export const DisplayName = writtenLine(60);
+export const LessonTitle = z.string().min(1).max(200).pipe(writtenLine(200));
 
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
 

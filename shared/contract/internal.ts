@@ -1,33 +1,16 @@
-// What the three services say to each other over HTTP, with `Authorization: Bearer <internal secret>`.
-//
-// sfu → gateway: `PUT /internal/channels/:channel/broadcast` states what should be on air, again and
-// again (every FEED_INTERVAL_MS); the answer says what is. It is idempotent, so a restart of either
-// side heals at the next round and needs no protocol of its own.
-// `DELETE /internal/channels/:channel/broadcast` ends it; `DELETE /internal/channels/:channel` erases
-// the channel's recordings, ending its broadcast first; `DELETE /internal/recordings/:id` erases one;
-// `GET /internal/recordings`, or of one channel with `?channel=`, answers `RecordingInfo[]`.
-// gateway → sfu: `PUT /internal/rooms/:room/encoder` states what a program outside publishes to a room,
-// every ENCODER_INTERVAL_MS; `DELETE /internal/rooms/:room/encoder?publication=` ends it. The school reads
-// there who has the place (EncoderNow in publish.ts).
-// sfu → gateway: `POST /internal/decide` asks whether a WebRTC viewer may play, or a program publish.
-// school → sfu: `DELETE /internal/rooms/:room` closes a room. `PUT /internal/rooms/:room/access` says which of
-// its links are good, and `PUT /internal/access` that the school's rules changed: in both cases those who
-// publish or watch by WebRTC are decided on again at once, so the gateway is told first; where it cannot be, the
-// SFU is told all the same, and again once the gateway has heard.
-// school → gateway: `PUT /internal/channels/:channel/settings` and `PUT /internal/access` say who may watch
-// and publish, again after every failure; the gateway keeps them on disk.
-// school → gateway: `POST /internal/explain` asks how a request would be decided on, and by which rule.
-// gateway, sfu → school: `POST /internal/events` delivers a batch from a durable outbox, at least once.
+// What the three services say to each other; internal-api.ts says who asks whom, and where.
 import { z } from 'zod';
 import { PublisherNotice } from './publisher-notice.ts';
-import { Role } from '../domain/permissions.ts';
+import { RecordingChoice, RecordingMode } from '../domain/recording.ts';
+import { RecordingChosen } from './features/broadcast.ts';
 import { Source } from '../domain/sources.ts';
 import { AccessRules, AccessStep, LessonAccess, RuleName } from './access.ts';
 import { BroadcastNotice } from './broadcast-notice.ts';
 import { DiskTrouble, ErrorCode } from './errors.ts';
-import { BroadcastId, ChannelId, LessonId, LessonTitle, MessageId, PeerId, RecordingId } from './ids.ts';
+import { RoomEvent } from './events.ts';
+import { BroadcastId, ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
 import { MAX_EPOCH } from './playback.ts';
-import { LinkVersions } from './tickets.ts';
+import { LinkVersions } from './links.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
 export const FEED_INTERVAL_MS = 1_000;
@@ -50,6 +33,8 @@ export const FeedTrack = z.object({
   channels: z.number().int().min(1).max(2).optional(),
   /** 0 is the smallest simulcast layer. Audio has 0. */
   layer: z.number().int().min(0).max(2),
+  /** True while its sender sends nothing on purpose: nobody waits for it. */
+  paused: z.boolean().optional(),
   /** RTP header extension id of abs-capture-time, where it was negotiated. */
   absCaptureTimeId: z.number().int().min(1).max(255).optional(),
   /** The latest sender report of the producer, if one came: maps its RTP clock to its NTP clock. */
@@ -78,6 +63,8 @@ export const BroadcastFeed = z.object({
    */
   tracks: z.array(FeedTrack).max(16),
   teaching: Teaching.default('away'),
+  /** What somebody chose of the recording, and when, in ms since 1970. */
+  recording: RecordingChosen.optional(),
 });
 export type BroadcastFeed = z.infer<typeof BroadcastFeed>;
 
@@ -92,7 +79,12 @@ export const BroadcastStatus = z.object({
   viewers: z.object({ flv: z.number().int(), hls: z.number().int(), rtmp: z.number().int() }),
   /** Where the gateway wants the RTP. */
   ingest: z.object({ ip: Ip, port: Port }),
-  /** Counts up whenever the channel's viewing rules change: who watches is to be decided anew. */
+  /** Whether it is to be recorded now, and what its lesson says of that. */
+  recording: RecordingChoice.default('on'),
+  recordingMode: RecordingMode.default('automatic'),
+  /** How much of it is recorded so far, in ms; 0 once it is over. */
+  recordedMs: z.number().default(0),
+  /** Counts up whenever the channel's viewing rules change: who watches is to be decided again. */
   accessEpoch: z.number().int().min(0).optional(),
   /** How long the broadcast waits while nobody who teaches is connected, in ms. */
   waitMs: z.number().int().min(0).optional(),
@@ -138,6 +130,8 @@ export const EncoderAnswer = z.object({
   state: z.literal('accepted'),
   /** Where the RTP and the sender reports go (one port, RFC 5761); PLI and NACK come back from there. */
   to: z.object({ ip: Ip, port: Port }),
+  /** Of which kinds the broadcast takes all that is sent from now on; what is sent before is in no recording. */
+  carried: z.array(z.enum(['audio', 'video'])).default(['audio', 'video']),
 });
 export type EncoderAnswer = z.infer<typeof EncoderAnswer>;
 
@@ -186,15 +180,23 @@ export const ChannelSettings = z.object({
   title: LessonTitle,
   /** Stream keys below this version were replaced; null once the lesson has ended: then none opens. */
   publishVersion: z.number().int().nonnegative().nullable(),
+  /** Whether its broadcasts are recorded; `automatic` if nothing is said. */
+  recording: RecordingMode.optional(),
   /** Signatures below this epoch were revoked. */
   epoch: z.number().int().min(0).max(MAX_EPOCH),
   access: LessonAccess,
 });
 export type ChannelSettings = z.infer<typeof ChannelSettings>;
 
-/** What the SFU has to know of a lesson's room. A version of a link never counts down. */
-export const RoomAccess = z.object({ links: LinkVersions });
+/**
+ * What the SFU has to know of a lesson's room. A version of a link never counts down. `asksConsent`: students have to
+ * agree to be recorded; left out by earlier versions.
+ */
+export const RoomAccess = z.object({ links: LinkVersions, asksConsent: z.boolean().optional() });
 export type RoomAccess = z.infer<typeof RoomAccess>;
+
+/** What is chosen through the API of the recording of what is on air. */
+export const RecordingSet = z.object({ choice: RecordingChoice });
 
 /** The school's rules, for lessons that have none of their own. */
 export const AccessDefaults = z.object({ version: z.number().int().nonnegative(), access: AccessRules });
@@ -204,7 +206,7 @@ export type AccessDefaults = z.infer<typeof AccessDefaults>;
 export const SettingsTaken = z.object({ version: z.number(), instance: z.string().max(40) });
 export type SettingsTaken = z.infer<typeof SettingsTaken>;
 
-/** `POST /internal/explain`: how a request is decided on, and what each rule says. */
+/** How a request is decided on, and what each rule says. */
 export const ExplainRequest = z.object({
   /** `/live/<channel>` or `/replay/<recording>`. */
   resource: z.string().regex(/^\/(live|replay)\/[a-z0-9]{8,24}$/),
@@ -229,30 +231,8 @@ export const ExplainAnswer = z.object({
 });
 export type ExplainAnswer = z.infer<typeof ExplainAnswer>;
 
-/** Facts that flow back to `school`. `atMs` is when it happened. */
-export const ServiceEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('room:opened'), atMs: z.number(), lesson: LessonId }),
-  z.object({ type: z.literal('room:closed'), atMs: z.number(), lesson: LessonId }),
-  z.object({
-    type: z.literal('peer:joined'),
-    atMs: z.number(),
-    lesson: LessonId,
-    peer: PeerId,
-    name: z.string().max(60),
-    role: Role,
-  }),
-  z.object({ type: z.literal('peer:left'), atMs: z.number(), lesson: LessonId, peer: PeerId }),
-  z.object({
-    type: z.literal('chat:posted'),
-    atMs: z.number(),
-    lesson: LessonId,
-    message: MessageId,
-    peer: PeerId,
-    name: z.string().max(60),
-    role: Role,
-    text: z.string().max(2_000),
-  }),
-  z.object({ type: z.literal('chat:deleted'), atMs: z.number(), lesson: LessonId, message: MessageId }),
+/** What the gateway tells of a lesson's broadcasts. `atMs` is when it happened. */
+const GatewayEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('broadcast:changed'),
     atMs: z.number(),
@@ -265,7 +245,11 @@ export const ServiceEvent = z.discriminatedUnion('type', [
   /** The gateway is there (again); `instance` as in {@link SettingsTaken}. */
   z.object({ type: z.literal('gateway:started'), atMs: z.number(), instance: z.string().max(40) }),
 ]);
-export type ServiceEvent = z.infer<typeof ServiceEvent>;
+export type GatewayEvent = z.infer<typeof GatewayEvent>;
+
+/** What flows back to `school`. */
+export const ServiceEvent = z.union([RoomEvent, GatewayEvent]);
+export type ServiceEvent = RoomEvent | GatewayEvent;
 
 /** Events of one service in their order; `id` grows, so that a repeated delivery is recognised. */
 export const EventBatch = z.object({

@@ -61,4 +61,5 @@ export const replayPaths = (recording: string) => ({
   hls: `/replay/${recording}/index.m3u8`,
   mp4: `/replay/${recording}.mp4`,
   flv: `/replay/${recording}.flv`,
+  still: `/replay/${recording}/still.jpg`,
 });

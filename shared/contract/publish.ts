@@ -64,7 +64,7 @@ export const EncoderView = z.object({
 });
 export type EncoderView = z.infer<typeof EncoderView>;
 
-/** `GET /api/v1/lessons/:id/encoder`, and `GET /internal/rooms/:room/encoder` of the SFU. */
+/** `GET /api/v1/lessons/:id/encoder`, and the SFU's own answer to it. */
 export const EncoderNow = z.object({
   /** Null while nothing is published to the class from outside. */
   encoder: EncoderView.nullable(),

@@ -18,6 +18,9 @@ export type ConversionReason = z.infer<typeof ConversionReason>;
 /** As the stream names it, in printable ASCII. */
 const Codec = z.string().regex(/^[\x20-\x7e]{1,40}$/);
 
+/** Sound and picture that arrive further apart than this are not brought together again, in ms. */
+export const MAX_APART_MS = 5_000;
+
 export const PublisherNotice = z.discriminatedUnion('code', [
   /** The picture is converted, at a cost. */
   z.object({ code: z.literal('converted'), reasons: z.array(ConversionReason).min(1).max(8) }),
@@ -33,6 +36,8 @@ export const PublisherNotice = z.discriminatedUnion('code', [
   z.object({ code: z.literal('sound-layout') }),
   /** There is no sound: nothing can be decoded of it. */
   z.object({ code: z.literal('sound-broken') }),
+  /** One kind arrives later than the other by more than {@link MAX_APART_MS}. */
+  z.object({ code: z.literal('apart'), late: z.enum(['audio', 'video']) }),
   /** There is no sound: ffmpeg is not installed. */
   z.object({ code: z.literal('no-ffmpeg') }),
 ]);
@@ -69,6 +74,10 @@ export function sentenceOf(notice: PublisherNotice): string {
       return 'There is no sound: in the encoder, choose stereo sound.';
     case 'sound-broken':
       return 'There is no sound: it cannot be decoded. In the encoder, choose AAC-LC, stereo, 48 kHz.';
+    case 'apart': {
+      const [late, early] = notice.late === 'audio' ? ['sound', 'picture'] : ['picture', 'sound'];
+      return `The ${late} arrives more than 5 s after the ${early}, so viewers miss it. Look at the delays in the encoder.`;
+    }
     case 'no-ffmpeg':
       return 'There is no sound: ffmpeg was not found. Install it, or set LECTERN_FFMPEG.';
   }

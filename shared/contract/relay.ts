@@ -1,6 +1,4 @@
 // Relays: a class sent on to servers outside, and a picture taken from a source outside.
-// school → gateway: `PUT /internal/channels/:channel/relays` says all that a channel should have;
-// `GET` answers what became of it, `DELETE` ends all of them.
 import { z } from 'zod';
 import { ErrorCode } from './errors.ts';
 import { LessonId, LessonTitle } from './ids.ts';

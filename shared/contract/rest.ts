@@ -1,6 +1,8 @@
 // The REST shapes under /api/v1 that other people script against. Addresses are absolute.
 import { z } from 'zod';
-import { Role } from '../domain/permissions.ts';
+import { RecordingChoice, RecordingMode } from '../domain/recording.ts';
+import { Role } from '../domain/roles.ts';
+import { Chapter, ChapterTitle } from './features/chapters.ts';
 import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
 import { PublishLinks } from './publish.ts';
 import { MAX_TOKEN_LENGTH } from './tickets.ts';
@@ -28,7 +30,13 @@ export const Lesson = z.object({
   title: z.string(),
   channel: ChannelId,
   state: LessonState,
+  /** Whether its broadcasts are recorded. */
+  recording: RecordingMode,
+  /** Students have to agree to be recorded before they join. */
+  asksConsent: z.boolean(),
   replay: ReplayState,
+  /** A picture of its newest recording, as there; null until one can be watched. */
+  still: z.url().nullable(),
   createdAtMs: z.number(),
   /** `assistant`: a co-teacher, who may do all that the teacher may but end the class. */
   links: z.object({ teacher: z.url(), assistant: z.url(), student: z.url(), watch: z.url() }),
@@ -41,16 +49,43 @@ export type Lesson = z.infer<typeof Lesson>;
 /** `GET /api/v1/lessons?q=`: words that the title has, all of them, in any order. */
 export const LessonSearch = z.string().trim().max(200);
 
-export const LessonCreate = z.object({ title: LessonTitle });
-export const LessonPatch = z.object({ title: LessonTitle });
+/** Without `recording` it is as LECTERN_RECORDING says. */
+export const LessonCreate = z.object({ title: LessonTitle, recording: RecordingMode.optional() });
+export const LessonPatch = z.object({
+  title: LessonTitle.optional(),
+  recording: RecordingMode.optional(),
+  asksConsent: z.boolean().optional(),
+});
+export type LessonPatch = z.infer<typeof LessonPatch>;
+
+/** `POST /api/v1/lessons/:id/recording`: of the broadcast on air. `stop` can be taken back by `start`. */
+export const RecordingAction = z.discriminatedUnion('action', [
+  z.object({ action: z.enum(['start', 'pause', 'resume', 'stop']) }),
+  z.object({ action: z.literal('chapter'), title: ChapterTitle.nullable().default(null) }),
+]);
+export type RecordingAction = z.infer<typeof RecordingAction>;
+/** What is so from now on, or which chapter was marked. */
+export const RecordingDone = z.union([
+  z.object({ recording: RecordingChoice }),
+  z.object({ chapter: Chapter }),
+]);
+export type RecordingDone = z.infer<typeof RecordingDone>;
 
 export const Recording = z.object({
   id: RecordingId,
   lesson: LessonId,
+  /** A name of its own; null where it has that of its class. */
+  title: LessonTitle.nullable(),
   state: z.enum(['armed', 'writing', 'paused', 'finalizing', 'ready', 'failed']),
   startedAtMs: z.number(),
   durationMs: z.number(),
   bytes: z.number(),
+  /** No limit deletes it. */
+  kept: z.boolean(),
+  /** A limit may delete it: when its days are over, or when all take too much. */
+  mayGo: z.boolean(),
+  /** When its days are over and it is deleted, in ms since 1970; null if they never are. */
+  goesAtMs: z.number().nullable(),
   files: z.array(
     z.object({ format: z.enum(['mp4', 'flv']), url: z.url(), durationMs: z.number(), bytes: z.number() }),
   ),
@@ -58,8 +93,32 @@ export const Recording = z.object({
   replay: z.url(),
   /** The replay's HLS playlist. */
   hls: z.url(),
+  /** A picture of it as JPEG, 640 pixels at most; there may be none at that address. Null until it can be watched. */
+  still: z.url().nullable(),
 });
 export type Recording = z.infer<typeof Recording>;
+/** A `title` of null is that of its class. */
+export const RecordingPatch = z.object({
+  kept: z.boolean().optional(),
+  title: LessonTitle.nullable().optional(),
+});
+export type RecordingPatch = z.infer<typeof RecordingPatch>;
+
+/** `GET /api/v1/retention`: how long recordings are kept (null: without end), and which go next, the soonest first. */
+export const RetentionView = z.object({
+  maxDays: z.number().nullable(),
+  maxBytes: z.number().nullable(),
+  going: z.array(
+    z.object({
+      recording: RecordingId,
+      lesson: LessonId,
+      title: z.string(),
+      bytes: z.number(),
+      goesAtMs: z.number(),
+    }),
+  ),
+});
+export type RetentionView = z.infer<typeof RetentionView>;
 
 /** `POST /api/v1/session`: the owner link's key becomes a cookie. */
 export const SessionCreate = z.object({ key: z.string().min(16).max(200) });
@@ -90,12 +149,21 @@ export const TicketIssued = z.object({
 });
 export type TicketIssued = z.infer<typeof TicketIssued>;
 
+/** A chapter as the audience knows it: it begins at what was shown at `markedAtMs`. */
+const MarkedChapter = z.object({ id: z.string(), title: z.string().nullable(), markedAtMs: z.number() });
+
 /** `POST /api/v1/lessons/:id/playback`: an invitation becomes signed playback addresses. */
 export const PlaybackCreate = z.object({ invite: InviteToken });
 export const PlaybackIssued = z.object({
   lesson: z.object({ id: LessonId, title: z.string(), state: LessonState }),
   /** Whether the teacher's picture is there; null while nothing is on air. */
   onAir: z.enum(['live', 'interrupted']).nullable(),
+  /** How far back from now the broadcast on air begins, in ms of its own time; null while that is not known. */
+  seekableMs: z.number().min(0).nullable(),
+  /** When it began, in ms since 1970; null while that is not known. */
+  startedAtMs: z.number().nullable(),
+  /** What was marked in it so far, in the order of time; none while `startedAtMs` is not known. */
+  chapters: z.array(MarkedChapter),
   /** To be drawn over the picture; null for nothing. */
   watermark: z.string().nullable(),
   play: PlayLinks,
@@ -151,6 +219,32 @@ export const ReplayChatPage = z.object({
 });
 export type ReplayChatPage = z.infer<typeof ReplayChatPage>;
 
+/** `POST /api/v1/recordings/:id/search`: words that a message or a chapter has, all of them, in any order. */
+export const ReplaySearchQuery = z.object({ invite: InviteToken, q: LessonSearch.min(1) });
+/** In the order of time; the moment is found by `atMs` as that of a message by `sentAtMs`. */
+export const ReplayFound = z.object({
+  found: z.array(
+    z.object({
+      kind: z.enum(['chapter', 'message']),
+      id: z.string(),
+      /** Who wrote it; null for a chapter. */
+      name: z.string().nullable(),
+      text: z.string(),
+      atMs: z.number(),
+    }),
+  ),
+  /** There are more than are shown. */
+  hasMore: z.boolean(),
+});
+export type ReplayFound = z.infer<typeof ReplayFound>;
+
+/** `POST /api/v1/recordings/:id/chapters`, in the order of time; they belong where a message of `markedAtMs` does. */
+export const ReplayChapters = z.object({
+  chapters: z.array(MarkedChapter),
+});
+export type ReplayChapters = z.infer<typeof ReplayChapters>;
+export type ReplayChapter = ReplayChapters['chapters'][number];
+
 /** `POST /api/v1/lessons/:id/revoke`. */
 export const AccessRevoked = z.object({
   /** Whether the gateway has done it; if not, it does as soon as it answers. */
@@ -177,6 +271,8 @@ export const Attendance = z.array(
     role: Role,
     joinedAtMs: z.number(),
     leftAtMs: z.number().nullable(),
+    /** When they agreed to be recorded; null if they were not asked. */
+    consentedAtMs: z.number().nullable(),
   }),
 );
 export type Attendance = z.infer<typeof Attendance>;

@@ -9,8 +9,12 @@ const Count = z.number().int().min(0);
 const Bytes = z.number().min(0);
 
 /** One process, since its start. */
-export const Vitals = z.object({ cpuS: z.number().min(0), memoryBytes: Bytes, uptimeS: z.number().min(0) });
-export type Vitals = z.infer<typeof Vitals>;
+export const ProcessStats = z.object({
+  cpuS: z.number().min(0),
+  memoryBytes: Bytes,
+  uptimeS: z.number().min(0),
+});
+export type ProcessStats = z.infer<typeof ProcessStats>;
 
 /** A broadcast that is on air. Rates are those of the last five seconds, ratios of the last half minute. */
 export const ChannelStatus = z.object({
@@ -49,7 +53,7 @@ export type ChannelStatus = z.infer<typeof ChannelStatus>;
 export const MAX_CHANNELS_TOLD = 500;
 
 export const GatewayStatus = z.object({
-  vitals: Vitals,
+  vitals: ProcessStats,
   channels: z.array(ChannelStatus).max(MAX_CHANNELS_TOLD),
   /** Of the file system that the recordings are on, and what they take of it. It has no size while it is away. */
   disk: z.object({ freeBytes: Bytes, sizeBytes: Bytes, recordingsBytes: Bytes }),
@@ -62,7 +66,7 @@ export type GatewayStatus = z.infer<typeof GatewayStatus>;
 
 export const SfuStatus = z.object({
   /** Its media workers included. */
-  vitals: Vitals,
+  vitals: ProcessStats,
   rooms: Count,
   people: Count,
   /** Players that watch by WHEP, by lesson. */
@@ -114,7 +118,7 @@ export const Status = z.object({
       state: z.enum(['up', 'down']),
       /** How long it took to answer. */
       answerMs: z.number().nullable(),
-      vitals: Vitals.nullable(),
+      vitals: ProcessStats.nullable(),
       /** Processor time in parts of a core, since the last sample of the history. */
       cpu: z.number().min(0).nullable(),
     }),

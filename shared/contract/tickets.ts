@@ -1,11 +1,11 @@
 // Signed values that carry trust from `school` to the other services, so that none asks a database
 // during a class. Both are JWTs (RFC 7519) signed with HS256.
 import { z } from 'zod';
-import { Permission, Role } from '../domain/permissions.ts';
+import { Permission } from '../domain/permissions.ts';
+import { RecordingMode } from '../domain/recording.ts';
+import { Role } from '../domain/roles.ts';
 import { ChannelId, LessonId, PeerId, LessonTitle } from './ids.ts';
-
-/** Counts up with each *New link*; the first is 0. */
-export const LinkVersion = z.number().int().min(0).max(999_999);
+import { LinkVersion, type LinkName } from './links.ts';
 
 /** What an invitation link holds: the right to ask `school` for a ticket. Audience `lectern:invite`. */
 export const INVITE_AUDIENCE = 'lectern:invite';
@@ -17,10 +17,6 @@ export const Invite = z.object({
 });
 export type Invite = z.infer<typeof Invite>;
 
-/** The links of a lesson. Each is replaced on its own. */
-export const LinkName = z.enum(['teacher', 'assistant', 'student', 'watch']);
-export type LinkName = z.infer<typeof LinkName>;
-
 /** Which link brings in which role. */
 export const LINK_OF: Readonly<Record<Invite['role'], LinkName>> = {
   teacher: 'teacher',
@@ -29,15 +25,6 @@ export const LINK_OF: Readonly<Record<Invite['role'], LinkName>> = {
   auditor: 'student',
   audience: 'watch',
 };
-
-/** The version of each link that is good now; lower ones were replaced. */
-export const LinkVersions = z.object({
-  teacher: LinkVersion,
-  assistant: LinkVersion,
-  student: LinkVersion,
-  watch: LinkVersion,
-});
-export type LinkVersions = z.infer<typeof LinkVersions>;
 
 const INVITE_ID = new RegExp(`^(${Role.options.join('|')})\.(0|[1-9]\d{0,5})$`);
 /** As `inviteId` writes it, e.g. `student.3`. */
@@ -51,6 +38,10 @@ export const Ticket = z.object({
   room: LessonId,
   channel: ChannelId,
   title: LessonTitle,
+  /** Whether the lesson's broadcasts are recorded. */
+  recording: RecordingMode.optional(),
+  /** Who comes in by it has to agree to be recorded. */
+  asksConsent: z.boolean().optional(),
   role: Role,
   permissions: z.array(Permission).max(Permission.options.length),
   /**
