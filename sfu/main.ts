@@ -8,5 +8,5 @@ import { startSfu } from './app.ts';
 
 writePrivately();
 const settings = takeSettings();
-const log = createLog(settings, 'sfu');
-await runService(log, () => startSfu(settings, loadSecrets(settings.LECTERN_DATA), log));
+const log = createLog(settings.log.level, 'sfu');
+await runService(log, () => startSfu(settings, loadSecrets(settings.dataDir), log));

@@ -1,6 +1,7 @@
-// What Prometheus reads of the interactive plane, beside the process's own figures.
+// What Prometheus reads of the interactive plane, besides the process's own figures.
 import { readdir } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { expected } from '#shared/expected.ts';
 import { createMetrics } from '#server/service.ts';
 import type { Workers } from './media/workers.ts';
 import type { Rooms } from './room/rooms.ts';
@@ -33,9 +34,9 @@ export function sfuMetrics({ rooms, workers, sockets, refusals, outbox }: Measur
   gauge('waiting', 'People who wait to be let into a room', () => rooms.count().waiting);
   gauge('whep_viewers', 'Players that watch by WHEP', () => rooms.count().whepViewers);
   gauge('sockets', 'Signalling sockets', sockets);
-  gauge('transports', 'mediasoup transports', () => workers.census.counts.transports);
-  gauge('producers', 'mediasoup producers', () => workers.census.counts.producers);
-  gauge('consumers', 'mediasoup consumers', () => workers.census.counts.consumers);
+  gauge('transports', 'mediasoup transports', () => workers.resources.counts.transports);
+  gauge('producers', 'mediasoup producers', () => workers.resources.counts.producers);
+  gauge('consumers', 'mediasoup consumers', () => workers.resources.counts.consumers);
   gauge('worker_deaths', 'Media workers that died', () => workers.deaths);
   gauge('outbox_events', 'Events that wait for school', outbox);
   const counter = (name: string, help: string, tally: Tally<string>) =>
@@ -79,7 +80,7 @@ export function sfuMetrics({ rooms, workers, sockets, refusals, outbox }: Measur
     registers: [registry],
     async collect() {
       for (const [worker, pid] of workers.pids().entries()) {
-        const files = await readdir(`/proc/${pid}/fd`).catch(() => undefined);
+        const files = await readdir(`/proc/${pid}/fd`).catch(expected('the worker is gone'));
         if (files !== undefined) this.set({ worker }, files.length);
       }
     },

@@ -1,17 +1,13 @@
-// How the SFU is, for the owner's console: `GET /internal/status`.
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LecternError } from '#shared/contract/errors.ts';
+// How the SFU is, for the owner's console.
 import type { SfuStatus } from '#shared/contract/status.ts';
-import { requireBearer, sendError, sendJson } from '#server/http.ts';
-import type { Log } from '#server/log.ts';
-import { processVitals } from '#server/vitals.ts';
+import { processStats } from '#server/process-stats.ts';
 import type { Measured } from './metrics.ts';
 
-type Parts = Pick<Measured, 'rooms' | 'workers' | 'outbox'>;
+export type Told = Pick<Measured, 'rooms' | 'workers' | 'outbox'>;
 
-async function status({ rooms, workers, outbox }: Parts): Promise<SfuStatus> {
+export async function statusOf({ rooms, workers, outbox }: Told): Promise<SfuStatus> {
   const count = rooms.count();
-  const own = processVitals();
+  const own = processStats();
   const usage = await workers.usage();
   return {
     vitals: {
@@ -26,20 +22,4 @@ async function status({ rooms, workers, outbox }: Parts): Promise<SfuStatus> {
     workerDeaths: workers.deaths,
     outbox: outbox(),
   };
-}
-
-/** Answers the request; returns false if it is for something else. */
-export function serveStatus(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { secret, log, ...parts }: Parts & { readonly secret: string; readonly log: Log },
-): boolean {
-  if (request.url?.split('?', 1)[0] !== '/internal/status') return false;
-  const answer = async () => {
-    requireBearer(request, secret);
-    if (request.method !== 'GET') throw new LecternError('method-not-allowed');
-    sendJson(response, 200, await status(parts));
-  };
-  answer().catch((error: unknown) => sendError(response, error, log, request.url));
-  return true;
 }

@@ -2,7 +2,7 @@
 // says step by step.
 import type { types } from 'mediasoup';
 import type { IceAnswer } from '../room/ports.ts';
-import type { AcceptedSection, Candidate, TransportEnd } from '../sdp/answer.ts';
+import type { AcceptedSection, IceCandidate, TransportEnd } from '../sdp/answer.ts';
 import type { Offer } from '../sdp/offer.ts';
 import { refusing, refusingOffer } from './refusal.ts';
 
@@ -79,7 +79,7 @@ export async function restartIce(
 export const sessionIdOf = (transport: types.WebRtcTransport): string =>
   String(Number.parseInt(transport.id.replace(/-/g, '').slice(0, 12), 16));
 
-function candidatesOf({ iceCandidates }: types.WebRtcTransport): Candidate[] {
+function candidatesOf({ iceCandidates }: types.WebRtcTransport): IceCandidate[] {
   return iceCandidates.map(({ foundation, priority, address, port, protocol, tcpType }) => ({
     foundation,
     component: 1,

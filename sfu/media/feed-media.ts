@@ -55,6 +55,10 @@ class PlainFeed implements FeedMedia {
     this.from = { ip: transport.tuple.localAddress, port: transport.tuple.localPort };
   }
 
+  get flowing(): string[] {
+    return [...this.#forwarded].flatMap(([id, { consumer }]) => (consumer.paused ? [] : [id]));
+  }
+
   async select(sources: readonly FeedSource[]): Promise<FeedTrack[]> {
     for (const [producerId, { consumer }] of this.#forwarded) {
       if (!sources.some((source) => source.producerId === producerId)) consumer.close();
@@ -62,9 +66,10 @@ class PlainFeed implements FeedMedia {
     for (const source of sources) {
       if (!this.#forwarded.has(source.producerId)) await this.#forward(source);
     }
-    return sources.flatMap(({ producerId }) => {
+    return sources.flatMap(({ producerId, paused = false }) => {
       const forwarded = this.#forwarded.get(producerId);
-      return forwarded === undefined ? [] : tracksOf(forwarded, this.#reportsOf(producerId));
+      if (forwarded === undefined) return [];
+      return tracksOf(forwarded, paused, this.#reportsOf(producerId));
     });
   }
 
@@ -105,7 +110,11 @@ class PlainFeed implements FeedMedia {
   }
 }
 
-function tracksOf({ source, consumer }: Forwarded, reports: SenderReports | undefined): FeedTrack[] {
+function tracksOf(
+  { source, consumer }: Forwarded,
+  paused: boolean,
+  reports: SenderReports | undefined,
+): FeedTrack[] {
   const { codecs, encodings = [], headerExtensions = [] } = consumer.rtpParameters;
   const codec = codecs[0];
   const name = CODECS[codec?.mimeType.toLowerCase() ?? ''];
@@ -124,6 +133,7 @@ function tracksOf({ source, consumer }: Forwarded, reports: SenderReports | unde
       clockRate: codec.clockRate,
       ...(codec.channels === undefined ? {} : { channels: codec.channels }),
       layer,
+      ...(paused ? { paused } : {}),
       ...(clock === undefined ? {} : { absCaptureTimeId: clock.id }),
       ...(report === undefined ? {} : { senderReport: report }),
     };

@@ -1,7 +1,7 @@
 // The transports, producers and consumers of one peer.
 import { parseScalabilityMode, type types } from 'mediasoup';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { Media, TransportView } from '#shared/contract/signalling.ts';
+import type { Media, TransportView } from '#shared/contract/features/media.ts';
 import type { Log } from '#server/log.ts';
 import type { ConsumerStream, PeerMedia, PeerMediaEvents, ProduceOptions } from '../room/ports.ts';
 import { asMedia, transportView } from './plain.ts';

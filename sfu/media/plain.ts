@@ -1,6 +1,6 @@
 // mediasoup's structures as the plain JSON that the contract carries.
 import type { types } from 'mediasoup';
-import type { Media, TransportView } from '#shared/contract/signalling.ts';
+import type { Media, TransportView } from '#shared/contract/features/media.ts';
 
 /** A copy without undefined fields or anything that is not JSON. */
 export function asMedia(value: object): Media {

@@ -6,24 +6,24 @@ import type {
   MediaPlane,
   PeerMedia,
   PeerMediaEvents,
-  PlainInlet,
+  PlainIngress,
   RoomMedia,
-  WhipInlet,
+  WhipIngress,
 } from '../room/ports.ts';
-import type { Media } from '#shared/contract/signalling.ts';
+import type { Media } from '#shared/contract/features/media.ts';
 import type { Log } from '#server/log.ts';
 import type { Settings } from '#server/settings.ts';
 import { openAudience } from './audience/audience-media.ts';
 import { MEDIA_CODECS } from './codecs.ts';
 import { openFeed } from './feed-media.ts';
-import { openPlainInlet } from './plain-inlet.ts';
+import { openPlainIngress } from './plain-ingress.ts';
 import { openPeerMedia } from './peer-media.ts';
 import { asMedia } from './plain.ts';
 import { refusing } from './refusal.ts';
 import type { Offer } from '../sdp/offer.ts';
 import { SenderReports } from './sender-reports.ts';
 import * as shapes from './shapes.ts';
-import { openWhipInlet } from './whip-inlet.ts';
+import { openWhipIngress } from './whip-ingress.ts';
 import type { LiveWorker, Workers } from './workers.ts';
 
 /** Makes the media plane on these workers. */
@@ -87,22 +87,22 @@ class RouterMedia implements RoomMedia {
   }
 
   openFeed(): Promise<FeedMedia> {
-    const { LECTERN_INGEST_IP } = this.#settings;
-    return openFeed(this.#router, LECTERN_INGEST_IP, (producerId) => this.#reports.get(producerId));
+    const { ip } = this.#settings.ingest;
+    return openFeed(this.#router, ip, (producerId) => this.#reports.get(producerId));
   }
 
-  openInlet(): Promise<PlainInlet> {
-    const { LECTERN_INGEST_IP } = this.#settings;
-    return openPlainInlet(this.#router, LECTERN_INGEST_IP, (producer) => this.#watch(producer));
+  openIngress(): Promise<PlainIngress> {
+    const { ip } = this.#settings.ingest;
+    return openPlainIngress(this.#router, ip, (producer) => this.#watch(producer));
   }
 
   openAudience(): Promise<AudienceMedia> {
     return openAudience(this.#router, this.#live);
   }
 
-  openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet> {
+  openWhip(offer: Offer, onGone: () => void): Promise<WhipIngress> {
     const { server } = this.#live;
-    return openWhipInlet({
+    return openWhipIngress({
       router: this.#router,
       server,
       offer,

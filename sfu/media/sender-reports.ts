@@ -1,21 +1,19 @@
 // The senders' own clocks: the latest RTCP sender report (RFC 3550 §6.4.1) of each layer of a producer.
 import type { types } from 'mediasoup';
 import { z } from 'zod';
-
-/** From 1900, where NTP begins, to 1970, in seconds. */
-const NTP_TO_UNIX_S = 2_208_988_800;
+import { ntpToUnixMs } from '#shared/media/clock.ts';
 
 const SrInfo = z.object({ ssrc: z.number(), ntpSec: z.number(), ntpFrac: z.number(), rtpTs: z.number() });
 
 /** When `rtp` was captured, in ms since 1970 by the sender's clock. */
-export interface SenderReport {
+export interface ProducerReport {
   readonly ntpMs: number;
   readonly rtp: number;
 }
 
 export class SenderReports {
   readonly #producer: types.Producer;
-  readonly #bySsrc = new Map<number, SenderReport>();
+  readonly #bySsrc = new Map<number, ProducerReport>();
 
   private constructor(producer: types.Producer) {
     this.#producer = producer;
@@ -23,8 +21,7 @@ export class SenderReports {
       const parsed = type === 'sr' ? SrInfo.safeParse(info) : undefined;
       if (parsed?.success !== true) return;
       const { ssrc, ntpSec, ntpFrac, rtpTs } = parsed.data;
-      const ntpMs = (ntpSec - NTP_TO_UNIX_S) * 1_000 + (ntpFrac / 2 ** 32) * 1_000;
-      this.#bySsrc.set(ssrc, { ntpMs, rtp: rtpTs });
+      this.#bySsrc.set(ssrc, { ntpMs: ntpToUnixMs(ntpSec, ntpFrac), rtp: rtpTs });
     });
   }
 
@@ -36,7 +33,7 @@ export class SenderReports {
   }
 
   /** The latest report of a simulcast layer (0 where there is one only), if one came. */
-  ofLayer(layer: number): SenderReport | undefined {
+  ofLayer(layer: number): ProducerReport | undefined {
     // Browsers name simulcast layers by RID; which SSRC each has is only seen in what arrives.
     const seen = this.#producer.score.find(({ encodingIdx }) => encodingIdx === layer);
     const ssrc = this.#producer.rtpParameters.encodings?.[layer]?.ssrc ?? seen?.ssrc;

@@ -1,19 +1,21 @@
 // The mediasoup workers: one process for each core, each with its own WebRTC port. One that dies is
-// started anew; rooms that were on it hear of it, the others notice nothing.
+// started again; rooms that were on it hear of it, the others notice nothing.
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWorker, type types } from 'mediasoup';
+import { Backoff } from '#shared/backoff.ts';
 import { LecternError } from '#shared/contract/errors.ts';
+import { expected } from '#shared/expected.ts';
 import type { Log } from '#server/log.ts';
 import type { Settings } from '#server/settings.ts';
-import { Census } from './census.ts';
+import { ResourceCounts } from './resource-counts.ts';
 import { listenInfos } from './listen.ts';
 
 /** A worker of an earlier process may need a moment to let go of its port after `kill -9`. */
 const PORT_TRIES = 10;
 const PORT_RETRY_MS = 300;
 /** How long a worker that will not start is left alone before the next try. */
-const RESTART_MAX_MS = 5_000;
+const RESTART = { minMs: 100, maxMs: 5_000 };
 
 /** A worker that runs. */
 export interface LiveWorker {
@@ -24,7 +26,7 @@ export interface LiveWorker {
   readonly onDeath: Set<() => void>;
 }
 
-interface Slot {
+interface WorkerSlot {
   readonly index: number;
   live: Promise<LiveWorker>;
   running: LiveWorker | null;
@@ -40,9 +42,9 @@ export interface WorkerUsage {
 export class Workers {
   readonly #settings: Settings;
   readonly #log: Log;
-  readonly #slots: Slot[] = [];
+  readonly #slots: WorkerSlot[] = [];
   /** What lives in the workers. */
-  readonly census = new Census();
+  readonly resources = new ResourceCounts();
   readonly #closing = new AbortController();
   #deaths = 0;
 
@@ -54,13 +56,18 @@ export class Workers {
   /** Starts them all. Throws an Error of one line that says what a person must do. */
   static async start(settings: Settings, log: Log): Promise<Workers> {
     const workers = new Workers(settings, log);
-    const count = settings.LECTERN_WORKERS ?? availableParallelism();
+    const count = settings.sfu.workers ?? availableParallelism();
     const starts = Array.from({ length: count }, (_, index) => workers.#launch(index));
     const results = await Promise.allSettled(starts);
     const failed = results.find((result) => result.status === 'rejected');
     results.forEach((result, index) => {
       if (result.status !== 'fulfilled') return;
-      const slot: Slot = { index, live: Promise.resolve(result.value), running: result.value, rooms: 0 };
+      const slot: WorkerSlot = {
+        index,
+        live: Promise.resolve(result.value),
+        running: result.value,
+        rooms: 0,
+      };
       workers.#slots.push(slot);
       workers.#watch(slot, result.value);
     });
@@ -127,7 +134,7 @@ export class Workers {
   }
 
   async #launch(index: number): Promise<LiveWorker> {
-    const base = this.#settings.LECTERN_RTC_PORT;
+    const base = this.#settings.sfu.rtc.port;
     const port = base === 0 ? 0 : base + index;
     let worker: types.Worker;
     try {
@@ -137,9 +144,9 @@ export class Workers {
     }
     for (let tries = 1; ; tries += 1) {
       try {
-        const infos = listenInfos(port, this.#settings.LECTERN_RTC_IP);
+        const infos = listenInfos(port, this.#settings.sfu.rtc.ip);
         const server = await worker.createWebRtcServer({ listenInfos: infos });
-        this.census.watch(worker);
+        this.resources.watch(worker);
         return { index, worker, server, onDeath: new Set() };
       } catch (error) {
         if (tries < PORT_TRIES && !worker.closed && /in use/i.test(String(error))) {
@@ -155,22 +162,23 @@ export class Workers {
     }
   }
 
-  #watch(slot: Slot, live: LiveWorker): void {
+  #watch(slot: WorkerSlot, live: LiveWorker): void {
     live.worker.on('died', (error) => {
       if (this.#closing.signal.aborted) return;
       this.#deaths += 1;
       slot.running = null;
       slot.live = this.#relaunch(slot);
       // Nobody may be waiting for it.
-      slot.live.catch(() => undefined);
+      slot.live.catch(expected('nobody waits for it yet'));
       this.#log.error({ err: error, worker: slot.index }, 'a media worker died');
       for (const tell of [...live.onDeath]) tell();
       live.onDeath.clear();
     });
   }
 
-  async #relaunch(slot: Slot): Promise<LiveWorker> {
-    for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, RESTART_MAX_MS)) {
+  async #relaunch(slot: WorkerSlot): Promise<LiveWorker> {
+    const backoff = new Backoff(RESTART);
+    for (;;) {
       try {
         const live = await this.#launch(slot.index);
         if (this.#closing.signal.aborted) {
@@ -179,11 +187,11 @@ export class Workers {
         }
         slot.running = live;
         this.#watch(slot, live);
-        this.#log.info({ worker: slot.index }, 'a media worker was started anew');
+        this.#log.info({ worker: slot.index }, 'a media worker was restarted');
         return live;
       } catch (error) {
         this.#log.error({ err: error, worker: slot.index }, 'a media worker does not start');
-        await sleep(waitMs, undefined, { signal: this.#closing.signal });
+        await sleep(backoff.failed(), undefined, { signal: this.#closing.signal });
       }
     }
   }

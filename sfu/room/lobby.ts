@@ -1,6 +1,6 @@
 // Everyone who was welcomed and is connected, joined or not. Those who are still in the green room are kept
 // up to date on how many are in the room, and on the broadcast.
-import type { BroadcastView } from '#shared/contract/signalling.ts';
+import type { FactData, FactName } from '#shared/contract/signalling.ts';
 import type { Link } from './ports.ts';
 
 /** Changes within this time are told as one: a class that begins, or ends. */
@@ -56,10 +56,10 @@ export class Lobby {
     }, GATHER_MS);
   }
 
-  /** The broadcast began, stopped, or waits for somebody. */
-  broadcast(view: BroadcastView): void {
+  /** Tells those who have not come in. */
+  notify<N extends FactName>(name: N, data: FactData<N>): void {
     for (const [link, { peerId }] of this.#guests) {
-      if (link.open && !this.#options.isIn(peerId, link)) link.send('broadcast:changed', view);
+      if (link.open && !this.#options.isIn(peerId, link)) link.send(name, data);
     }
   }
 

@@ -1,4 +1,4 @@
-// Where a room keeps its media: opened when first needed, lost when its worker dies, opened anew.
+// Where a room keeps its media: opened when first needed, lost when its worker dies, opened again.
 import type { RoomMedia } from './ports.ts';
 
 export class MediaSlot {

@@ -1,11 +1,13 @@
 // A member of a room: who it is, what it may do, the link to its browser and its media session.
-import type { ConsumerView, FactData, FactName, PeerView } from '#shared/contract/signalling.ts';
+import type { ConsumerView } from '#shared/contract/features/media.ts';
+import type { FactData, FactName, PeerView } from '#shared/contract/signalling.ts';
 import { inviteOf } from '#shared/contract/tickets.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import { GRANTABLE, type Permission, type Role } from '#shared/domain/permissions.ts';
+import { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { ConsumerStream, Link, PeerMedia } from './ports.ts';
-import type { PeerRecord } from './record.ts';
+import type { PeerRecord } from '#shared/contract/events.ts';
 
 /** A stream that a peer receives, with whose it is. */
 export interface Subscription extends ConsumerStream {
@@ -34,6 +36,8 @@ export class Peer {
   name: string;
   /** The invitation it came by, as its ticket names it. */
   invite: string;
+  /** When it agreed to be recorded; undefined if it was not asked. */
+  consentedAtMs: number | undefined;
   /** True once it published or wrote something. */
   active = false;
   /** Null before the first join after a restart of the service or of its worker. */
@@ -49,6 +53,7 @@ export class Peer {
     this.name = record.name;
     this.invite = inviteOf(record);
     this.joinedAtMs = record.joinedAtMs;
+    this.consentedAtMs = record.consentedAtMs;
     this.#ticketPermissions = record.permissions;
     this.#permissions = new Set(record.permissions);
     if (granted !== undefined) this.permit(granted);
@@ -115,7 +120,7 @@ export class Peer {
     if (granted !== undefined) this.permit(granted);
   }
 
-  tell<N extends FactName>(name: N, data: FactData<N>): void {
+  notify<N extends FactName>(name: N, data: FactData<N>): void {
     this.link?.send(name, data);
   }
 
@@ -131,8 +136,9 @@ export class Peer {
   }
 
   record(): PeerRecord {
-    const { id, name, role, joinedAtMs, invite } = this;
-    return { id, name, role, joinedAtMs, invite, permissions: this.#ticketPermissions };
+    const { id, name, role, joinedAtMs, invite, consentedAtMs } = this;
+    const permissions = [...this.#ticketPermissions];
+    return { id, name, role, joinedAtMs, invite, permissions, ...(consentedAtMs && { consentedAtMs }) };
   }
 }
 

@@ -1,19 +1,16 @@
 // What a room needs from the outside: media, links to browsers, a memory that survives, the gateway,
 // and someone to tell. `room/` knows nothing of mediasoup, sockets, HTTP or files; `app.ts` joins them.
 import type { Log } from '#server/log.ts';
-import type {
-  BroadcastFeed,
-  BroadcastStatus,
-  EncoderTrack,
-  FeedTrack,
-  ServiceEvent,
-} from '#shared/contract/internal.ts';
-import type { Direction, FactData, FactName, Media, TransportView } from '#shared/contract/signalling.ts';
+import type { EncoderTrack, FeedTrack } from '#shared/contract/internal.ts';
+import type { GatewayClient } from '#shared/contract/internal-api.ts';
+import type { Direction, Media, TransportView } from '#shared/contract/features/media.ts';
+import type { FactData, FactName } from '#shared/contract/signalling.ts';
+import type { RoomEvent } from '#shared/contract/events.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import type { z } from 'zod';
-import type { Candidate } from '../sdp/answer.ts';
+import type { IceCandidate } from '../sdp/answer.ts';
 import type { IceCredentials, Offer } from '../sdp/offer.ts';
-import type { JournalEntry, RoomRecord } from './record.ts';
+import type { RoomRecord } from './record.ts';
 
 /** The way to one browser. */
 export interface Link {
@@ -28,7 +25,7 @@ export interface Link {
 export interface MediaPlane {
   /**
    * Opens the media of a room on the worker with the most room left. `onLost` is called once if that
-   * worker dies: everything of the room's media is gone then, and it may be opened anew.
+   * worker dies: everything of the room's media is gone then, and it may be opened again.
    */
   openRoom(room: string, onLost: () => void): Promise<RoomMedia>;
 }
@@ -43,12 +40,12 @@ export interface RoomMedia {
   /** Makes the sender of the room's programme to the gateway. */
   openFeed(): Promise<FeedMedia>;
   /** Makes an entrance for the RTP of a publication that the gateway took. */
-  openInlet(): Promise<PlainInlet>;
+  openIngress(): Promise<PlainIngress>;
   /**
    * Makes an entrance for a WHIP client. `onGone` is called once when it is over, by whomever. Throws LecternError
    * `not-acceptable` if the room can use nothing of the offer.
    */
-  openWhip(offer: Offer, onGone: () => void): Promise<WhipInlet>;
+  openWhip(offer: Offer, onGone: () => void): Promise<WhipIngress>;
   /** Makes the way of the programme to WHEP players. */
   openAudience(): Promise<AudienceMedia>;
   close(): void;
@@ -102,7 +99,7 @@ export interface PeerMedia {
 }
 
 /** What a program outside sends into the room. `close` is idempotent. */
-export interface Inlet {
+export interface Ingress {
   /** Bytes of media that came so far; counts up. Throws LecternError `service-unavailable` once it is gone. */
   received(): Promise<number>;
   setProducerPaused(producerId: string, paused: boolean): Promise<void>;
@@ -110,8 +107,8 @@ export interface Inlet {
   close(): void;
 }
 
-/** An inlet for plain RTP, from whatever address the first packet has. */
-export interface PlainInlet extends Inlet {
+/** An ingress for plain RTP, from whatever address the first packet has. */
+export interface PlainIngress extends Ingress {
   /** Where the RTP goes. */
   readonly to: { ip: string; port: number };
   /** Resolves with the producer's id. */
@@ -121,13 +118,13 @@ export interface PlainInlet extends Inlet {
 /** The server's side of an ICE restart. */
 export interface IceAnswer {
   readonly ice: IceCredentials;
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly IceCandidate[];
   /** The section that carries the transport. */
   readonly mid: string;
 }
 
-/** An inlet for a WHIP client, with all that it sends. */
-export interface WhipInlet extends Inlet {
+/** An ingress for a WHIP client, with all that it sends. */
+export interface WhipIngress extends Ingress {
   /** The SDP answer. */
   readonly answer: string;
   readonly producers: readonly { readonly id: string; readonly kind: 'audio' | 'video' }[];
@@ -162,11 +159,15 @@ export interface AudienceMedia {
 export interface FeedSource {
   readonly producerId: string;
   readonly source: Source;
+  /** True while its sender sends nothing on purpose. */
+  readonly paused?: boolean;
 }
 
 /** Sends producers of a room to the gateway as plain RTP, each simulcast layer as it is. */
 export interface FeedMedia {
   readonly from: { ip: string; port: number };
+  /** The producers that go out now. */
+  readonly flowing: readonly string[];
   /**
    * Makes exactly these producers the feed's. New ones stay silent until `flow`, so that the gateway
    * knows them before their first packet. Resolves with the tracks they make.
@@ -174,38 +175,31 @@ export interface FeedMedia {
   select(sources: readonly FeedSource[]): Promise<FeedTrack[]>;
   /**
    * Sends to this address and lets all selected flow, each from a key frame. Resolves with false if
-   * this feed already goes to another address: it has to be opened anew.
+   * this feed already goes to another address: it has to be opened again.
    */
   flow(to: { ip: string; port: number }): Promise<boolean>;
   close(): void;
 }
 
-/** The gateway's side of a broadcast; both throw LecternError. */
-export interface Gateway {
-  put(channel: string, feed: BroadcastFeed): Promise<BroadcastStatus>;
-  end(channel: string): Promise<void>;
-}
+/** The gateway's side of a broadcast. */
+export type Gateway = Pick<GatewayClient, 'feedChannel' | 'endBroadcast'>;
 
-/** What a room outlives its process with. */
-export interface Journal {
+/** What a room outlives its process with, and what `school` hears of it, at least once. */
+export interface EventLog {
   load(room: string): RoomRecord;
   /** Durable when it returns, unless the disk takes nothing: then it waits in memory, and the class goes on. */
-  append(room: string, entry: JournalEntry): void;
+  append(event: RoomEvent): void;
   /** Durable when it returns; else throws LecternError `disk-full` or `disk-unavailable`. */
-  appendNow(room: string, entry: JournalEntry): void;
+  appendNow(event: RoomEvent): void;
   /** Rooms that had someone in them, or were on air, when the process ended. */
   unfinished(): string[];
 }
 
 export interface RoomDeps {
   readonly media: MediaPlane;
-  readonly journal: Journal;
+  readonly events: EventLog;
   readonly gateway: Gateway;
   readonly log: Log;
-  /** Tells `school`, at least once. */
-  readonly publish: (event: ServiceEvent) => void;
-  /** So does this, and throws LecternError `disk-full` or `disk-unavailable` if that cannot be promised now. */
-  readonly publishNow: (event: ServiceEvent) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -1,27 +1,23 @@
-// The aggregate: one lesson's interactive session. All rules of the room are here; what they act upon
-// (media, links, memory, gateway) comes through ports.
+// The aggregate: one lesson's interactive session. Here are its state, its members, joining and resuming, and its
+// end; whatever else a room can do is a feature (features/index.ts). What they act upon (media, links, memory,
+// gateway) comes through ports.
 import { LecternError } from '#shared/contract/errors.ts';
-import type {
-  BroadcastView,
-  ChatMessage,
-  Joined,
-  RequestData,
-  RoomView,
-  Welcome,
-} from '#shared/contract/signalling.ts';
+import type { RoomEvent, RoomEventBody } from '#shared/contract/events.ts';
+import type { Joined, RequestData, ROOM_REQUESTS, RoomView, Welcome } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import { roomLifecycle, type RoomState } from '#shared/domain/lifecycle.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
-import { Chat } from './chat.ts';
-import { Door } from './door.ts';
+import type { RoomContext, RoomEvents } from './context.ts';
+import { broadcast } from './features/broadcast/on-air.ts';
+import { door } from './features/door.ts';
+import type { Call, Handlers } from './features/feature.ts';
 import { Lobby } from './lobby.ts';
 import { MediaSlot } from './media-slot.ts';
 import { Members } from './members.ts';
-import { consumerView, type Peer, type Session } from './peer.ts';
-import { OnAir } from './on-air.ts';
+import { OpenFeatures } from './open-features.ts';
+import type { Peer, Session } from './peer.ts';
 import type { Link, PeerMedia, RoomDeps } from './ports.ts';
-import type { RoomRecord } from './record.ts';
-import { Stage } from './stage.ts';
+import { remember, type RoomRecord } from './record.ts';
 
 /** How long a room that nobody is in, and that is not on air, stays in memory. */
 export const EMPTY_ROOM_MS = 5 * 60_000;
@@ -35,23 +31,23 @@ export interface Entrance {
   readonly session: string | undefined;
 }
 
-export class Room {
-  readonly id: string;
-  readonly #deps: RoomDeps;
+export class Room implements RoomContext {
+  readonly lesson: string;
+  readonly deps: RoomDeps;
+  readonly events: RoomEvents;
+  readonly members: Members;
+  readonly lobby: Lobby;
+  readonly media: MediaSlot;
   readonly #onEmpty: (room: Room) => void;
-  readonly #members: Members;
-  readonly #stage: Stage;
-  readonly #chat: Chat;
-  readonly #media: MediaSlot;
-  readonly onAir: OnAir;
-  readonly door: Door;
-  readonly #lobby: Lobby;
+  readonly #features = new OpenFeatures();
   /** The join that is under way for a peer id; a newer one makes an older one fail. */
   readonly #joining = new Map<string, Entrance>();
   #state: RoomState = 'opening';
   /** True once `school` knows that this room opened: it hears of it once in the room's life. */
   #announced: boolean;
-  #title: string;
+  #title = '';
+  /** When the ticket expires that said last whether the lesson is recorded: an older one knows less. */
+  #modeOf = 0;
   #emptyTimer: NodeJS.Timeout | undefined;
 
   /**
@@ -59,41 +55,45 @@ export class Room {
    * goes on. `onEmpty` is called when nobody was here for `EMPTY_ROOM_MS`; a closed room
    * stays as long, to see its broadcast end at the gateway.
    */
-  constructor(id: string, record: RoomRecord, deps: RoomDeps, onEmpty: (room: Room) => void) {
-    this.id = id;
-    this.#deps = deps;
+  constructor(lesson: string, record: RoomRecord, deps: RoomDeps, onEmpty: (room: Room) => void) {
+    this.lesson = lesson;
+    this.deps = deps;
     this.#onEmpty = onEmpty;
     this.#announced = record.state !== 'new';
-    this.#title = record.onAir?.title ?? '';
-    this.#members = new Members(id, record, deps, (peer) => {
-      this.#stage.closeAll(peer);
-      this.#lobby.changed();
-      this.#watchEmptiness();
+    const stamped = (body: RoomEventBody): RoomEvent => {
+      const { mediaTime } = this.get(broadcast).onAir;
+      return { ...body, atMs: deps.now(), room: lesson, media: mediaTime };
+    };
+    this.events = {
+      append(body) {
+        deps.events.append(stamped(body));
+        remember(record, body);
+      },
+      appendNow(body) {
+        deps.events.appendNow(stamped(body));
+        remember(record, body);
+      },
+    };
+    const onGone = (peer: Peer) => {
+      for (const feature of this.#features.all()) feature.sessionEnded?.(peer);
+      this.lobby.changed();
+      this.released();
+    };
+    this.members = new Members({ lesson, record, deps, events: this.events, onGone });
+    this.lobby = new Lobby({
+      present: (but) => this.members.size - Number(this.members.get(but) !== undefined),
+      isIn: (peerId, link) => this.members.get(peerId)?.link === link,
     });
-    this.door = new Door({ lesson: id, record, deps, members: this.#members });
-    this.#lobby = new Lobby({
-      present: (but) => this.#members.size - Number(this.#members.get(but) !== undefined),
-      isIn: (peerId, link) => this.#members.get(peerId)?.link === link,
-    });
-    this.#stage = new Stage(this.#members, () => this.onAir.showProgramme());
-    this.#chat = new Chat({ lesson: id, log: record.chat, members: this.#members, deps });
-    this.#media = new MediaSlot(
-      (onLost) => deps.media.openRoom(id, onLost),
+    this.media = new MediaSlot(
+      (onLost) => deps.media.openRoom(lesson, onLost),
       () => this.#restart(),
     );
-    this.onAir = new OnAir({
-      lesson: id,
-      record,
-      deps,
-      members: this.#members,
-      stage: this.#stage,
-      media: this.#media,
-      title: () => this.#title,
-      onMedia: () => this.#open(),
-      onChange: (view) => this.#lobby.broadcast(view),
-      onEnded: () => this.#watchEmptiness(),
-    });
-    this.#watchEmptiness();
+    this.#features.answer(this.#requests);
+    this.#features.open(record, this);
+    for (const peer of this.members.all()) {
+      peer.active = this.#features.all().some((feature) => feature.wasActive?.(peer.id) === true);
+    }
+    this.released();
   }
 
   get state(): RoomState {
@@ -102,68 +102,78 @@ export class Room {
 
   /** How many peers are in it, present or away. */
   get size(): number {
-    return this.#members.size;
+    return this.members.size;
   }
 
+  readonly title = (): string => this.#title;
+
   view(): RoomView {
-    return { id: this.id, title: this.#title, state: this.#state, broadcast: this.onAir.view };
+    const { view } = this.get(broadcast).onAir;
+    return { id: this.lesson, title: this.#title, state: this.#state, broadcast: view };
   }
+
+  readonly get: RoomContext['get'] = (feature) => this.#features.get(feature);
 
   /**
    * What a page needs before it joins. From here on its link hears of the end of the class.
    * Throws LecternError `service-unavailable` without a worker.
    */
   async welcome(ticket: Ticket, link: Link): Promise<Welcome> {
-    const present = this.#lobby.enter(link, ticket.sub);
+    const present = this.lobby.enter(link, ticket.sub);
     if (this.#title === '') this.#title = ticket.title;
-    const { rtpCapabilities } = await this.#media.open();
+    if (ticket.recording !== undefined && ticket.exp >= this.#modeOf) {
+      this.#modeOf = ticket.exp;
+      this.get(broadcast).onAir.setRecordingMode(ticket.recording);
+    }
+    const { rtpCapabilities } = await this.media.open();
     return {
       room: this.view(),
       routerRtpCapabilities: rtpCapabilities,
       present,
-      serverTimeMs: this.#deps.now(),
+      serverTimeMs: this.deps.now(),
     };
   }
 
   /** Throws LecternError `room-closed`, `peer-removed`, `link-replaced` or `room-full` if this ticket does not get in. */
   admit(ticket: Ticket): void {
-    this.#requireOpen();
+    if (this.#state === 'closing' || this.#state === 'closed') throw new LecternError('room-closed');
     if (ticket.sub === ENCODER_ID) throw new LecternError('ticket-invalid');
-    this.door.requireGoodLink(ticket);
-    this.#members.admit(ticket);
+    this.get(door).door.requireGoodLink(ticket);
+    this.members.admit(ticket);
   }
 
   /**
    * Joins, or resumes the session that a lost socket had. A peer that is here already by another
-   * session is replaced by this one. Throws LecternError, `must-wait` at a door that is watched.
+   * session is replaced by this one. Throws LecternError, `must-wait` at a door that is watched, and `consent-needed`.
    */
   async join(entrance: Entrance, data: RequestData<'room:join'>): Promise<Joined> {
     const { ticket, link } = entrance;
     this.admit(ticket);
-    this.door.pass(ticket, data.name, link);
-    const known = this.#members.get(ticket.sub);
+    this.get(door).door.requireConsent(ticket, data.consents === true);
+    this.get(door).door.pass(ticket, data.name, link);
+    const known = this.members.get(ticket.sub);
     const kept = known?.session;
     if (known !== undefined && kept?.media.intact === true) {
-      // It has the snapshot and all facts since: whoever lost the answer comes by a new socket.
+      // It has the snapshot and all facts since: anyone who lost the answer comes by a new socket.
       if (known.link === link) throw new LecternError('conflict', 'You are in this room already.');
       if (kept.id === entrance.session) {
-        this.#members.resume(known, link);
+        this.members.resume(known, link);
         return this.#snapshot(known, kept, true);
       }
     }
     if (known !== undefined) {
-      this.#members.displace(known, link);
-      this.#stage.closeAll(known);
+      this.members.displace(known, link);
+      for (const feature of this.#features.all()) feature.sessionEnded?.(known);
       known.endSession();
     }
     this.#joining.set(ticket.sub, entrance);
     try {
       for (let tries = 1; ; tries += 1) {
-        const opening = this.#media.open();
+        const opening = this.media.open();
         try {
           return await this.#joinAfresh(entrance, data, opening);
         } catch (error) {
-          if (this.#media.isCurrent(opening) || tries >= JOIN_TRIES || !link.open) throw error;
+          if (this.media.isCurrent(opening) || tries >= JOIN_TRIES || !link.open) throw error;
         }
       }
     } finally {
@@ -173,106 +183,103 @@ export class Room {
 
   /** The peer that came in by this link. Throws LecternError `not-joined`. */
   peerBy(peerId: string, link: Link): Peer {
-    return this.#members.by(peerId, link);
+    return this.members.by(peerId, link);
   }
 
-  /** The link is gone: whoever came by it is away, and may resume for a while. */
+  /**
+   * Does what a peer asks for, who is allowed to; `data` fits the schema of `name`. Throws LecternError, as the
+   * feature does whose request it is.
+   */
+  answer(name: string, call: Call, data: unknown): unknown {
+    const handler = this.#features.handler(name);
+    if (handler === undefined) throw new LecternError('bad-request', 'There is no such request.');
+    return handler(call, data as never);
+  }
+
+  /** The link is gone: anyone who came by it is away, and may resume for a while. */
   lost(peerId: string, link: Link): void {
-    this.door.lost(peerId, link);
-    this.#lobby.leave(link);
-    this.#members.lost(peerId, link);
-  }
-
-  leave(peer: Peer): void {
-    this.#members.dismiss(peer);
+    for (const feature of this.#features.all()) feature.linkLost?.(peerId, link);
+    this.lobby.leave(link);
+    this.members.lost(peerId, link);
   }
 
   /** The ticket behind this link ran out. */
   expire(peerId: string, link: Link): void {
-    const peer = this.#members.get(peerId);
-    if (peer?.link === link) this.#members.dismiss(peer, 'ticket-expired');
+    const peer = this.members.get(peerId);
+    if (peer?.link === link) this.members.dismiss(peer, 'ticket-expired');
   }
 
-  produce(peer: Peer, data: RequestData<'producer:create'>): Promise<string> {
-    return this.#stage.produce(peer, data);
-  }
-
-  setProducerPaused(peer: Peer, producerId: string, paused: boolean): Promise<void> {
-    return this.#stage.setPaused(peer, producerId, paused);
-  }
-
-  closeProducer(peer: Peer, producerId: string): void {
-    this.#stage.closeOwn(peer, producerId);
-  }
-
-  post(peer: Peer, data: RequestData<'chat:send'>): ChatMessage {
-    return this.#chat.post(peer, data);
-  }
-
-  deleteMessage(messageId: string): void {
-    this.#chat.delete(messageId);
-  }
-
-  /** Grants and revokes; what is published without its permission ends at once. */
-  permit(actor: Peer, { peerId, permissions }: RequestData<'peer:permit'>): void {
-    const target = this.#members.manageable(actor, peerId);
-    this.#members.permit(target, permissions);
-    this.#stage.revoke(target);
-  }
-
-  mute(actor: Peer, { peerId, source }: RequestData<'peer:mute'>): void {
-    this.#stage.mute(this.#members.manageable(actor, peerId), source);
-  }
-
-  remove(actor: Peer, { peerId }: RequestData<'peer:remove'>): void {
-    if (peerId === ENCODER_ID) {
-      this.onAir.encoder.dismiss();
-      return;
-    }
-    const peer = this.#members.manageable(actor, peerId);
-    this.#members.remove(peer);
-    this.#chat.giveBack(peer.id);
-    this.door.guard(peer.invite);
-  }
-
-  /** Goes on air; does nothing if the class is already. */
-  startBroadcast(actor: Peer, ticket: Ticket): BroadcastView {
-    this.onAir.start(ticket.channel, this.#title, actor.id);
-    return this.onAir.view;
-  }
-
-  /** Goes off air; does nothing if the class is not on it. */
-  stopBroadcast(): BroadcastView {
-    this.onAir.stop();
-    return this.onAir.view;
+  /** The school's rules or links changed: every feature decides again on those whom it let in. */
+  accessChanged(): void {
+    for (const feature of this.#features.all()) feature.accessChanged?.();
   }
 
   /** Ends the class for everyone, and with it the broadcast. Closing twice is closing once. */
   close(): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#state = roomLifecycle.next(this.#state, 'close');
-    this.onAir.end();
-    this.door.close();
-    for (const peer of this.#members.all()) this.#members.dismiss(peer, 'ended');
-    this.#lobby.end();
-    this.#deps.publish({ type: 'room:closed', atMs: this.#deps.now(), lesson: this.id });
-    this.#deps.journal.append(this.id, { type: 'room:closed' });
-    this.#media.close();
+    for (const feature of this.#features.fromLast()) feature.close?.();
+    for (const peer of this.members.all()) this.members.dismiss(peer, 'ended');
+    this.lobby.end();
+    this.events.append({ type: 'room:closed' });
+    this.media.close();
     this.#state = roomLifecycle.next(this.#state, 'closed');
-    this.#watchEmptiness();
-    this.#deps.log.info({ lesson: this.id }, 'room closed');
+    this.released();
+    this.deps.log.info({ lesson: this.lesson }, 'room closed');
   }
 
-  /** Lets go of all that is in memory; the journal stays, so that the room can be rebuilt. */
+  /** Lets go of all that is in memory; its events stay, so that the room can be rebuilt. */
   free(): void {
-    this.onAir.free();
-    this.door.close();
-    this.#lobby.free();
-    this.#members.free();
-    this.#media.close();
+    for (const feature of this.#features.fromLast()) feature.free?.();
+    this.lobby.free();
+    this.members.free();
+    this.media.close();
     // Last: an encoder that leaves starts it again.
     clearTimeout(this.#emptyTimer);
   }
+
+  /** The first peer, or program, opens the room. */
+  opened(): void {
+    if (this.#state !== 'opening') return;
+    this.#state = roomLifecycle.next(this.#state, 'opened');
+    if (this.#announced) return;
+    this.#announced = true;
+    this.events.append({ type: 'room:opened' });
+    this.deps.log.info({ lesson: this.lesson }, 'room opened');
+  }
+
+  released(): void {
+    clearTimeout(this.#emptyTimer);
+    if (this.members.size > 0) return;
+    this.#emptyTimer = setTimeout(() => {
+      const isBusy = this.#features.all().some((feature) => feature.isBusy?.() === true);
+      if (isBusy || this.members.size + this.lobby.size + this.#joining.size > 0) this.released();
+      else this.#onEmpty(this);
+    }, EMPTY_ROOM_MS);
+  }
+
+  readonly #requests: Omit<Handlers<typeof ROOM_REQUESTS>, 'room:join'> = {
+    'room:close': () => {
+      this.close();
+      return {};
+    },
+    'room:leave': ({ peer }) => {
+      this.members.dismiss(peer);
+      return {};
+    },
+    /** Grants and revokes; what is published without its permission ends at once. */
+    'peer:permit': ({ peer }, { peerId, permissions }) => {
+      const target = this.members.manageable(peer, peerId);
+      this.members.permit(target, permissions);
+      for (const feature of this.#features.all()) feature.permitted?.(target);
+      return {};
+    },
+    'peer:remove': ({ peer }, { peerId }) => {
+      if (peerId === ENCODER_ID) this.get(broadcast).onAir.encoder.dismiss();
+      else this.members.remove(this.members.manageable(peer, peerId));
+      return {};
+    },
+  };
 
   async #joinAfresh(
     entrance: Entrance,
@@ -282,90 +289,61 @@ export class Room {
     const { ticket, link } = entrance;
     let session: Session | undefined;
     const here = () => {
-      const peer = this.#members.get(ticket.sub);
+      const peer = this.members.get(ticket.sub);
       return session !== undefined && peer?.session === session ? peer : undefined;
     };
     const room = await opening;
     const media: PeerMedia = await room.openPeer(data.rtpCapabilities, {
       consumerClosed: (consumerId) => {
         session?.subscriptions.delete(consumerId);
-        here()?.tell('consumer:closed', { consumerId });
+        here()?.notify('consumer:closed', { consumerId });
       },
       layerChanged: (consumerId, spatialLayer) =>
-        here()?.tell('consumer:layer', { consumerId, spatialLayer }),
-      producerGone: (producerId) => this.#stage.close(producerId, 'closed'),
+        here()?.notify('consumer:layer', { consumerId, spatialLayer }),
+      producerGone: (producerId) => {
+        for (const feature of this.#features.all()) feature.producerGone?.(producerId);
+      },
     });
     try {
       session = { id: crypto.randomUUID(), media, subscriptions: new Map(), offered: new Set() };
-      await this.#stage.offerAll(ticket.sub, session);
+      for (const feature of this.#features.all()) await feature.prepare?.(ticket.sub, session);
       // From here to the return nothing is awaited: the snapshot and the facts that follow it fit.
       this.admit(ticket);
-      this.door.pass(ticket, data.name, link);
+      this.get(door).door.pass(ticket, data.name, link);
       if (this.#joining.get(ticket.sub) !== entrance) throw new LecternError('session-replaced');
-      if (!this.#media.isCurrent(opening) || !link.open) throw new LecternError('service-unavailable');
+      if (!this.media.isCurrent(opening) || !link.open) throw new LecternError('service-unavailable');
     } catch (error) {
       media.close();
       throw error;
     }
     this.#title = ticket.title;
     clearTimeout(this.#emptyTimer);
-    this.#open();
-    const peer = this.#members.enter(ticket, data.name, link);
+    this.opened();
+    const peer = this.members.enter(ticket, data.name, link, data.consents);
     peer.session = session;
-    this.door.entered(peer.id);
-    this.#lobby.changed();
+    this.get(door).door.entered(peer.id);
+    this.lobby.changed();
     return this.#snapshot(peer, session, false);
   }
 
   #snapshot(peer: Peer, session: Session, resumed: boolean): Joined {
-    return {
+    const own = {
       session: session.id,
       resumed,
       you: peer.view(),
       room: this.view(),
-      peers: [...this.#members.viewsBut(peer), ...this.onAir.encoder.views()],
-      producers: this.#stage.views(),
-      chat: this.#chat.history(),
-      recvTransport: session.media.recvTransport,
-      consumers: [...session.subscriptions.values()].map((subscription) =>
-        consumerView(subscription, this.#stage.isPaused(subscription.producerId)),
-      ),
-      waiting: peer.may('peer:manage') ? this.door.views() : [],
-      serverTimeMs: this.#deps.now(),
+      peers: [...this.members.viewsBut(peer), ...this.get(broadcast).onAir.encoder.views()],
+      serverTimeMs: this.deps.now(),
     };
-  }
-
-  /** The first peer opens the room. */
-  #open(): void {
-    if (this.#state !== 'opening') return;
-    this.#state = roomLifecycle.next(this.#state, 'opened');
-    if (this.#announced) return;
-    this.#announced = true;
-    this.#deps.publish({ type: 'room:opened', atMs: this.#deps.now(), lesson: this.id });
-    this.#deps.journal.append(this.id, { type: 'room:opened' });
-    this.#deps.log.info({ lesson: this.id }, 'room opened');
+    // Each feature gives the fields that it declares, and `Joined` is made of those declarations.
+    return { ...own, ...this.#features.snapshot(peer, session) } as Joined;
   }
 
   /** The worker died: everyone joins again, on the same socket, into new media. */
   #restart(): void {
-    this.onAir.encoder.lost();
-    this.#stage.clear();
-    for (const peer of this.#members.all()) peer.endSession();
-    this.#deps.log.info({ lesson: this.id }, 'room restarts on another worker');
-    this.#members.tell('room:restarted', {});
-  }
-
-  #requireOpen(): void {
-    if (this.#state === 'closing' || this.#state === 'closed') throw new LecternError('room-closed');
-  }
-
-  #watchEmptiness(): void {
-    clearTimeout(this.#emptyTimer);
-    if (this.#members.size > 0) return;
-    this.#emptyTimer = setTimeout(() => {
-      const busy = this.#members.size + this.#lobby.size + this.#joining.size > 0 || this.onAir.busy;
-      if (busy) this.#watchEmptiness();
-      else this.#onEmpty(this);
-    }, EMPTY_ROOM_MS);
+    for (const feature of this.#features.fromLast()) feature.mediaLost?.();
+    for (const peer of this.members.all()) peer.endSession();
+    this.deps.log.info({ lesson: this.lesson }, 'room restarts on another worker');
+    this.members.notify('room:restarted', {});
   }
 }

@@ -1,10 +1,11 @@
-// All rooms of this process: opened by the first ticket, rebuilt from the journal, freed when empty.
+// All rooms of this process: opened by the first ticket, rebuilt from their events, freed when empty.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import type { RoomAccess } from '#shared/contract/internal.ts';
-import { raised } from './door.ts';
-import type { OnAir } from './on-air.ts';
+import { broadcast, type OnAir } from './features/broadcast/on-air.ts';
+import { door, raised } from './features/door.ts';
 import type { RoomDeps } from './ports.ts';
+import { memoryOf } from './record.ts';
 import { Room } from './room.ts';
 
 export class Rooms {
@@ -18,7 +19,7 @@ export class Rooms {
 
   /** Rebuilds the rooms that had someone in them, or were on air, when the process ended. */
   restore(): void {
-    for (const id of this.#deps.journal.unfinished()) this.#find(id);
+    for (const id of this.#deps.events.unfinished()) this.#find(id);
   }
 
   /** The room of a ticket. Throws LecternError `room-closed`, `peer-removed` or `service-unavailable`. */
@@ -41,7 +42,10 @@ export class Rooms {
 
   /** What is on air on a channel; undefined if nothing is. */
   onAirAt(channel: string): OnAir | undefined {
-    for (const { onAir } of this.#rooms.values()) if (onAir.channel === channel) return onAir;
+    for (const room of this.#rooms.values()) {
+      const { onAir } = room.get(broadcast);
+      if (onAir.channel === channel) return onAir;
+    }
     return undefined;
   }
 
@@ -51,26 +55,32 @@ export class Rooms {
   }
 
   /** Takes over what the school says of a room, in memory or not, and decides again on those it let in. */
-  setAccess(id: string, { links }: RoomAccess): void {
+  setAccess(id: string, { links, asksConsent }: RoomAccess): void {
     const room = this.#rooms.get(id);
     if (room !== undefined && room.state !== 'closed') {
-      room.door.setLinks(links);
-      room.onAir.recheck();
+      room.get(door).door.setLinks(links);
+      if (asksConsent !== undefined) room.get(door).door.setConsent(asksConsent);
+      room.accessChanged();
       return;
     }
-    const { journal } = this.#deps;
-    const record = journal.load(id);
-    const newer = raised(record.links, links);
-    if (newer !== null && record.state !== 'closed')
-      journal.append(id, { type: 'links:replaced', links: newer });
+    const { events, now } = this.#deps;
+    const record = events.load(id);
+    if (record.state === 'closed') return;
+    const memory = memoryOf(record, door);
+    const newer = raised(memory.links, links);
+    const stamp = { atMs: now(), room: id, media: null };
+    if (newer !== null) events.append({ type: 'links:replaced', links: newer, ...stamp });
+    if (asksConsent !== undefined && asksConsent !== (memory.asksConsent ?? false)) {
+      events.append({ type: 'consent:asked', isAsked: asksConsent, ...stamp });
+    }
   }
 
   /** The rules of the school changed. */
   recheck(): void {
-    for (const { onAir } of this.#rooms.values()) onAir.recheck();
+    for (const room of this.#rooms.values()) room.accessChanged();
   }
 
-  /** Ends the class of this room for ever, whether or not it was ever opened. */
+  /** Ends the class of this room forever, whether or not it was ever opened. */
   close(id: string): void {
     this.#find(id)?.close();
   }
@@ -81,19 +91,21 @@ export class Rooms {
     let whepViewers = 0;
     for (const room of this.#rooms.values()) {
       peers += room.size;
-      waiting += room.door.waiting;
-      whepViewers += room.onAir.audience.size;
+      waiting += room.get(door).door.waiting;
+      whepViewers += room.get(broadcast).onAir.audience.size;
     }
     return { rooms: this.#rooms.size, peers, waiting, whepViewers };
   }
 
   /** How many players watch by WHEP, of the lessons that any watch. */
   watched(): Record<string, number> {
-    const watched = [...this.#rooms].map(([lesson, room]) => [lesson, room.onAir.audience.size] as const);
+    const watched = [...this.#rooms].map(
+      ([lesson, room]) => [lesson, room.get(broadcast).onAir.audience.size] as const,
+    );
     return Object.fromEntries(watched.filter(([, viewers]) => viewers > 0));
   }
 
-  /** Lets go of all rooms; their journals stay. */
+  /** Lets go of all rooms; their events stay. */
   free(): void {
     this.#open = false;
     for (const room of this.#rooms.values()) room.free();
@@ -104,7 +116,7 @@ export class Rooms {
     if (!this.#open) throw new LecternError('service-unavailable');
     const known = this.#rooms.get(id);
     if (known !== undefined) return known;
-    const record = this.#deps.journal.load(id);
+    const record = this.#deps.events.load(id);
     if (record.state === 'closed') return null;
     const room = new Room(id, record, this.#deps, (empty) => {
       this.#rooms.delete(id);

@@ -1,7 +1,7 @@
 // Who finds a seat in a room. Those who teach always do; students have so many by each invitation, so that
 // a link that was given away can be replaced by one that still has room.
 import { inviteOf } from '#shared/contract/tickets.ts';
-import { teaches, type Role } from '#shared/domain/permissions.ts';
+import { teaches, type Role } from '#shared/domain/roles.ts';
 import type { Peer } from './peer.ts';
 
 /** The most students that one invitation brings in: all media of a room run on one core. */

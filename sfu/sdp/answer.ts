@@ -1,9 +1,9 @@
 // Writes the SDP answer (RFC 9429) to a WHIP or WHEP client, section by section as it was offered. Pure.
-import { write } from 'sdp-transform';
+import { write, type MediaDescription } from 'sdp-transform';
 import type { IceCredentials, Offer, OfferedCodec, OfferedSection } from './offer.ts';
 
 /** A host candidate as RFC 8839 §5.1 writes it. */
-export interface Candidate {
+export interface IceCandidate {
   readonly foundation: string;
   readonly component: number;
   readonly transport: 'udp' | 'tcp';
@@ -17,7 +17,7 @@ export interface Candidate {
 /** The server's end of the transport. */
 export interface TransportEnd {
   readonly ice: IceCredentials;
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly IceCandidate[];
   readonly fingerprint: { readonly algorithm: string; readonly value: string };
 }
 
@@ -48,17 +48,7 @@ export function writeAnswer(
 ): string {
   const setup = offer.dtls === 'client opens' ? 'passive' : 'active';
   return write({
-    version: 0,
-    origin: {
-      username: '-',
-      sessionId,
-      sessionVersion: 1,
-      netType: 'IN',
-      ipVer: 4,
-      address: '127.0.0.1',
-    },
-    name: '-',
-    timing: { start: 0, stop: 0 },
+    ...sessionLines(sessionId),
     icelite: 'ice-lite',
     groups: [{ type: 'BUNDLE', mids: accepted.map(({ mid }) => mid).join(' ') }],
     msidSemantic: { semantic: 'WMS', token: '*' },
@@ -73,7 +63,15 @@ export function writeAnswer(
   });
 }
 
-function rejected({ mid, kind, protocol, payloads }: OfferedSection): object {
+/** What every description begins with (RFC 9429 §5.3.1). */
+export const sessionLines = (sessionId: string) => ({
+  version: 0,
+  origin: { username: '-', sessionId, sessionVersion: 1, netType: 'IN', ipVer: 4, address: '127.0.0.1' },
+  name: '-',
+  timing: { start: 0, stop: 0 },
+});
+
+function rejected({ mid, kind, protocol, payloads }: OfferedSection): MediaDescription {
   return {
     type: kind,
     port: 0,
@@ -91,8 +89,8 @@ function answered(
   { mid, kind, protocol }: OfferedSection,
   { direction, codecs, feedback, extensions, rids = [], sends }: AcceptedSection,
   { ice, candidates, fingerprint }: TransportEnd,
-  setup: string,
-): object {
+  setup: 'passive' | 'active',
+): MediaDescription {
   const [main] = codecs;
   return {
     type: kind,
@@ -104,7 +102,7 @@ function answered(
     direction,
     iceUfrag: ice.ufrag,
     icePwd: ice.pwd,
-    ...(candidates.length === 0 ? {} : { candidates, endOfCandidates: 'end-of-candidates' }),
+    ...(candidates.length === 0 ? {} : { candidates: [...candidates], endOfCandidates: 'end-of-candidates' }),
     fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
     setup,
     rtcpMux: 'rtcp-mux',

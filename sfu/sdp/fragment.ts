@@ -2,7 +2,7 @@
 import { write } from 'sdp-transform';
 import { z } from 'zod';
 import { readSdp, type IceCredentials } from './offer.ts';
-import type { Candidate } from './answer.ts';
+import { sessionLines, type IceCandidate } from './answer.ts';
 
 export const MAX_FRAGMENT_BYTES = 16 * 1024;
 
@@ -24,8 +24,9 @@ export function readFragment(text: string): Partial<IceCredentials> {
 }
 
 /** The fragment that answers an ICE restart. */
-export function writeFragment(ice: IceCredentials, mid: string, candidates: readonly Candidate[]): string {
+export function writeFragment(ice: IceCredentials, mid: string, candidates: readonly IceCandidate[]): string {
   const sdp = write({
+    ...sessionLines('0'),
     icelite: 'ice-lite',
     iceUfrag: ice.ufrag,
     icePwd: ice.pwd,
@@ -38,7 +39,7 @@ export function writeFragment(ice: IceCredentials, mid: string, candidates: read
         rtp: [],
         fmtp: [],
         mid,
-        candidates,
+        candidates: [...candidates],
         endOfCandidates: 'end-of-candidates',
       },
     ],

@@ -2,13 +2,17 @@
 // and acknowledged. Whatever arrives here, nobody but its sender notices.
 import type { Socket } from 'socket.io';
 import { LecternError } from '#shared/contract/errors.ts';
-import { REQUESTS, type Ack, type RequestData, type RequestName } from '#shared/contract/signalling.ts';
+import {
+  permissionFor,
+  REQUESTS,
+  type Ack,
+  type RequestData,
+  type RequestName,
+} from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import { check } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import type { Rooms } from '../room/rooms.ts';
-import { permissionFor } from '../room/rules.ts';
-import { HANDLERS, type Handler, type PeerRequest } from './handlers.ts';
 import type { SocketLink } from './link.ts';
 import type { Allowance } from './rates.ts';
 import type { Refusals } from './refusals.ts';
@@ -36,7 +40,7 @@ export function bind(bound: Bound): void {
 
   const refuse = (name: string, error: unknown, acknowledge: Acknowledge) => {
     if (!(error instanceof LecternError)) log.error({ err: error, request: name }, 'request failed');
-    const { code, message } = error instanceof LecternError ? error : new LecternError('internal-error');
+    const { code, message } = LecternError.from(error);
     refusals.count(name, code);
     acknowledge({ ok: false, error: { code, message } });
   };
@@ -81,17 +85,20 @@ function join({ rooms, ticket, link, session }: Bound, data: RequestData<'room:j
   return rooms.enter(ticket).join({ ticket, link, session }, data);
 }
 
-async function call<N extends PeerRequest>(bound: Bound, name: N, input: unknown): Promise<unknown> {
+/** Joining is the one request of somebody who is no peer yet. */
+async function call<N extends Exclude<RequestName, 'room:join'>>(
+  bound: Bound,
+  name: N,
+  input: unknown,
+): Promise<unknown> {
   const { rooms, ticket, link } = bound;
-  // The schema of a name belongs to the handler of the same name; TypeScript cannot follow that.
   const data = check(REQUESTS[name].in, input) as RequestData<N>;
   const room = rooms.get(ticket.room);
   if (room === undefined) throw new LecternError('not-joined');
   const peer = room.peerBy(ticket.sub, link);
   const permission = permissionFor(name, data);
   if (permission !== null) peer.require(permission);
-  const handler: Handler<N> = HANDLERS[name];
-  return handler({ room, peer, ticket }, data);
+  return room.answer(name, { peer, ticket }, data);
 }
 
 /** Own names only: `constructor` and `__proto__` are no requests. */

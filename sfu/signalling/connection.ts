@@ -1,7 +1,7 @@
 // What one connection may make this process hold and do. A browser that reads no more still answers pings,
 // so nothing else ends it: what it is sent would wait here until the memory is gone.
 import type { Socket } from 'socket.io';
-import { TokenBucket, type Rate } from '../room/bucket.ts';
+import { TokenBucket, type Rate } from '#shared/token-bucket.ts';
 
 /** An engine.io connection. */
 export type Connection = Socket['conn'];

@@ -26,7 +26,7 @@ const PING_TIMEOUT_MS = 6_000;
 /** How long a connection may take to show its ticket. */
 const HANDSHAKE_MS = 10_000;
 
-export interface SignallingOptions {
+export interface SignallingServerOptions {
   readonly http: HttpServer;
   readonly rooms: Rooms;
   /** Signs tickets. */
@@ -35,7 +35,7 @@ export interface SignallingOptions {
   readonly log: Log;
 }
 
-export interface Signalling {
+export interface SignallingServer {
   /** How many sockets are connected. */
   size(): number;
   readonly refusals: Refusals;
@@ -61,7 +61,13 @@ interface Shared {
  * Serves socket.io at `/socket.io/` of `http`. There is no CORS: the page comes from the same origin
  * through the door, and other origins cannot read what polling answers.
  */
-export function serveSignalling({ http, rooms, secret, trustedProxies, log }: SignallingOptions): Signalling {
+export function serveSignalling({
+  http,
+  rooms,
+  secret,
+  trustedProxies,
+  log,
+}: SignallingServerOptions): SignallingServer {
   const verify = ticketVerifier(secret);
   const guests = new WeakMap<Socket, Guest>();
   const refusals = new Refusals();
@@ -146,7 +152,7 @@ function welcome(
       return;
     }
     room()?.expire(ticket.sub, link);
-    // Whoever did not join yet hears of it too.
+    // Anyone who did not join yet hears of it too.
     if (link.open) link.send('room:closed', { reason: 'ticket-expired' });
     link.close();
   };

@@ -23,7 +23,7 @@ const MAX_URL_LENGTH = 4_096;
 const PREFLIGHT_S = '86400';
 
 /** A POST that is well formed. */
-export interface Attempt {
+export interface OfferAttempt {
   readonly channel: string;
   /** Names the session that is to be; nobody can guess it. */
   readonly id: string;
@@ -47,7 +47,7 @@ export interface Opened {
 export interface EndpointOptions {
   readonly name: 'whip' | 'whep';
   /** Throws LecternError for an attempt that is refused. */
-  readonly open: (attempt: Attempt) => Promise<Opened>;
+  readonly open: (attempt: OfferAttempt) => Promise<Opened>;
   /** Values of Link for each answer. */
   readonly links: readonly string[];
   /** Offers of one address, where they have a rate. */
@@ -56,18 +56,18 @@ export interface EndpointOptions {
   readonly log: Log;
 }
 
-interface Session {
+interface WhipSession {
   readonly opened: Opened;
   /** The client's ICE user name: another one asks for an ICE restart. */
   ufrag: string;
   etag: string;
 }
 
-export class Endpoint {
+export class HttpEndpoint {
   readonly #options: EndpointOptions;
   readonly #path: RegExp;
   /** By `<channel>/<id>`. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, WhipSession>();
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -179,7 +179,7 @@ export class Endpoint {
   }
 
   /** Trickled candidates, or an ICE restart (RFC 9725 §4.3). */
-  async #patch(request: IncomingMessage, response: ServerResponse, session: Session): Promise<void> {
+  async #patch(request: IncomingMessage, response: ServerResponse, session: WhipSession): Promise<void> {
     if (contentType(request) !== FRAGMENT) {
       response.setHeader('accept-patch', FRAGMENT);
       throw new LecternError('unsupported-media-type', `Send the fragment as ${FRAGMENT}.`);

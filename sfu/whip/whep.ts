@@ -2,10 +2,10 @@
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Rooms } from '../room/rooms.ts';
 import { requireAllowed, type Decide } from './access.ts';
-import type { Attempt, Opened } from './endpoint.ts';
+import type { OfferAttempt, Opened } from './endpoint.ts';
 
 /** Makes what opens a WHEP session. It throws LecternError. */
-export function whepOpener(rooms: Rooms, decide: Decide): (attempt: Attempt) => Promise<Opened> {
+export function whepOpener(rooms: Rooms, decide: Decide): (attempt: OfferAttempt) => Promise<Opened> {
   return async ({ channel, offer, query, request, ip, onGone }) => {
     const { referer } = request.headers;
     const ask = () =>

@@ -4,19 +4,20 @@
 import type { types } from 'mediasoup';
 import { LecternError } from '#shared/contract/errors.ts';
 import { SOURCES, type Source } from '#shared/domain/sources.ts';
+import { expected } from '#shared/expected.ts';
+import { parseRtp } from '#shared/media/rtp.ts';
 import type { AudienceMedia, FeedSource, WhepViewer } from '../../room/ports.ts';
 import type { Offer } from '../../sdp/offer.ts';
 import { isGone, refusing } from '../refusal.ts';
 import type { LiveWorker } from '../workers.ts';
-import { keyOf, Outlet, wishOf, type VideoCodec, type Wish } from './outlet.ts';
-import { readRtp } from './rtp.ts';
+import { keyOf, EgressTransport, formatOf, type VideoCodec, type EgressFormat } from './egress.ts';
 import { Voices } from './voices.ts';
 
 const AUDIO_LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
-/** An outlet that nobody watches by is kept for the next viewer for this long. */
+/** An unwatched egress is kept for the next viewer for this long. */
 const IDLE_MS = 10_000;
 /** More ways than this to number two codecs no honest audience has, and each costs a router. */
-const MAX_OUTLETS = 32;
+const MAX_EGRESSES = 32;
 
 interface Tapped {
   readonly source: Source;
@@ -26,10 +27,10 @@ interface Tapped {
 /** Opens it on a room's router. */
 export async function openAudience(router: types.Router, live: LiveWorker): Promise<AudienceMedia> {
   const transport = await refusing(() => router.createDirectTransport());
-  return new Programme(router, live, transport);
+  return new AudienceProgramme(router, live, transport);
 }
 
-class Programme implements AudienceMedia {
+class AudienceProgramme implements AudienceMedia {
   readonly #router: types.Router;
   readonly #live: LiveWorker;
   readonly #transport: types.DirectTransport;
@@ -37,11 +38,11 @@ class Programme implements AudienceMedia {
   /** By producer id. */
   readonly #tapped = new Map<string, Tapped>();
   readonly #voices = new Voices();
-  readonly #outlets = new Map<string, Promise<Outlet>>();
-  readonly #open = new Set<Outlet>();
+  readonly #egresses = new Map<string, Promise<EgressTransport>>();
+  readonly #open = new Set<EgressTransport>();
   readonly #idle = new Set<NodeJS.Timeout>();
   /** The producer whose picture is wanted, and the one whose picture goes out. */
-  #picture: { wanted: string | null; shown: string | null } = { wanted: null, shown: null };
+  #video: { wanted: string | null; shown: string | null } = { wanted: null, shown: null };
   #codec: VideoCodec = 'h264';
 
   constructor(router: types.Router, live: LiveWorker, transport: types.DirectTransport) {
@@ -55,30 +56,30 @@ class Programme implements AudienceMedia {
 
   get viewers(): number {
     let viewers = 0;
-    for (const outlet of this.#open) viewers += outlet.size;
+    for (const egress of this.#open) viewers += egress.size;
     return viewers;
   }
 
   async select(sources: readonly FeedSource[]): Promise<void> {
     const wanted = new Set(sources.map(({ producerId }) => producerId));
-    const video = sources.find(({ source }) => !isSound(source))?.producerId ?? null;
-    this.#picture = { ...this.#picture, wanted: video };
-    this.#voices.set(sources.filter(({ source }) => isSound(source)).map(({ producerId }) => producerId));
+    const video = sources.find(({ source }) => !isAudio(source))?.producerId ?? null;
+    this.#video = { ...this.#video, wanted: video };
+    this.#voices.set(sources.filter(({ source }) => isAudio(source)).map(({ producerId }) => producerId));
     for (const one of sources) if (!this.#tapped.has(one.producerId)) await this.#tap(one);
     for (const [producerId, { consumer }] of this.#tapped) {
       // The picture before stays until the first of the next is there.
-      if (!wanted.has(producerId) && producerId !== this.#picture.shown) consumer.close();
+      if (!wanted.has(producerId) && producerId !== this.#video.shown) consumer.close();
     }
-    if (video === null && this.#picture.shown !== null) this.#show(null);
+    if (video === null && this.#video.shown !== null) this.#show(null);
   }
 
   async watch(offer: Offer, onGone: () => void): Promise<WhepViewer> {
-    const wish = wishOf(offer, this.#codec);
-    const key = keyOf(wish);
-    const outlet = await (this.#outlets.get(key) ?? this.#openOutlet(wish));
+    const format = formatOf(offer, this.#codec);
+    const key = keyOf(format);
+    const egress = await (this.#egresses.get(key) ?? this.#openEgress(format));
     // mediasoup asks for a key frame by itself once the player is connected; earlier would be too early.
-    return outlet.watch(offer, wish, () => {
-      if (outlet.size === 0) this.#retire(outlet);
+    return egress.watch(offer, format, () => {
+      if (egress.size === 0) this.#retire(egress);
       onGone();
     });
   }
@@ -86,12 +87,12 @@ class Programme implements AudienceMedia {
   close(): void {
     for (const timer of this.#idle) clearTimeout(timer);
     this.#idle.clear();
-    for (const outlet of [...this.#open]) this.#drop(outlet);
+    for (const egress of [...this.#open]) this.#drop(egress);
     this.#transport.close();
   }
 
   async #tap({ producerId, source }: FeedSource): Promise<void> {
-    const sound = isSound(source);
+    const audio = isAudio(source);
     let consumer: types.Consumer;
     try {
       const rtpCapabilities = this.#router.rtpCapabilities;
@@ -103,41 +104,41 @@ class Programme implements AudienceMedia {
       throw error;
     }
     this.#tapped.set(producerId, { source, consumer });
-    if (producerId === this.#picture.wanted && this.#picture.shown === null) this.#speak(consumer);
+    if (producerId === this.#video.wanted && this.#video.shown === null) this.#speak(consumer);
     consumer.observer.once('close', () => {
       this.#tapped.delete(producerId);
-      if (this.#picture.shown === producerId) this.#picture = { ...this.#picture, shown: null };
+      if (this.#video.shown === producerId) this.#video = { ...this.#video, shown: null };
     });
     consumer.on('rtp', (packet) => {
-      if (sound) this.#sound(producerId, packet);
-      else this.#pictureFrom(producerId, consumer, packet);
+      if (audio) this.#forwardAudio(producerId, packet);
+      else this.#videoFrom(producerId, consumer, packet);
     });
   }
 
-  #sound(producerId: string, packet: Buffer): void {
-    const rtp = readRtp(packet);
+  #forwardAudio(producerId: string, packet: Buffer): void {
+    const rtp = parseRtp(packet, this.#levelId);
     if (rtp === undefined) return;
-    const level = this.#levelId === undefined ? undefined : rtp.extensions.get(this.#levelId)?.[0];
+    const level = rtp.extension?.[0];
     const nowMs = Date.now();
     if (!this.#voices.hear(producerId, level === undefined ? undefined : level & 0x7f, nowMs)) return;
-    for (const outlet of this.#open) outlet.push('audio', producerId, rtp, nowMs);
+    for (const egress of this.#open) egress.sendPacket('audio', producerId, rtp, nowMs);
   }
 
-  #pictureFrom(producerId: string, consumer: types.Consumer, packet: Buffer): void {
-    const { wanted, shown } = this.#picture;
+  #videoFrom(producerId: string, consumer: types.Consumer, packet: Buffer): void {
+    const { wanted, shown } = this.#video;
     // mediasoup begins each consumer with a key frame: its first packet is where the picture may change.
     if (producerId === wanted && producerId !== shown) this.#show(producerId, consumer);
-    if (producerId !== this.#picture.shown) return;
-    const rtp = readRtp(packet);
+    if (producerId !== this.#video.shown) return;
+    const rtp = parseRtp(packet);
     // Probes of bandwidth estimation have no payload.
     if (rtp === undefined || rtp.payload.length === 0) return;
     const nowMs = Date.now();
-    for (const outlet of this.#open) outlet.push('video', producerId, rtp, nowMs);
+    for (const egress of this.#open) egress.sendPacket('video', producerId, rtp, nowMs);
   }
 
   #show(producerId: string | null, consumer?: types.Consumer): void {
-    const { shown } = this.#picture;
-    this.#picture = { ...this.#picture, shown: producerId };
+    const { shown } = this.#video;
+    this.#video = { ...this.#video, shown: producerId };
     if (shown !== null && shown !== producerId) this.#tapped.get(shown)?.consumer.close();
     if (consumer !== undefined) this.#speak(consumer);
   }
@@ -148,53 +149,53 @@ class Programme implements AudienceMedia {
     if (codec === this.#codec) return;
     this.#codec = codec;
     // Another codec is the one thing that a player has to negotiate: it comes again and gets it.
-    for (const outlet of [...this.#open]) if (outlet.codec !== codec) this.#drop(outlet);
+    for (const egress of [...this.#open]) if (egress.codec !== codec) this.#drop(egress);
   }
 
-  #openOutlet(wish: Wish): Promise<Outlet> {
-    const key = keyOf(wish);
-    if (this.#outlets.size >= MAX_OUTLETS) {
-      const unwatched = [...this.#open].find((outlet) => !outlet.isWatched);
+  #openEgress(format: EgressFormat): Promise<EgressTransport> {
+    const key = keyOf(format);
+    if (this.#egresses.size >= MAX_EGRESSES) {
+      const unwatched = [...this.#open].find((egress) => !egress.isWatched);
       if (unwatched === undefined) throw new LecternError('room-full');
       this.#drop(unwatched);
     }
-    const opening = Outlet.open({
+    const opening = EgressTransport.open({
       worker: this.#live.worker,
       server: this.#live.server,
-      wish,
+      format,
       onKeyFrameWanted: () => this.#requestKeyFrame(),
     });
-    this.#outlets.set(key, opening);
+    this.#egresses.set(key, opening);
     opening.then(
-      (outlet) => {
-        if (this.#transport.closed) outlet.close();
-        else this.#open.add(outlet);
+      (egress) => {
+        if (this.#transport.closed) egress.close();
+        else this.#open.add(egress);
       },
-      () => this.#outlets.delete(key),
+      () => this.#egresses.delete(key),
     );
     return opening;
   }
 
-  #retire(outlet: Outlet): void {
-    if (!this.#open.has(outlet)) return;
+  #retire(egress: EgressTransport): void {
+    if (!this.#open.has(egress)) return;
     const timer = setTimeout(() => {
       this.#idle.delete(timer);
-      if (outlet.size === 0) this.#drop(outlet);
+      if (egress.size === 0) this.#drop(egress);
     }, IDLE_MS);
     this.#idle.add(timer);
   }
 
-  #drop(outlet: Outlet): void {
-    if (!this.#open.delete(outlet)) return;
-    this.#outlets.delete(outlet.key);
-    outlet.close();
+  #drop(egress: EgressTransport): void {
+    if (!this.#open.delete(egress)) return;
+    this.#egresses.delete(egress.key);
+    egress.close();
   }
 
   #requestKeyFrame(): void {
-    const { shown, wanted } = this.#picture;
+    const { shown, wanted } = this.#video;
     const consumer = this.#tapped.get(shown ?? wanted ?? '')?.consumer;
-    consumer?.requestKeyFrame().catch(() => undefined);
+    consumer?.requestKeyFrame().catch(expected('the consumer is closed'));
   }
 }
 
-const isSound = (source: Source): boolean => SOURCES[source].kind === 'audio';
+const isAudio = (source: Source): boolean => SOURCES[source].kind === 'audio';

@@ -1,7 +1,7 @@
 // One stream out of many: packets of whatever source is the programme now go out under one SSRC, with
 // sequence numbers and a clock that go on over each change, so that a player notices nothing but another
 // picture. Pure.
-import { writeRtp, type RtpPacket } from './rtp.ts';
+import { RTP_HEADER_BYTES, sequenceDistance, writeRtp, type RtpPacket } from '#shared/media/rtp.ts';
 
 /** A clock's offset is the least of the last windows of this length: it follows drift, not jitter. */
 const WINDOW_MS = 5_000;
@@ -22,8 +22,6 @@ interface Part {
   readonly timestampShift: number;
 }
 
-const signed16 = (value: number) => (value << 16) >> 16;
-
 export class Splice {
   readonly #options: SpliceOptions;
   #part: Part | null = null;
@@ -42,16 +40,22 @@ export class Splice {
    * The packet as it goes out under `payloadType`; null for one that is too late. A `source` that is
    * not that of the packet before begins where that one ended.
    */
-  push(source: unknown, packet: RtpPacket, payloadType: number, nowMs: number): Buffer | null {
+  rewritePacket(source: unknown, packet: RtpPacket, payloadType: number, nowMs: number): Buffer | null {
     const known = this.#part;
     const part = known !== null && known.source === source ? known : this.#begin(source, packet, nowMs);
     // From before the change: there it would be mistaken for something that came after it.
-    if (signed16(packet.sequence - part.first) < 0) return null;
+    if (sequenceDistance(packet.sequence - part.first) < 0) return null;
     const sequence = (packet.sequence + part.sequenceShift) & 0xffff;
     const timestamp = (packet.timestamp + part.timestampShift) >>> 0;
-    if (signed16(sequence - this.#last.sequence) > 0) this.#last = { sequence, timestamp, atMs: nowMs };
+    if (sequenceDistance(sequence - this.#last.sequence) > 0)
+      this.#last = { sequence, timestamp, atMs: nowMs };
     this.#observe(timestamp, nowMs);
-    return writeRtp(packet, { payloadType, sequence, timestamp, ssrc: this.#options.ssrc });
+    const { marker, payload } = packet;
+    return writeRtp(
+      Buffer.allocUnsafe(RTP_HEADER_BYTES + payload.length),
+      { payloadType, marker, sequence, timestamp, ssrc: this.#options.ssrc },
+      payload,
+    );
   }
 
   /** When, by this machine's clock, the stream's clock shows what; undefined before the first packet. */

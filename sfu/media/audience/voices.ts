@@ -1,4 +1,4 @@
-// Whose voice goes out where only one can: whoever speaks, and the encoder's sound while nobody does. Pure.
+// Whose voice goes out where only one can: the one who speaks, and the encoder's sound while no one does. Pure.
 
 /** Louder than this is speech, in -dBov (RFC 6464): 0 is the loudest, 127 is silence. */
 const SPEECH_LEVEL = 50;

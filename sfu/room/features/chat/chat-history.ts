@@ -1,11 +1,11 @@
 // What is remembered of a lesson's chat: the newest messages, and how much each person wrote in all. Folded
-// from the journal when a room opens, and kept up while it is open.
-import { CHAT_HISTORY, CHAT_HISTORY_BYTES, type ChatMessage } from '#shared/contract/signalling.ts';
+// from the room's events when it opens, and kept up while it is open.
+import { CHAT_HISTORY, CHAT_HISTORY_BYTES, type ChatMessage } from '#shared/contract/features/chat.ts';
 
 /** How many messages, and bytes of them, are kept to recognise one that is sent again. */
 const REMEMBERED = 5 * CHAT_HISTORY;
 const REMEMBERED_BYTES = 4 * CHAT_HISTORY_BYTES;
-/** What a message costs next to its text: in the journal, in the outbox and in the school's database. */
+/** What a message costs next to its text: in the event log and in the school's database. */
 const MESSAGE_BYTES = 200;
 
 const encoder = new TextEncoder();
@@ -13,7 +13,7 @@ const encoder = new TextEncoder();
 /** What a message of this text counts for, in bytes. */
 export const chatBytes = (text: string): number => encoder.encode(text).length + MESSAGE_BYTES;
 
-export class ChatLog {
+export class ChatHistory {
   /** In the order of posting. A deleted message stays as null, so that a late repeat cannot revive it. */
   readonly #messages = new Map<string, ChatMessage | null>();
   readonly #written = new Map<string, number>();

@@ -2,19 +2,19 @@
 // that the room can use, and an answer.
 import type { types } from 'mediasoup';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { IceAnswer, WhipInlet } from '../room/ports.ts';
+import type { IceAnswer, WhipIngress } from '../room/ports.ts';
 import { writeAnswer, type AcceptedSection } from '../sdp/answer.ts';
 import { rtxOf, usableCodec, type Offer, type OfferedCodec, type OfferedSection } from '../sdp/offer.ts';
 import { H264 } from './codecs.ts';
 import { connectTo, endOf, openClientTransport, restartIce, sessionIdOf } from './client-transport.ts';
 import { KEY_FRAME_DELAY_MS } from './peer-media.ts';
-import { receivedBytes } from './plain-inlet.ts';
+import { receivedBytes } from './plain-ingress.ts';
 import { refusing, refusingOffer } from './refusal.ts';
 
 /** The most that one encoder may send. */
 const MAX_INCOMING_BPS = 30_000_000;
 
-export interface WhipInletOptions {
+export interface WhipIngressOptions {
   readonly router: types.Router;
   readonly server: types.WebRtcServer;
   readonly offer: Offer;
@@ -30,7 +30,7 @@ interface Wanted {
 }
 
 /** Throws LecternError `not-acceptable` if the room can use nothing of the offer. */
-export async function openWhipInlet(options: WhipInletOptions): Promise<WhipInlet> {
+export async function openWhipIngress(options: WhipIngressOptions): Promise<WhipIngress> {
   const { router, server, offer, onProducer, onGone } = options;
   const wanted = (['audio', 'video'] as const)
     .flatMap((kind) => firstOf(offer, kind))

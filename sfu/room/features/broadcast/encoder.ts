@@ -1,5 +1,5 @@
 // The encoder: a program outside that publishes to the room (OBS by RTMP or WHIP, a pulled stream, the
-// teacher's own encoder), as a peer beside the people. There is one place for it. It comes without a
+// teacher's own encoder), as a peer alongside the people. There is one place for it. It comes without a
 // ticket, for its key named the lesson; it is no member, so it takes part in no attendance.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import {
@@ -13,13 +13,14 @@ import type { EncoderView } from '#shared/contract/publish.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import type { PeerView } from '#shared/contract/signalling.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
+import { Serial } from '#shared/serial.ts';
 import type { Log } from '#server/log.ts';
-import type { Members } from './members.ts';
-import type { Inlet, PlainInlet, WhipInlet } from './ports.ts';
+import type { Members } from '../../members.ts';
+import type { Ingress, PlainIngress, WhipIngress } from '../../ports.ts';
 import { Revalidation, type Ask } from './revalidation.ts';
-import type { Publisher, Stage } from './stage.ts';
+import type { Publisher, Stage } from '../stage.ts';
 
-/** Whoever delivered media this recently keeps the place; after that another may take it. */
+/** Anyone who delivered media this recently keeps the place; after that another may take it. */
 export const TAKE_OVER_MS = 3_000;
 const LOOK_MS = 1_000;
 /**
@@ -29,7 +30,7 @@ const LOOK_MS = 1_000;
 const ABANDONED = { unstatedMs: 1.5 * ENCODER_INTERVAL_MS, silentMs: 500 };
 
 /** One publication, over drops and returns of the program behind it. */
-export interface Publication {
+export interface EncoderPublication {
   readonly id: string;
   readonly kind: EncoderState['kind'] | 'whip';
   readonly name: string;
@@ -45,16 +46,18 @@ export interface EncoderOptions {
   readonly now: () => number;
   readonly members: Members;
   readonly stage: Stage;
-  readonly openInlet: () => Promise<PlainInlet>;
+  readonly openIngress: () => Promise<PlainIngress>;
   /** Called once for each publication, when it has something to show. */
-  readonly onMedia: (publication: Publication) => void;
+  readonly onMedia: (publication: EncoderPublication) => void;
+  /** True for a producer of which nothing is lost to the broadcast. */
+  readonly isCarried: (producerId: string) => boolean;
   /** The place is free. */
   readonly onGone: () => void;
 }
 
 interface Tenant {
-  publication: Publication;
-  readonly inlet: Inlet;
+  publication: EncoderPublication;
+  readonly ingress: Ingress;
   /** Of WHIP. What the gateway takes, the gateway ends. */
   revalidation: Revalidation | null;
   /** Producer ids by what makes a track the same track. */
@@ -88,7 +91,7 @@ export class Encoder {
   readonly #dismissed = new Set<string>();
   #tenant: Tenant | null = null;
   /** Statements about the place are worked off one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
   #timer: NodeJS.Timeout | undefined;
   #open = true;
 
@@ -119,50 +122,53 @@ export class Encoder {
    * `peer-removed` for a publication that the teacher sent away, or `service-unavailable`.
    */
   state(stated: EncoderState): Promise<EncoderAnswer> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const { publication: id, tracks, ...rest } = stated;
-      const publication: Publication = { id, ...rest };
+      const publication: EncoderPublication = { id, ...rest };
       let tenant = this.#tenant;
-      let inlet = tenant?.publication.id === id ? (tenant.inlet as PlainInlet) : null;
-      if (tenant === null || inlet === null) {
+      let ingress = tenant?.publication.id === id ? (tenant.ingress as PlainIngress) : null;
+      if (tenant === null || ingress === null) {
         await this.#claim(id);
-        inlet = await this.#options.openInlet();
+        ingress = await this.#options.openIngress();
         if (!this.#open) {
-          inlet.close();
+          ingress.close();
           throw new LecternError('room-closed');
         }
-        tenant = this.#moveIn(publication, inlet);
+        tenant = this.#moveIn(publication, ingress);
       }
       const { name, notices } = tenant.publication;
       tenant.publication = publication;
       tenant.statedAtMs = this.#options.now();
       const isNews =
         name !== publication.name || JSON.stringify(notices) !== JSON.stringify(publication.notices);
-      if (tenant.shown !== 'not yet' && isNews) this.#options.members.tell('peer:updated', viewOf(tenant));
-      await this.#follow(tenant, inlet, tracks);
-      return { state: 'accepted', to: inlet.to };
+      if (tenant.shown !== 'not yet' && isNews) this.#options.members.notify('peer:updated', viewOf(tenant));
+      await this.#follow(tenant, ingress, tracks);
+      const carried = tracks
+        .filter((track) => this.#options.isCarried(tenant.producers.get(trackKey(track)) ?? ''))
+        .map(({ kind }) => kind);
+      return { state: 'accepted', to: ingress.to, carried };
     });
   }
 
   /**
-   * Gives the place to an inlet that `open` makes, with all its producers, for as long as `ask` allows it.
+   * Gives the place to an ingress that `open` makes, with all its producers, for as long as `ask` allows it.
    * Throws as {@link state} does, and whatever `open` throws.
    */
-  occupy(publication: Publication, ask: Ask, open: () => Promise<WhipInlet>): Promise<WhipInlet> {
-    return this.#inTurn(async () => {
+  occupy(publication: EncoderPublication, ask: Ask, open: () => Promise<WhipIngress>): Promise<WhipIngress> {
+    return this.#turns.run(async () => {
       await this.#claim(publication.id);
-      const inlet = await open();
+      const ingress = await open();
       if (!this.#open) {
-        inlet.close();
+        ingress.close();
         throw new LecternError('room-closed');
       }
-      const tenant = this.#moveIn(publication, inlet);
-      for (const { id, kind } of inlet.producers) this.#place(tenant, id, id, kind);
+      const tenant = this.#moveIn(publication, ingress);
+      for (const { id, kind } of ingress.producers) this.#place(tenant, id, id, kind);
       const onRefused = (code: ErrorCode) => this.#moveOut(code);
       const revalidation = new Revalidation({ ask, onRefused, now: this.#options.now });
       if (this.#tenant === tenant) tenant.revalidation = revalidation;
       else revalidation.close();
-      return inlet;
+      return ingress;
     });
   }
 
@@ -183,7 +189,7 @@ export class Encoder {
     this.#tenant?.revalidation?.recheck();
   }
 
-  /** The media are gone with their worker; what is stated next opens them anew. */
+  /** The media are gone with their worker; what is stated next opens them again. */
   lost(): void {
     this.#moveOut();
   }
@@ -211,14 +217,14 @@ export class Encoder {
     if (silentMs < TAKE_OVER_MS && !isAbandoned) throw new LecternError('already-publishing');
   }
 
-  #moveIn(publication: Publication, inlet: Inlet): Tenant {
+  #moveIn(publication: EncoderPublication, ingress: Ingress): Tenant {
     const { now, log, lesson } = this.#options;
     // A place that is taken over: the room sees one leave and the other come.
     this.#moveOut('taken over');
     const atMs = now();
     const tenant: Tenant = {
       publication,
-      inlet,
+      ingress,
       revalidation: null,
       producers: new Map(),
       since: atMs,
@@ -241,19 +247,19 @@ export class Encoder {
     tenant.revalidation?.close();
     const { stage, members, log, lesson, onGone } = this.#options;
     for (const producerId of tenant.producers.values()) stage.close(producerId, 'closed');
-    tenant.inlet.close();
-    if (tenant.shown !== 'not yet') members.tell('peer:left', { peerId: ENCODER_ID });
+    tenant.ingress.close();
+    if (tenant.shown !== 'not yet') members.notify('peer:left', { peerId: ENCODER_ID });
     log.info({ lesson, publication: tenant.publication.id, reason }, 'encoder left');
     onGone();
   }
 
   /** Makes exactly these tracks the tenant's producers. */
-  async #follow(tenant: Tenant, inlet: PlainInlet, tracks: readonly EncoderTrack[]): Promise<void> {
+  async #follow(tenant: Tenant, ingress: PlainIngress, tracks: readonly EncoderTrack[]): Promise<void> {
     const wanted = new Set(tracks.map(trackKey));
     for (const track of tracks) {
       const key = trackKey(track);
       if (tenant.producers.has(key)) continue;
-      const producerId = await inlet.produce(track);
+      const producerId = await ingress.produce(track);
       if (this.#tenant !== tenant) throw new LecternError('service-unavailable');
       this.#place(tenant, key, producerId, track.kind);
     }
@@ -270,12 +276,12 @@ export class Encoder {
     const first = tenant.shown === 'not yet';
     if (first) {
       tenant.shown = 'sending';
-      members.tell('peer:joined', viewOf(tenant));
+      members.notify('peer:joined', viewOf(tenant));
     }
     const paused = tenant.shown === 'idle';
     stage.place({ id: producerId, peerId: ENCODER_ID, source: sourceOf(kind), paused }, this.#publisher, {
-      setProducerPaused: (id, pause) => tenant.inlet.setProducerPaused(id, pause),
-      closeProducer: (id) => tenant.inlet.closeProducer(id),
+      setProducerPaused: (id, pause) => tenant.ingress.setProducerPaused(id, pause),
+      closeProducer: (id) => tenant.ingress.closeProducer(id),
     });
     if (first) onMedia(tenant.publication);
   }
@@ -296,21 +302,15 @@ export class Encoder {
     if (tenant.shown === 'not yet' || (tenant.shown === 'idle') === idle) return;
     tenant.shown = idle ? 'idle' : 'sending';
     const { stage, members } = this.#options;
-    members.tell('peer:updated', viewOf(tenant));
+    members.notify('peer:updated', viewOf(tenant));
     for (const producerId of tenant.producers.values()) stage.setIdle(producerId, idle);
   }
 
   /** Finds out whether media came since the last look. */
   async #look(tenant: Tenant): Promise<void> {
     // Gone with its worker: `lost` follows.
-    const bytes = await tenant.inlet.received().catch(() => tenant.bytes);
+    const bytes = await tenant.ingress.received().catch(() => tenant.bytes);
     if (bytes > tenant.bytes) tenant.mediaAtMs = this.#options.now();
     tenant.bytes = bytes;
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }

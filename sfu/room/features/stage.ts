@@ -1,10 +1,14 @@
 // What is published in a room, and who receives it: everyone else who is in the room.
-import type { ProducerView, RequestData } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
+import type { RequestData } from '#shared/contract/signalling.ts';
 import { LecternError } from '#shared/contract/errors.ts';
+import { stage as spec } from '#shared/contract/features/stage.ts';
 import { SOURCES, type Source } from '#shared/domain/sources.ts';
-import { consumerView, type Peer, type Session } from './peer.ts';
-import type { Members } from './members.ts';
-import type { PeerMedia } from './ports.ts';
+import { consumerView, type Peer, type Session } from '../peer.ts';
+import type { Members } from '../members.ts';
+import type { PeerMedia } from '../ports.ts';
+import { feature } from './feature.ts';
+import { MANAGE, PAUSE, PUBLISH } from './rates.ts';
 
 type CloseReason = 'closed' | 'muted' | 'revoked';
 
@@ -22,15 +26,57 @@ interface Production {
   readonly media: ProducerMedia;
 }
 
+export const stage = feature({
+  spec,
+  memory: () => null,
+  rates: {
+    'producer:create': PUBLISH,
+    'producer:close': PUBLISH,
+    'producer:pause': PAUSE,
+    'producer:resume': PAUSE,
+    'peer:mute': MANAGE,
+  },
+  open({ members }) {
+    const open = new Stage(members);
+    return {
+      requests: {
+        'producer:create': async ({ peer }, data) => ({ producerId: await open.produce(peer, data) }),
+        'producer:pause': async ({ peer }, { producerId }) => {
+          await open.setPaused(peer, producerId, true);
+          return {};
+        },
+        'producer:resume': async ({ peer }, { producerId }) => {
+          await open.setPaused(peer, producerId, false);
+          return {};
+        },
+        'producer:close': ({ peer }, { producerId }) => {
+          open.closeOwn(peer, producerId);
+          return {};
+        },
+        'peer:mute': ({ peer }, { peerId, source }) => {
+          open.mute(members.manageable(peer, peerId), source);
+          return {};
+        },
+      },
+      snapshot: () => ({ producers: open.views() }),
+      prepare: (peerId, session) => open.offerAll(peerId, session),
+      sessionEnded: (peer) => open.closeAll(peer),
+      permitted: (peer) => open.revoke(peer),
+      producerGone: (producerId) => open.close(producerId, 'closed'),
+      mediaLost: () => open.clear(),
+      stage: open,
+    };
+  },
+});
+
 export class Stage {
   readonly #productions = new Map<string, Production>();
   readonly #members: Members;
-  readonly #onChange: () => void;
+  /** Called whenever what is published changed. */
+  onChange: () => void = () => undefined;
 
-  /** `onChange` is called whenever what is published changed. */
-  constructor(members: Members, onChange: () => void) {
+  constructor(members: Members) {
     this.#members = members;
-    this.#onChange = onChange;
   }
 
   views(): ProducerView[] {
@@ -69,8 +115,8 @@ export class Stage {
     if (older !== undefined) this.close(older.view.id, 'closed');
     const production = { view, owner, media };
     this.#productions.set(view.id, production);
-    this.#members.tell('producer:created', view, except);
-    this.#onChange();
+    this.#members.notify('producer:created', view, except);
+    this.onChange();
     for (const other of this.#members.all()) {
       if (other.session !== null) void this.#offer(other.id, other.session, production);
     }
@@ -118,14 +164,14 @@ export class Stage {
     if (production === undefined) return;
     this.#productions.delete(producerId);
     production.media.closeProducer(producerId);
-    this.#members.tell('producer:closed', { producerId, reason }, except);
-    this.#onChange();
+    this.#members.notify('producer:closed', { producerId, reason }, except);
+    this.onChange();
   }
 
   /** The media is gone as a whole. */
   clear(): void {
     this.#productions.clear();
-    this.#onChange();
+    this.onChange();
   }
 
   /** Lets a session receive all that is published. When it resolves, nothing is missing. */
@@ -150,15 +196,15 @@ export class Stage {
     // While a join is under way its acknowledgement carries the subscription.
     const peer = this.#members.get(peerId);
     if (peer?.session === session) {
-      peer.tell('consumer:created', consumerView(subscription, this.isPaused(view.id)));
+      peer.notify('consumer:created', consumerView(subscription, this.isPaused(view.id)));
     }
   }
 
   #changePaused(production: Production, paused: boolean, except?: Peer): void {
     if (production.view.paused === paused) return;
     production.view = { ...production.view, paused };
-    this.#members.tell('producer:updated', production.view, except);
-    this.#onChange();
+    this.#members.notify('producer:updated', production.view, except);
+    this.onChange();
   }
 
   #of(owner: Publisher, source: Source): Production | undefined {

@@ -4,6 +4,8 @@
 import { randomInt } from 'node:crypto';
 import type { types } from 'mediasoup';
 import { LecternError } from '#shared/contract/errors.ts';
+import { readFeedback, writeSenderReport } from '#shared/media/rtcp.ts';
+import type { RtpPacket } from '#shared/media/rtp.ts';
 import type { IceAnswer, WhepViewer } from '../../room/ports.ts';
 import { writeAnswer, type AcceptedSection } from '../../sdp/answer.ts';
 import type { Offer, OfferedCodec, OfferedSection } from '../../sdp/offer.ts';
@@ -11,10 +13,11 @@ import { usableCodec } from '../../sdp/offer.ts';
 import { connectTo, endOf, openClientTransport, restartIce, sessionIdOf } from '../client-transport.ts';
 import { H264 } from '../codecs.ts';
 import { refusing, refusingOffer } from '../refusal.ts';
-import { asksForKeyFrame, writeSenderReport, type RtpPacket } from './rtp.ts';
 import { Splice } from './splice.ts';
 
 const REPORT_MS = 1_000;
+/** One name: lips and voice are played together. */
+const CNAME = 'programme';
 const FEEDBACK: types.RtcpFeedback[] = [
   { type: 'nack' },
   { type: 'nack', parameter: 'pli' },
@@ -25,14 +28,14 @@ export type VideoCodec = 'h264' | 'vp8';
 export type Kind = 'audio' | 'video';
 
 /** What a viewer takes of the programme, and under which numbers. */
-export interface Wish {
+export interface EgressFormat {
   readonly codec: VideoCodec;
   readonly video: { readonly section: OfferedSection; readonly codec: OfferedCodec } | undefined;
   readonly audio: { readonly section: OfferedSection; readonly codec: OfferedCodec } | undefined;
 }
 
 /** Finds out what an offer takes. Throws LecternError `not-acceptable` if that is nothing. */
-export function wishOf(offer: Offer, codec: VideoCodec): Wish {
+export function formatOf(offer: Offer, codec: VideoCodec): EgressFormat {
   const find = (kind: Kind) => {
     for (const section of offer.sections) {
       if (section.kind !== kind || !section.usable) continue;
@@ -42,18 +45,18 @@ export function wishOf(offer: Offer, codec: VideoCodec): Wish {
     }
     return undefined;
   };
-  const wish = { codec, video: find('video'), audio: find('audio') };
-  if (wish.video === undefined && wish.audio === undefined) {
+  const format = { codec, video: find('video'), audio: find('audio') };
+  if (format.video === undefined && format.audio === undefined) {
     throw new LecternError(
       'not-acceptable',
       `Offer to receive ${codec === 'h264' ? 'H.264 (packetization-mode 1)' : 'VP8'}, or Opus.`,
     );
   }
-  return wish;
+  return format;
 }
 
-/** Viewers with equal keys share an outlet. */
-export const keyOf = ({ codec, video, audio }: Wish): string =>
+/** Viewers with equal keys share an egress. */
+export const keyOf = ({ codec, video, audio }: EgressFormat): string =>
   [codec, video?.codec.payloadType ?? '', audio?.codec.payloadType ?? ''].join('/');
 
 interface Output {
@@ -63,15 +66,15 @@ interface Output {
   readonly payloadType: number;
 }
 
-export interface OutletOptions {
+export interface EgressOptions {
   readonly worker: types.Worker;
   readonly server: types.WebRtcServer;
-  readonly wish: Wish;
+  readonly format: EgressFormat;
   /** A viewer needs a key frame. */
   readonly onKeyFrameWanted: () => void;
 }
 
-export class Outlet {
+export class EgressTransport {
   readonly key: string;
   readonly codec: VideoCodec;
   readonly #router: types.Router;
@@ -82,34 +85,35 @@ export class Outlet {
   readonly #viewers = new Set<types.WebRtcTransport>();
 
   private constructor(
-    options: OutletOptions,
+    options: EgressOptions,
     router: types.Router,
     transport: types.DirectTransport,
     outputs: Readonly<Partial<Record<Kind, Output>>>,
   ) {
-    this.key = keyOf(options.wish);
-    this.codec = options.wish.codec;
+    this.key = keyOf(options.format);
+    this.codec = options.format.codec;
     this.#router = router;
     this.#server = options.server;
     this.#transport = transport;
     this.#outputs = outputs;
     transport.on('rtcp', (packet) => {
-      if (asksForKeyFrame(packet)) options.onKeyFrameWanted();
+      const { video } = outputs;
+      if (video !== undefined && readFeedback(packet, video.ssrc).keyframe) options.onKeyFrameWanted();
     });
     this.#timer = setInterval(() => this.#report(), REPORT_MS);
     router.observer.once('close', () => clearInterval(this.#timer));
   }
 
-  /** Opens it for viewers with wishes like this one. Throws LecternError `service-unavailable`. */
-  static async open(options: OutletOptions): Promise<Outlet> {
-    const { wish, worker } = options;
-    const mediaCodecs = codecsOf(wish);
+  /** Opens it for viewers with formats like this one. Throws LecternError `service-unavailable`. */
+  static async open(options: EgressOptions): Promise<EgressTransport> {
+    const { format, worker } = options;
+    const mediaCodecs = codecsOf(format);
     const router = await refusingOffer(() => worker.createRouter({ mediaCodecs }));
     try {
       const transport = await refusing(() => router.createDirectTransport());
       const outputs: Partial<Record<Kind, Output>> = {};
       for (const codec of mediaCodecs) outputs[codec.kind] = await openOutput(transport, codec);
-      return new Outlet(options, router, transport, outputs);
+      return new EgressTransport(options, router, transport, outputs);
     } catch (error) {
       router.close();
       throw error;
@@ -126,15 +130,15 @@ export class Outlet {
   }
 
   /** A packet of the programme; `source` is whose it is. */
-  push(kind: Kind, source: unknown, packet: RtpPacket, nowMs: number): void {
+  sendPacket(kind: Kind, source: unknown, packet: RtpPacket, nowMs: number): void {
     const output = this.#outputs[kind];
     if (output === undefined || output.producer.closed) return;
-    const spliced = output.splice.push(source, packet, output.payloadType, nowMs);
+    const spliced = output.splice.rewritePacket(source, packet, output.payloadType, nowMs);
     if (spliced !== null) output.producer.send(spliced);
   }
 
   /** Lets a viewer in. `onGone` is called once when it is over. */
-  async watch(offer: Offer, wish: Wish, onGone: () => void): Promise<WhepViewer> {
+  async watch(offer: Offer, format: EgressFormat, onGone: () => void): Promise<WhepViewer> {
     const transport: types.WebRtcTransport = await openClientTransport(this.#router, this.#server, () => {
       this.#viewers.delete(transport);
       onGone();
@@ -145,7 +149,7 @@ export class Outlet {
       // In the order of the offer: the first carries the transport.
       for (const { mid } of offer.sections) {
         for (const kind of ['audio', 'video'] as const) {
-          const wanted = wish[kind];
+          const wanted = format[kind];
           const output = this.#outputs[kind];
           if (wanted?.section.mid !== mid || output === undefined) continue;
           accepted.push(await this.#consume(transport, kind, wanted, output));
@@ -175,7 +179,7 @@ export class Outlet {
   async #consume(
     transport: types.WebRtcTransport,
     kind: Kind,
-    { section, codec }: NonNullable<Wish[Kind]>,
+    { section, codec }: NonNullable<EgressFormat[Kind]>,
     { producer }: Output,
   ): Promise<AcceptedSection> {
     const capability = this.#router.rtpCapabilities.codecs?.find((one) => one.kind === kind);
@@ -196,9 +200,8 @@ export class Outlet {
       extensions: [],
       sends: {
         ssrc: consumer.rtpParameters.encodings?.[0]?.ssrc ?? 0,
-        // One stream and one name: lips and voice are played together.
-        cname: 'programme',
-        stream: 'programme',
+        cname: CNAME,
+        stream: CNAME,
         track: kind,
       },
     };
@@ -210,14 +213,21 @@ export class Outlet {
     for (const { splice, ssrc } of Object.values(this.#outputs)) {
       const report = splice.report();
       if (report === undefined) continue;
-      this.#transport.sendRtcp(writeSenderReport(ssrc, report.wallMs, report.timestamp));
+      const { wallMs: ntpMs, timestamp: rtpTimestamp } = report;
+      // mediasoup takes the clock from it and counts by itself.
+      const sent = writeSenderReport({ ssrc, ntpMs, rtpTimestamp, packets: 0, bytes: 0 }, CNAME);
+      this.#transport.sendRtcp(Buffer.from(sent));
     }
   }
 }
 
 const isConnected = ({ dtlsState }: types.WebRtcTransport): boolean => dtlsState === 'connected';
 
-function codecsOf({ codec, video, audio }: Wish): (types.RouterRtpCodecCapability & { kind: Kind })[] {
+function codecsOf({
+  codec,
+  video,
+  audio,
+}: EgressFormat): (types.RouterRtpCodecCapability & { kind: Kind })[] {
   return [
     ...(audio === undefined
       ? []
@@ -266,7 +276,7 @@ async function openOutput(
           },
         ],
         encodings: [{ ssrc }],
-        rtcp: { cname: 'programme' },
+        rtcp: { cname: CNAME },
       },
     }),
   );

@@ -1,12 +1,14 @@
 // The room's chat: what may be posted, and that the same message sent twice is posted once.
 import { LecternError } from '#shared/contract/errors.ts';
-import type { ChatMessage, RequestData } from '#shared/contract/signalling.ts';
-import { teaches } from '#shared/domain/permissions.ts';
-import { TokenBucket, type Rate } from './bucket.ts';
-import { chatBytes, type ChatLog } from './chat-log.ts';
-import type { Members } from './members.ts';
-import type { Peer } from './peer.ts';
-import type { RoomDeps } from './ports.ts';
+import { chat as spec, type ChatMessage } from '#shared/contract/features/chat.ts';
+import type { RequestData } from '#shared/contract/signalling.ts';
+import { teaches } from '#shared/domain/roles.ts';
+import { TokenBucket, type Rate } from '#shared/token-bucket.ts';
+import type { RoomContext } from '../../context.ts';
+import type { Peer } from '../../peer.ts';
+import { feature } from '../feature.ts';
+import { CHAT, MANAGE } from '../rates.ts';
+import { chatBytes, ChatHistory } from './chat-history.ts';
 
 /** All students of a room: a whole class answers a question at once. Each person has a rate of its own. */
 const ROOM_RATE: Rate = { size: 150, perSecond: 10 };
@@ -17,24 +19,40 @@ export const MAX_BYTES_PER_LESSON = 4 * 1024 * 1024;
 /** What those who teach may write beyond that: where to go on, for example. */
 const BEYOND_BYTES = 128 * 1024;
 
-export interface ChatOptions {
-  readonly lesson: string;
-  readonly log: ChatLog;
-  readonly members: Members;
-  readonly deps: RoomDeps;
-}
+export const chat = feature({
+  spec,
+  memory: () => new ChatHistory(),
+  remember(log, event) {
+    if (event.type === 'chat:posted') log.add(event.message);
+    else if (event.type === 'chat:deleted') log.delete(event.messageId);
+    else if (event.type === 'peer:removed') log.giveBack(event.peerId);
+  },
+  rates: { 'chat:send': CHAT, 'chat:delete': MANAGE },
+  open(room, log) {
+    const open = new Chat(room, log);
+    return {
+      requests: {
+        'chat:send': ({ peer }, data) => ({ message: open.post(peer, data) }),
+        'chat:delete': (_call, { messageId }) => {
+          open.delete(messageId);
+          return {};
+        },
+      },
+      snapshot: () => ({ chat: log.history() }),
+      wasActive: (peerId) => log.writtenBy(peerId) > 0,
+    };
+  },
+});
 
-export class Chat {
-  readonly #options: ChatOptions;
+class Chat {
+  readonly #room: RoomContext;
+  readonly #log: ChatHistory;
   readonly #rate: TokenBucket;
 
-  constructor(options: ChatOptions) {
-    this.#options = options;
-    this.#rate = new TokenBucket(ROOM_RATE, options.deps.now());
-  }
-
-  history(): ChatMessage[] {
-    return this.#options.log.history();
+  constructor(room: RoomContext, log: ChatHistory) {
+    this.#room = room;
+    this.#log = log;
+    this.#rate = new TokenBucket(ROOM_RATE, room.deps.now());
   }
 
   /**
@@ -44,8 +62,8 @@ export class Chat {
    * `disk-full` or `disk-unavailable` while no message could be kept.
    */
   post(peer: Peer, { id, text }: RequestData<'chat:send'>): ChatMessage {
-    const { lesson, log, members, deps } = this.#options;
-    const posted = log.get(id);
+    const { lesson, members, deps, events } = this.#room;
+    const posted = this.#log.get(id);
     if (posted !== undefined) {
       if (posted?.peerId !== peer.id) throw new LecternError('conflict', 'This message id is taken.');
       return posted;
@@ -56,42 +74,30 @@ export class Chat {
     const { name, role } = peer;
     const message = { id, peerId: peer.id, name, role, text, sentAtMs: atMs };
     const wasFull = this.#full;
-    // First the outbox, then the journal: after a crash between them the sender's repeat is posted
-    // again under the same id, which `school` recognises. The other way round it would never hear. A
-    // message that only the journal refuses is known to `school` already, and its repeat is the same one.
-    deps.publishNow({ type: 'chat:posted', atMs, lesson, message: id, peer: peer.id, name, role, text });
-    deps.journal.appendNow(lesson, { type: 'chat:posted', message });
-    log.add(message);
-    members.tell('chat:posted', message);
+    events.appendNow({ type: 'chat:posted', message });
+    members.notify('chat:posted', message);
     if (wasFull || !this.#full) return message;
     deps.log.info({ lesson }, 'the chat is full');
-    members.tellTeachers('chat:filled', {});
+    members.notifyTeachers('chat:filled', {});
     return message;
   }
 
   /** Throws LecternError `not-found` if there is no such message. */
   delete(messageId: string): void {
-    const { lesson, log, members, deps } = this.#options;
-    if ((log.get(messageId) ?? null) === null) {
+    const { members, events } = this.#room;
+    if ((this.#log.get(messageId) ?? null) === null) {
       throw new LecternError('not-found', 'There is no such message.');
     }
-    log.delete(messageId);
-    deps.publish({ type: 'chat:deleted', atMs: deps.now(), lesson, message: messageId });
-    deps.journal.append(lesson, { type: 'chat:deleted', messageId });
-    members.tell('chat:deleted', { messageId });
-  }
-
-  /** Lets the others write what a person wrote who was removed. */
-  giveBack(peerId: string): void {
-    this.#options.log.giveBack(peerId);
+    events.append({ type: 'chat:deleted', messageId });
+    members.notify('chat:deleted', { messageId });
   }
 
   get #full(): boolean {
-    return this.#options.log.total >= MAX_BYTES_PER_LESSON;
+    return this.#log.total >= MAX_BYTES_PER_LESSON;
   }
 
   #require({ id, role }: Peer, text: string, nowMs: number): void {
-    const { log } = this.#options;
+    const log = this.#log;
     if (teaches(role)) {
       if (log.total >= MAX_BYTES_PER_LESSON + BEYOND_BYTES) throw new LecternError('chat-full');
       return;

@@ -1,8 +1,8 @@
 // The programme: what of all that is published goes to the audience. One picture, all the voices.
-import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import type { Teaching } from '#shared/contract/internal.ts';
-import type { Role } from '#shared/domain/permissions.ts';
-import type { FeedSource } from './ports.ts';
+import type { Role } from '#shared/domain/roles.ts';
+import type { FeedSource } from '../../ports.ts';
 
 /** The most audio sources that are sent; the teachers' come first. */
 const MAX_AUDIO = 8;
@@ -51,17 +51,17 @@ export function chooseProgramme(
   );
   const inOrder = order.flatMap((peer) => producers.filter((producer) => producer.peerId === peer.id));
   const staff = new Set(order.filter(({ role }) => isStaff(role)).map(({ id }) => id));
-  const pictures = inOrder.filter(({ peerId, paused }) => staff.has(peerId) && !paused);
-  const picture =
+  const videos = inOrder.filter(({ peerId, paused }) => staff.has(peerId) && !paused);
+  const video =
     // The encoder is no person: who may publish it was decided by its key.
     producers.find(({ source, paused }) => source === 'encoder' && !paused) ??
-    pictures.find(({ source }) => source === 'screen') ??
-    pictures.find(({ source }) => source === 'camera');
+    videos.find(({ source }) => source === 'screen') ??
+    videos.find(({ source }) => source === 'camera');
   const voices = [
     ...producers.filter(({ source }) => source === 'encoder-audio'),
     ...inOrder.filter(({ source }) => source === 'microphone' || source === 'screen-audio'),
   ];
-  return [...(picture === undefined ? [] : [picture]), ...voices.slice(0, MAX_AUDIO)].map(
-    ({ id, source }) => ({ producerId: id, source }),
+  return [...(video === undefined ? [] : [video]), ...voices.slice(0, MAX_AUDIO)].map(
+    ({ id, source, paused }) => ({ producerId: id, source, ...(paused ? { paused } : {}) }),
   );
 }

@@ -1,11 +1,16 @@
 // Who gets as far as the room: which links are good, and who has to wait until somebody inside says yes.
 // A removal makes newcomers by the same link wait; people who were inside then, or are admitted, walk in.
 import { LecternError } from '#shared/contract/errors.ts';
-import { RESUME_WINDOW_MS, type WaitingView } from '#shared/contract/signalling.ts';
-import { inviteOf, LinkName, parseInvite, type LinkVersions, type Ticket } from '#shared/contract/tickets.ts';
-import type { Members } from './members.ts';
-import type { Link, RoomDeps } from './ports.ts';
-import { forgetAbsent, rememberPeer, type RoomRecord } from './record.ts';
+import { door as spec } from '#shared/contract/features/door.ts';
+import { RESUME_WINDOW_MS } from '#shared/contract/signalling.ts';
+import type { WaitingView } from '#shared/contract/features/door.ts';
+import { inviteOf, parseInvite, type Ticket } from '#shared/contract/tickets.ts';
+import { teaches } from '#shared/domain/roles.ts';
+import { LinkName, type LinkVersions } from '#shared/contract/links.ts';
+import type { RoomContext } from '../context.ts';
+import type { Link } from '../ports.ts';
+import { feature } from './feature.ts';
+import { MANAGE } from './rates.ts';
 
 /** How many wait at once. One more asks again; people who are not connected give their place up first. */
 export const MAX_WAITING = 50;
@@ -21,21 +26,93 @@ interface Guest {
   timer: NodeJS.Timeout | undefined;
 }
 
-export interface DoorOptions {
-  readonly lesson: string;
-  readonly record: RoomRecord;
-  readonly deps: RoomDeps;
-  readonly members: Members;
+/** How many people a room knows; the first are forgotten first. */
+const MAX_KNOWN = 10_000;
+
+/** What the door remembers of a room. */
+interface DoorMemory {
+  /** Who is inside, with the invitation each came by. */
+  readonly inside: Map<string, string>;
+  /** Editions of links by which somebody came who was removed: newcomers by them wait. */
+  readonly guarded: Set<string>;
+  /** Who was in the room since the last removal or was admitted to it, or was there then. */
+  readonly known: Set<string>;
+  /** The version of each link that is good. */
+  links: LinkVersions;
+  /** Whether students have to agree to be recorded; null while their tickets alone say it. */
+  asksConsent: boolean | null;
 }
 
-export class Door {
-  readonly #options: DoorOptions;
+/** Adds somebody to those whom a room knows. */
+function rememberPeer({ known }: DoorMemory, peerId: string): void {
+  known.delete(peerId);
+  known.add(peerId);
+  const [first] = known;
+  if (known.size > MAX_KNOWN && first !== undefined) known.delete(first);
+}
+
+export const door = feature({
+  spec,
+  memory: (): DoorMemory => ({
+    inside: new Map(),
+    guarded: new Set(),
+    known: new Set(),
+    links: { teacher: 0, assistant: 0, student: 0, watch: 0 },
+    asksConsent: null,
+  }),
+  remember(memory, event) {
+    const { inside, guarded, known } = memory;
+    if (event.type === 'peer:joined' || event.type === 'peer:changed') {
+      inside.set(event.peer.id, inviteOf(event.peer));
+      rememberPeer(memory, event.peer.id);
+    } else if (event.type === 'peer:left') inside.delete(event.peerId);
+    else if (event.type === 'room:closed') inside.clear();
+    else if (event.type === 'peer:admitted') rememberPeer(memory, event.peerId);
+    else if (event.type === 'links:replaced') memory.links = event.links;
+    else if (event.type === 'consent:asked') memory.asksConsent = event.isAsked;
+    else if (event.type === 'peer:removed') {
+      const invite = inside.get(event.peerId);
+      if (invite === undefined) return;
+      guarded.add(invite);
+      // Somebody who was removed may have come and gone under other names before, to walk in by one of them
+      // afterwards: all are forgotten but those who are here.
+      for (const peerId of known) if (!inside.has(peerId)) known.delete(peerId);
+      inside.delete(event.peerId);
+    }
+  },
+  rates: { 'door:admit': MANAGE, 'door:refuse': MANAGE },
+  open(room, memory) {
+    const open = new DoorFeature(room, memory);
+    return {
+      requests: {
+        'door:admit': (_call, { peerIds }) => {
+          open.admit(peerIds);
+          return {};
+        },
+        'door:refuse': (_call, { peerIds }) => {
+          open.refuse(peerIds);
+          return {};
+        },
+      },
+      snapshot: (peer) => ({ waiting: peer.may('peer:manage') ? open.views() : [] }),
+      linkLost: (peerId, link) => open.lost(peerId, link),
+      close: () => open.close(),
+      free: () => open.close(),
+      door: open,
+    };
+  },
+});
+
+class DoorFeature {
+  readonly #room: RoomContext;
+  readonly #memory: DoorMemory;
   /** In the order in which they came. */
   readonly #waiting = new Map<string, Guest>();
   #knocks = { fromMs: 0, count: 0 };
 
-  constructor(options: DoorOptions) {
-    this.#options = options;
+  constructor(room: RoomContext, memory: DoorMemory) {
+    this.#room = room;
+    this.#memory = memory;
   }
 
   get waiting(): number {
@@ -52,10 +129,26 @@ export class Door {
    * who is not inside and came by a link that was replaced.
    */
   requireGoodLink(ticket: Ticket): void {
-    const { members, record } = this.#options;
-    if (members.get(ticket.sub) === undefined && isReplaced(inviteOf(ticket), record.links)) {
+    const isInside = this.#room.members.get(ticket.sub) !== undefined;
+    if (!isInside && isReplaced(inviteOf(ticket), this.#memory.links)) {
       throw new LecternError('link-replaced');
     }
+  }
+
+  /**
+   * Throws LecternError `consent-needed` for a student who is not inside and did not agree to be recorded, where the
+   * class asks for that: by what the school said last, whatever an older ticket says.
+   */
+  requireConsent(ticket: Ticket, consents: boolean): void {
+    const isAsked = this.#memory.asksConsent ?? ticket.asksConsent ?? false;
+    if (!isAsked || consents || teaches(ticket.role)) return;
+    if (this.#room.members.get(ticket.sub) === undefined) throw new LecternError('consent-needed');
+  }
+
+  /** Takes over whether students have to agree to be recorded. */
+  setConsent(isAsked: boolean): void {
+    if (isAsked !== (this.#memory.asksConsent ?? false))
+      this.#room.events.append({ type: 'consent:asked', isAsked });
   }
 
   /**
@@ -64,37 +157,26 @@ export class Door {
    * `rate-limited` while too many wait.
    */
   pass(ticket: Ticket, name: string, link: Link): void {
-    const { members, record } = this.#options;
+    const { known, guarded } = this.#memory;
     const invite = inviteOf(ticket);
-    const isKnown = members.get(ticket.sub) !== undefined || record.known.has(ticket.sub);
-    if (ticket.role === 'teacher' || ticket.role === 'assistant' || isKnown || !record.guarded.has(invite)) {
-      return;
-    }
+    const isKnown = this.#room.members.get(ticket.sub) !== undefined || known.has(ticket.sub);
+    if (teaches(ticket.role) || isKnown || !guarded.has(invite)) return;
     this.#knock(ticket.sub, { name, invite, link });
     throw new LecternError('must-wait');
   }
 
-  /** Somebody who came by `invite` was removed: newcomers by it wait from now on. Journalled with the removal. */
-  guard(invite: string): void {
-    const { record, members } = this.#options;
-    record.guarded.add(invite);
-    forgetAbsent(record.known, (peerId) => members.get(peerId) !== undefined);
-  }
-
-  /** The room has seen this person: a removal of somebody else does not keep them out. */
+  /** Somebody came in, who may have waited. */
   entered(peerId: string): void {
-    rememberPeer(this.#options.record.known, peerId);
     this.#forget([peerId]);
   }
 
   /** Lets people in who wait; ids of others are ignored, as another assistant may have been quicker. */
   admit(peerIds: readonly string[]): void {
-    const { deps, lesson, record } = this.#options;
+    const { deps, lesson, events } = this.#room;
     for (const peerId of peerIds) {
       const guest = this.#waiting.get(peerId);
       if (guest === undefined) continue;
-      deps.journal.append(lesson, { type: 'peer:admitted', peerId });
-      rememberPeer(record.known, peerId);
+      events.append({ type: 'peer:admitted', peerId });
       guest.link?.send('door:opened', {});
       deps.log.info({ lesson, peer: peerId }, 'admitted at the door');
     }
@@ -105,8 +187,8 @@ export class Door {
   refuse(peerIds: readonly string[]): void {
     for (const peerId of peerIds) {
       if (!this.#waiting.has(peerId)) continue;
-      this.#options.members.ban(peerId);
-      this.#options.deps.log.info({ lesson: this.#options.lesson, peer: peerId }, 'refused at the door');
+      this.#room.members.ban(peerId);
+      this.#room.deps.log.info({ lesson: this.#room.lesson, peer: peerId }, 'refused at the door');
     }
     this.#sendAway(peerIds, 'refused');
   }
@@ -121,11 +203,9 @@ export class Door {
 
   /** Takes over which links are good; who waits by another one is sent away. No-op if unchanged. */
   setLinks(links: LinkVersions): void {
-    const { deps, lesson, record } = this.#options;
-    const newer = raised(record.links, links);
+    const newer = raised(this.#memory.links, links);
     if (newer === null) return;
-    deps.journal.append(lesson, { type: 'links:replaced', links: newer });
-    record.links = newer;
+    this.#room.events.append({ type: 'links:replaced', links: newer });
     const replaced = [...this.#waiting].filter(([, { invite }]) => isReplaced(invite, newer));
     this.#sendAway(
       replaced.map(([peerId]) => peerId),
@@ -146,12 +226,12 @@ export class Door {
       known.link = link;
       return;
     }
-    const { deps, lesson } = this.#options;
+    const { deps, lesson } = this.#room;
     const sinceMs = deps.now();
     this.#makeRoom(sinceMs);
     const guest = { name, invite, sinceMs, link, timer: undefined };
     this.#waiting.set(peerId, guest);
-    this.#options.members.tellTeachers('door:knocked', viewOf(peerId, guest));
+    this.#room.members.notifyTeachers('door:knocked', viewOf(peerId, guest));
     deps.log.info({ lesson, peer: peerId }, 'waits at the door');
   }
 
@@ -182,7 +262,7 @@ export class Door {
       clearTimeout(this.#waiting.get(peerId)?.timer);
       return this.#waiting.delete(peerId);
     });
-    if (gone.length > 0) this.#options.members.tellTeachers('door:left', { peerIds: gone });
+    if (gone.length > 0) this.#room.members.notifyTeachers('door:left', { peerIds: gone });
   }
 }
 

@@ -1,6 +1,7 @@
 // Keeps one broadcast on air: states the feed to the gateway again and again, at once when it changes,
 // and sends the RTP where the answer says. Heals by itself when either side restarts.
 import type { Log } from '#server/log.ts';
+import { Reconcile } from '#shared/reconcile.ts';
 import {
   FEED_INTERVAL_MS,
   type BroadcastStatus,
@@ -9,8 +10,8 @@ import {
 } from '#shared/contract/internal.ts';
 import type { BroadcastNotice } from '#shared/contract/broadcast-notice.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { FeedMedia, FeedSource, Gateway, RoomMedia } from './ports.ts';
-import type { BroadcastRun } from './record.ts';
+import type { FeedMedia, FeedSource, Gateway, RoomMedia } from '../../ports.ts';
+import type { BroadcastRun, RecordingChosen } from '#shared/contract/features/broadcast.ts';
 
 /**
  * While a track's own clock is still unknown: the gateway holds its frames for a second, so that sound and
@@ -27,55 +28,69 @@ const REPORT_AFTER_MS = 1_000;
 /** After this many tries the gateway is left to end the broadcast by itself, as it does without a feed. */
 const END_TRIES = 60;
 
-export interface AiringEvents {
+export interface BroadcastStatementEvents {
   /** What the gateway says of this broadcast. */
   status(status: BroadcastStatus): void;
   /** The gateway cannot be reached, or refuses. */
   trouble(notice: BroadcastNotice): void;
 }
 
-export interface AiringOptions {
+export interface BroadcastStatementOptions {
   readonly lesson: string;
   readonly run: BroadcastRun;
   readonly gateway: Gateway;
   readonly log: Log;
-  readonly events: AiringEvents;
+  readonly events: BroadcastStatementEvents;
   /** What those who teach do now. */
   readonly teaching: () => Teaching;
+  /** What somebody chose of the recording. */
+  readonly chosen: () => RecordingChosen | undefined;
 }
 
-interface Programme {
+interface StatedProgramme {
   readonly sources: readonly FeedSource[];
   readonly media: RoomMedia | null;
 }
 
-type AiringState = 'on' | 'ending' | 'over';
+type BroadcastStatementState = 'on' | 'ending' | 'over';
 
-export class Airing {
-  readonly #options: AiringOptions;
-  #state: AiringState = 'on';
-  #programme: Programme = { sources: [], media: null };
+export class BroadcastStatement {
+  readonly #options: BroadcastStatementOptions;
+  readonly #loop: Reconcile;
+  #state: BroadcastStatementState = 'on';
+  #programme: StatedProgramme = { sources: [], media: null };
   #feed: { readonly from: RoomMedia; readonly media: FeedMedia } | null = null;
-  #round: Promise<void> | null = null;
-  #outdated = false;
   /** Rounds in a row without an answer, and how long they have taken, in ms. */
   #failures = 0;
   #failingMs = 0;
   #endTries = 0;
   /** Rounds in a row that stated a track without its clock. */
   #clockless = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: AiringOptions) {
+  constructor(options: BroadcastStatementOptions) {
     this.#options = options;
-    this.#next(0);
+    this.#loop = new Reconcile({
+      state: () => (this.#state === 'on' ? this.#put() : this.#end()),
+      failed: (error) => options.log.error({ err: error }, 'the broadcast cannot be stated'),
+      everyMs: () => this.#intervalMs(),
+    });
+    this.#loop.changed();
+  }
+
+  /** True once the gateway knows this producer and gets what it sends. */
+  carries(producerId: string): boolean {
+    return this.#feed?.media.flowing.includes(producerId) ?? false;
   }
 
   /** States what the programme is now, and in which media it lives. */
   show(sources: readonly FeedSource[], media: RoomMedia | null): void {
     this.#programme = { sources, media };
-    if (this.#round === null) this.#next(0);
-    else this.#outdated = true;
+    this.#loop.changed();
+  }
+
+  /** What is stated along with the programme changed. */
+  changed(): void {
+    if (this.#state === 'on') this.#loop.changed();
   }
 
   /** Ends the broadcast at the gateway, trying for a while if it cannot be reached. */
@@ -83,28 +98,14 @@ export class Airing {
     if (this.#state !== 'on') return;
     this.#state = 'ending';
     this.#closeFeed();
-    if (this.#round === null) this.#next(0);
+    this.#loop.changed();
   }
 
   /** Stops at once and tells nobody: another broadcast follows, the gateway ended it, or we restart. */
   close(): void {
     this.#state = 'over';
-    clearTimeout(this.#timer);
+    this.#loop.close();
     this.#closeFeed();
-  }
-
-  #next(inMs: number): void {
-    clearTimeout(this.#timer);
-    if (this.#state === 'over') return;
-    this.#timer = setTimeout(() => {
-      this.#outdated = false;
-      this.#round = this.#state === 'on' ? this.#put() : this.#end();
-      void this.#round.finally(() => {
-        this.#round = null;
-        const atOnce = this.#outdated || (this.#state === 'ending' && this.#endTries === 0);
-        this.#next(atOnce ? 0 : this.#intervalMs());
-      });
-    }, inMs);
   }
 
   #intervalMs(): number {
@@ -114,20 +115,24 @@ export class Airing {
   }
 
   async #put(): Promise<void> {
-    const { gateway, run, lesson, events, log, teaching } = this.#options;
+    const { gateway, run, lesson, events, log, teaching, chosen } = this.#options;
     const tracks = await this.#select();
     const isClockless = tracks.some((track) => !track.senderReport && !track.absCaptureTimeId);
     this.#clockless = isClockless ? this.#clockless + 1 : 0;
     if (this.#state !== 'on') return;
     const asked = performance.now();
     try {
-      const status = await gateway.put(run.channel, {
-        broadcast: run.id,
-        lesson,
-        title: run.title,
-        from: tracks.length === 0 ? null : (this.#feed?.media.from ?? null),
-        tracks,
-        teaching: teaching(),
+      const status = await gateway.feedChannel({
+        params: { channel: run.channel },
+        body: {
+          broadcast: run.id,
+          lesson,
+          title: run.title,
+          from: tracks.length === 0 ? null : (this.#feed?.media.from ?? null),
+          tracks,
+          teaching: teaching(),
+          recording: chosen(),
+        },
       });
       if (this.#state !== 'on') return;
       this.#failures = 0;
@@ -146,7 +151,7 @@ export class Airing {
     }
   }
 
-  /** Brings the feed in line with the programme. A feed that fails is closed, and opened anew later. */
+  /** Brings the feed in line with the programme. A feed that fails is closed, and opened again later. */
   async #select(): Promise<FeedTrack[]> {
     const { sources, media } = this.#programme;
     if (this.#feed !== null && this.#feed.from !== media) this.#closeFeed();
@@ -176,19 +181,19 @@ export class Airing {
       this.#options.log.debug({ err: error }, 'the feed failed');
     }
     this.#closeFeed();
-    this.#outdated = true;
+    this.#loop.changed();
   }
 
   async #end(): Promise<void> {
     const { gateway, run, log } = this.#options;
     this.#endTries += 1;
     try {
-      await gateway.end(run.channel);
-      this.#state = 'over';
+      await gateway.endBroadcast({ params: { channel: run.channel } });
+      this.close();
     } catch (error) {
       // An answer is an answer: there is nothing to end. Only silence is worth another try.
       const refused = error instanceof LecternError && error.code !== 'service-unavailable';
-      if (refused || this.#endTries >= END_TRIES) this.#state = 'over';
+      if (refused || this.#endTries >= END_TRIES) this.close();
       log.debug({ err: error, channel: run.channel }, 'the gateway did not end the broadcast');
     }
   }

@@ -4,18 +4,18 @@
 import type { types } from 'mediasoup';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { EncoderTrack } from '#shared/contract/internal.ts';
-import type { PlainInlet } from '../room/ports.ts';
+import type { PlainIngress } from '../room/ports.ts';
 import { FEEDBACK, H264 } from './codecs.ts';
 import { addressTowards } from './listen.ts';
 import { KEY_FRAME_DELAY_MS } from './peer-media.ts';
 import { refusing } from './refusal.ts';
 
 /** Opens an entrance to `router` for a gateway at `ingestIp`; `onProducer` is told before anyone else. */
-export async function openPlainInlet(
+export async function openPlainIngress(
   router: types.Router,
   ingestIp: string,
   onProducer: (producer: types.Producer) => Promise<void>,
-): Promise<PlainInlet> {
+): Promise<PlainIngress> {
   const listenInfo = { protocol: 'udp', ip: addressTowards(ingestIp) } as const;
   const transport = await refusing(() =>
     router.createPlainTransport({ listenInfo, rtcpMux: true, comedia: true }),

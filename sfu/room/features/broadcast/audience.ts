@@ -1,8 +1,9 @@
 // Who watches the programme by WHEP, and whether each still may.
 import { LecternError } from '#shared/contract/errors.ts';
+import { Serial } from '#shared/serial.ts';
 import type { Log } from '#server/log.ts';
-import type { Offer } from '../sdp/offer.ts';
-import type { AudienceMedia, FeedSource, RoomMedia, WhepViewer } from './ports.ts';
+import type { Offer } from '../../../sdp/offer.ts';
+import type { AudienceMedia, FeedSource, RoomMedia, WhepViewer } from '../../ports.ts';
 import { Revalidation, type Ask } from './revalidation.ts';
 
 /** The most that watch one room by WHEP: their media run on one core. */
@@ -27,7 +28,7 @@ export class Audience {
     media: null,
   };
   #showing: Showing | null = null;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Serial();
 
   /** `now` gives the time in ms since 1970. */
   constructor(log: Log, now: () => number) {
@@ -53,22 +54,40 @@ export class Audience {
    * `not-acceptable` or `service-unavailable`.
    */
   async watch(offer: Offer, ask: Ask, onGone: () => void): Promise<WhepViewer> {
+    // The media may move while a player is let in, as when a class goes on air: it is let in where they are now.
+    const { media } = this.#programme;
+    let viewer = await this.#admit(offer, ask, onGone);
+    if (viewer === null && this.#programme.media !== media) viewer = await this.#admit(offer, ask, onGone);
+    if (viewer === null) throw new LecternError('service-unavailable');
+    return viewer;
+  }
+
+  /** Null if what is shown was closed in the meantime; `onGone` is not called then. */
+  async #admit(offer: Offer, ask: Ask, onGone: () => void): Promise<WhepViewer | null> {
     if (this.#programme.media === null || this.#programme.sources.length === 0)
       throw new LecternError('not-live');
     if (this.#seats.size >= MAX_VIEWERS) this.#makeRoom();
     const showing = this.#showing ?? this.#open(this.#programme.media);
-    const media = await showing.media;
-    await this.#turn;
     let seat: Seat | null = null;
     let over = false;
-    const viewer = await media.watch(offer, () => {
-      over = true;
-      if (seat !== null) this.#leave(seat);
-      onGone();
-    });
+    let viewer: WhepViewer;
+    try {
+      const media = await showing.media;
+      await this.#turns.idle();
+      viewer = await media.watch(offer, () => {
+        over = true;
+        if (seat === null) return;
+        this.#leave(seat);
+        onGone();
+      });
+    } catch (error) {
+      if (this.#programme.media === showing.from) throw error;
+      this.#log.warn({ err: error }, 'what is shown moved while a player was let in');
+      return null;
+    }
     if (over || this.#showing !== showing) {
       viewer.close();
-      throw new LecternError('service-unavailable');
+      return null;
     }
     const revalidation = new Revalidation({ ask, onRefused: () => viewer.close(), now: this.#now });
     seat = { viewer, revalidation };
@@ -76,7 +95,7 @@ export class Audience {
     return viewer;
   }
 
-  /** The rules for viewing changed: whoever may not watch any more is shown out. */
+  /** The rules for viewing changed: anyone who may not watch any more is shown out. */
   recheck(): void {
     for (const { revalidation } of this.#seats) revalidation.recheck();
   }
@@ -119,7 +138,7 @@ export class Audience {
 
   /** Brings what is shown in line with the programme, one change after the other. */
   #select(showing: Showing): void {
-    this.#turn = this.#turn.then(async () => {
+    void this.#turns.run(async () => {
       try {
         const media = await showing.media;
         if (this.#showing === showing) await media.select(this.#programme.sources);

@@ -3,7 +3,7 @@ import type { types } from 'mediasoup';
 
 type What = 'transports' | 'producers' | 'consumers';
 
-export class Census {
+export class ResourceCounts {
   readonly counts: Record<What, number> = { transports: 0, producers: 0, consumers: 0 };
 
   /** Counts all that is made on this worker; what ends, with it or before, is taken off. */

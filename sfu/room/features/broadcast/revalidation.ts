@@ -3,6 +3,7 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { AccessAnswer } from '#shared/contract/internal.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
+import { expected } from '#shared/expected.ts';
 
 /** A gateway that does not answer is asked again for so long, more than it takes to restart; then it is a no. */
 export const MAX_SILENCE_MS = 10_000;
@@ -51,7 +52,7 @@ export class Revalidation {
   async #question(asked: number): Promise<void> {
     const { ask, now } = this.#options;
     const atMs = now();
-    const answer = await ask().catch(() => undefined);
+    const answer = await ask().catch(expected('the gateway is away'));
     if (!this.#isOpen || asked !== this.#asked) return;
     if (answer === undefined) {
       this.#silentSinceMs ??= atMs;
