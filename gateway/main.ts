@@ -8,5 +8,5 @@ import { startGateway } from './app.ts';
 
 writePrivately();
 const settings = takeSettings();
-const log = createLog(settings, 'gateway');
-await runService(log, () => startGateway(settings, loadSecrets(settings.LECTERN_DATA), log));
+const log = createLog(settings.log.level, 'gateway');
+await runService(log, () => startGateway(settings, loadSecrets(settings.dataDir), log));

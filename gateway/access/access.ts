@@ -6,11 +6,18 @@ import type { PlaybackResource } from '#shared/contract/playback.ts';
 import { plainIp } from '#server/forwarded.ts';
 import type { Log } from '#server/log.ts';
 import type { Secrets } from '#server/secrets.ts';
-import { publicUrl, type Settings } from '#server/settings.ts';
+import type { Settings } from '#server/settings.ts';
 import { callbackHosts, createLeaveClient } from './ask-leave.ts';
-import { createDecide, explain, type AccessRule, type ChannelAccess, type Decide } from './decide.ts';
+import {
+  createDecide,
+  explain,
+  type AccessRule,
+  type ChannelAccess,
+  type Decide,
+  type OnBroken,
+} from './decide.ts';
 import { CountryFile, type Countries } from './geoip.ts';
-import { OpenConnections } from './open.ts';
+import { OpenConnections } from './revalidation.ts';
 import { callback } from './rules/callback.ts';
 import { addressLists } from './rules/ip.ts';
 import { streamKey } from './rules/key.ts';
@@ -20,16 +27,7 @@ import { signedAddress } from './rules/tokens.ts';
 import { AccessSettings } from './settings.ts';
 
 export interface AccessOptions {
-  readonly settings: Pick<
-    Settings,
-    | 'LECTERN_DATA'
-    | 'LECTERN_GEOIP'
-    | 'LECTERN_CDN_KEY'
-    | 'LECTERN_CALLBACK_HOSTS'
-    | 'LECTERN_PUBLIC_URL'
-    | 'LECTERN_PLAY_ORIGINS'
-    | 'LECTERN_PORT'
-  >;
+  readonly settings: Pick<Settings, 'dataDir' | 'gateway' | 'door'>;
   readonly secrets: Pick<Secrets, 'playback'>;
   /** The channel that a recording was made of; undefined if there is no such recording. */
   readonly channelOf: (recording: string) => string | undefined;
@@ -50,26 +48,27 @@ export class Access {
     rules: readonly AccessRule[];
     countries: Countries;
     close: () => Promise<void>;
+    onBroken: OnBroken;
   }) {
     this.settings = parts.settings;
     this.#rules = parts.rules;
     this.#countries = parts.countries;
     this.#close = parts.close;
-    this.decide = createDecide(parts.rules, (resource) => parts.settings.of(resource));
+    this.decide = createDecide(parts.rules, (resource) => parts.settings.of(resource), parts.onBroken);
     this.open = new OpenConnections(this.decide, ({ resource }) => parts.settings.channelOf(resource));
     parts.settings.onChanged((channel) => this.open.changed(channel));
   }
 
   static async open({ settings, secrets, channelOf, log }: AccessOptions): Promise<Access> {
-    const dir = join(settings.LECTERN_DATA, 'gateway', 'channels');
+    const dir = join(settings.dataDir, 'gateway', 'channels');
     const kept = await AccessSettings.open({ dir, channelOf, log });
-    const countries = await CountryFile.open(settings.LECTERN_GEOIP, log);
-    const leave = createLeaveClient({ hosts: callbackHosts(settings.LECTERN_CALLBACK_HOSTS) });
+    const countries = await CountryFile.open(settings.gateway.geoip, log);
+    const leave = createLeaveClient({ hosts: callbackHosts(settings.gateway.callbackHosts) });
     const rules = [
-      signedAddress(secrets.playback, settings.LECTERN_CDN_KEY),
+      signedAddress(secrets.playback, settings.gateway.cdnKey),
       addressLists(),
       regions(countries),
-      sites([publicUrl(settings), ...settings.LECTERN_PLAY_ORIGINS].map((url) => new URL(url).host)),
+      sites([settings.door.origin, ...settings.door.playOrigins].map((url) => new URL(url).host)),
       callback(leave.ask),
       streamKey(secrets.playback),
     ];
@@ -77,6 +76,7 @@ export class Access {
       settings: kept,
       rules,
       countries,
+      onBroken: (error, rule) => log.error({ err: error, rule }, 'a rule of access is broken'),
       async close() {
         countries.close();
         leave.close();
@@ -110,7 +110,7 @@ export class Access {
       code: verdict.allow ? null : verdict.code,
       rule: verdict.allow ? null : (verdict.rule ?? null),
       steps: [...steps],
-      country: this.#country(asked.ip),
+      country: this.#countries.of(plainIp(asked.ip)) ?? null,
     };
   }
 
@@ -125,14 +125,6 @@ export class Access {
       return this.settings.of(resource);
     } catch {
       throw new LecternError('service-unavailable');
-    }
-  }
-
-  #country(ip: string): string | null {
-    try {
-      return this.#countries.of(plainIp(ip));
-    } catch {
-      return null;
     }
   }
 }

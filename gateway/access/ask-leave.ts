@@ -9,7 +9,7 @@ import { isPublic, PrivateAddressError, publicLookup } from '#server/outgoing.ts
 
 const MAX_ANSWER_BYTES = 16 * 1024;
 /** Beyond these, questions wait for their turn, and that counts as theirs. */
-const MOST_AT_ONCE = 64;
+const MAX_AT_ONCE = 64;
 
 const Answer = z.object({ allow: z.boolean() });
 
@@ -31,8 +31,8 @@ export interface LeaveClient {
 }
 
 export function createLeaveClient({ hosts }: LeaveOptions): LeaveClient {
-  const http = new HttpAgent({ keepAlive: true, maxSockets: MOST_AT_ONCE });
-  const https = new HttpsAgent({ keepAlive: true, maxSockets: MOST_AT_ONCE });
+  const http = new HttpAgent({ keepAlive: true, maxSockets: MAX_AT_ONCE });
+  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_AT_ONCE });
   return {
     async ask(address, body, timeoutMs) {
       const url = new URL(address);

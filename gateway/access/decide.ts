@@ -74,6 +74,9 @@ export interface Explained {
   readonly steps: readonly AccessStep[];
 }
 
+/** Told of a bug: the answer is no, and somebody should know why. */
+export type OnBroken = (error: unknown, rule: string) => void;
+
 /**
  * Asks the rules for the request's action in their order: all must allow, the first refusal counts. No
  * rules allow nothing. Never rejects: a rule that fails refuses with `service-unavailable`.
@@ -82,6 +85,7 @@ export async function explain(
   rules: readonly AccessRule[],
   request: AccessRequest,
   channel: ChannelAccess,
+  onBroken: OnBroken = () => undefined,
 ): Promise<Explained> {
   const steps: AccessStep[] = [];
   let verdict: Verdict | undefined;
@@ -92,7 +96,7 @@ export async function explain(
       note(steps, rule, 'skipped');
       continue;
     }
-    const outcome = await judged(rule, request, channel);
+    const outcome = await judged(rule, request, channel, onBroken);
     if (outcome === null || outcome.allow) {
       note(steps, rule, outcome === null ? 'off' : 'allow');
       const mine = outcome?.untilMs;
@@ -117,22 +121,30 @@ export async function explain(
 export function createDecide(
   rules: readonly AccessRule[],
   channelOf: (resource: PlaybackResource) => ChannelAccess = () => UNKNOWN_CHANNEL,
+  onBroken: OnBroken = () => undefined,
 ): Decide {
   return async (request) => {
     let channel: ChannelAccess;
     try {
       channel = channelOf(request.resource);
-    } catch {
+    } catch (error) {
+      onBroken(error, 'settings');
       return { allow: false, code: 'service-unavailable' };
     }
-    return (await explain(rules, request, channel)).verdict;
+    return (await explain(rules, request, channel, onBroken)).verdict;
   };
 }
 
-async function judged(rule: AccessRule, request: AccessRequest, channel: ChannelAccess): Promise<Outcome> {
+async function judged(
+  rule: AccessRule,
+  request: AccessRequest,
+  channel: ChannelAccess,
+  onBroken: OnBroken,
+): Promise<Outcome> {
   try {
     return await rule.judge(request, channel);
-  } catch {
+  } catch (error) {
+    onBroken(error, rule.name);
     return { allow: false, code: 'service-unavailable', reason: 'broken' };
   }
 }

@@ -1,13 +1,16 @@
 // What the school said of each channel: who may watch, which signatures and stream keys were replaced.
 // Kept on disk, so that a restart of the gateway forgets nothing while the school is away.
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { AS_THE_SCHOOL, DEFAULT_ACCESS, inForce } from '#shared/contract/access.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
 import { AccessDefaults, ChannelSettings, type SettingsTaken } from '#shared/contract/internal.ts';
 import { MAX_EPOCH, type PlaybackResource } from '#shared/contract/playback.ts';
+import type { RecordingMode } from '#shared/domain/recording.ts';
+import { Serial } from '#shared/serial.ts';
+import { DRAFT, writeAtomically } from '#server/atomic-file.ts';
 import type { Log } from '#server/log.ts';
 import { isErrno } from '#server/secrets.ts';
 import { UNKNOWN_CHANNEL, type ChannelAccess } from './decide.ts';
@@ -35,7 +38,7 @@ export class AccessSettings {
   readonly #listeners = new Set<(channel: string | undefined) => void>();
   #school: AccessDefaults | 'broken' = { version: 0, access: DEFAULT_ACCESS };
   /** Writes of one file go one after the other. */
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #writes = new Serial();
   #instance = '';
 
   private constructor(options: SettingsOptions) {
@@ -72,7 +75,7 @@ export class AccessSettings {
     let made = this.#made.get(channel);
     if (made === undefined) {
       made = this.#make(entry, this.#school);
-      // Names that nobody told of are made up by whoever asks: they are not kept.
+      // Names that the school did not send can be made up by anyone who asks: they are not kept.
       if (entry !== undefined) this.#made.set(channel, made);
     }
     return made;
@@ -82,6 +85,14 @@ export class AccessSettings {
   titleOf(channel: string): string | undefined {
     const entry = this.#channels.get(channel);
     return entry === undefined || entry === 'broken' ? undefined : entry.title;
+  }
+
+  /** What the channel's lesson says of recording it. */
+  recordingModeOf(channel: string): RecordingMode {
+    const entry = this.#channels.get(channel);
+    // Where that cannot be read, nobody is recorded unasked.
+    if (entry === 'broken') return 'manual';
+    return entry?.recording ?? 'automatic';
   }
 
   /** Another number for each change that touches the channel. */
@@ -100,8 +111,8 @@ export class AccessSettings {
       return { version: known.version, instance: this.#instance };
     }
     this.#channels.set(channel, settings);
-    this.#tell(channel);
-    await this.#write(`${channel}.json`, settings);
+    this.#notify(channel);
+    await this.#write(`${channel}.json`, JSON.stringify(settings));
     return { version: settings.version, instance: this.#instance };
   }
 
@@ -112,8 +123,8 @@ export class AccessSettings {
       return { version: known.version, instance: this.#instance };
     }
     this.#school = defaults;
-    this.#tell(undefined);
-    await this.#write(SCHOOL_FILE, defaults);
+    this.#notify(undefined);
+    await this.#write(SCHOOL_FILE, JSON.stringify(defaults));
     return { version: defaults.version, instance: this.#instance };
   }
 
@@ -121,7 +132,7 @@ export class AccessSettings {
    * The lesson was deleted: nothing opens its channel again, neither what was ever signed for it nor a rule
    * that let everyone watch. What stays is only that.
    */
-  async bury(channel: string): Promise<void> {
+  async tombstone(channel: string): Promise<void> {
     const known = this.#channels.get(channel);
     if (known === undefined || known === 'broken') return;
     const epoch = Math.min(known.epoch + 1, MAX_EPOCH);
@@ -143,7 +154,7 @@ export class AccessSettings {
   /** Resolves when all is on disk. */
   async close(): Promise<void> {
     this.#listeners.clear();
-    await this.#writing.catch(() => undefined);
+    await this.#writes.idle();
   }
 
   #make(entry: ChannelSettings | undefined, school: AccessDefaults): ChannelAccess {
@@ -157,36 +168,21 @@ export class AccessSettings {
     };
   }
 
-  #tell(channel: string | undefined): void {
+  #notify(channel: string | undefined): void {
     if (channel === undefined) this.#made.clear();
     else this.#made.delete(channel);
     for (const listener of this.#listeners) listener(channel);
   }
 
-  /** Writes a file so that after a crash it is the old one or the new one, whole. */
-  #write(name: string, body: unknown): Promise<void> {
-    const path = join(this.#options.dir, name);
-    const write = async () => {
-      const draft = `${path}.draft`;
-      const file = await open(draft, 'w', 0o600);
-      try {
-        await file.writeFile(typeof body === 'string' ? body : JSON.stringify(body));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(draft, path);
-    };
-    const done = this.#writing.catch(() => undefined).then(write);
-    this.#writing = done;
-    return done;
+  #write(name: string, text: string): Promise<void> {
+    return this.#writes.run(() => writeAtomically(join(this.#options.dir, name), text));
   }
 
   async #load(): Promise<void> {
     const { dir, log } = this.#options;
     const broken: string[] = [];
     for (const name of await readdir(dir)) {
-      if (name.endsWith('.draft')) await rm(join(dir, name), { force: true });
+      if (name.endsWith(DRAFT)) await rm(join(dir, name), { force: true });
       const channel = name.endsWith('.json') ? name.slice(0, -'.json'.length) : '';
       if (name === SCHOOL_FILE) {
         this.#school = await this.#read(name, AccessDefaults);

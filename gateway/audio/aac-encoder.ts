@@ -80,7 +80,7 @@ export class AacEncoder {
     const module = this.#module;
     const input = module._get_encode_input_ptr(this.#context, this.#bytesPerBlock);
     if (input === 0 || this.#context === 0) throw new Error('the AAC encoder is out of memory');
-    // The heap may have been moved by growing: look at it anew each time.
+    // The heap may have been moved by growing: look at it again each time.
     new Float32Array(module.HEAPU8.buffer, input, this.#bytesPerBlock / 4).set(samples);
     const result = module._send_frame(this.#context, BigInt(position));
     if (result < 0) throw new Error(`the AAC encoder failed with ${result}`);

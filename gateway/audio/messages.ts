@@ -1,5 +1,5 @@
 // What the sound worker is told and tells, in batches. Bytes of a batch lie in one buffer, moved, not copied.
-import type { SoundCodec } from '#shared/media/frame.ts';
+import type { AudioCodec } from '#shared/media/frame.ts';
 import type { ChannelCount } from './mixer.ts';
 
 /** Of one Opus packet that the worker makes: 20 ms at 48 kHz. */
@@ -38,7 +38,7 @@ export interface Batch {
 
 /** One AAC access unit or Opus packet; `position` is that of its first decoded sample. */
 export interface UnitEntry {
-  readonly codec: SoundCodec;
+  readonly codec: AudioCodec;
   readonly mixer: number;
   readonly position: number;
   readonly offset: number;

@@ -10,7 +10,7 @@ const MS = SAMPLE_RATE / 1_000;
 /** How much sound may lie ahead of what was taken. A power of two, for the ring. */
 const RING_SAMPLES = 2 ** 17;
 /** A packet this near to the end of the one before follows it without a seam: the rest is jitter. */
-const SNAP_SAMPLES = 20 * MS;
+export const SNAP_SAMPLES = 20 * MS;
 /** Drift is corrected from the first mark on, down to the second, by this many samples per packet. */
 const DRIFT_START_SAMPLES = 2 * MS;
 const DRIFT_STOP_SAMPLES = MS / 2;

@@ -2,17 +2,17 @@
 // batches, moves them over and hands back what was made; a worker that crashes is replaced, and the sound goes on.
 import { Worker } from 'node:worker_threads';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { Backoff } from '#shared/backoff.ts';
 import type { Log } from '#server/log.ts';
 import type { Mixer, MixerOptions, Mixing } from '../channel/sources.ts';
-import { Desk, type Order } from './desk.ts';
+import { MixerBus, type Order } from './mixer-bus.ts';
 import type { Answer, Batch, MixerEntry } from './messages.ts';
 
 /** How often packets go over: often enough for the delay, seldom enough for the cost. */
 const BATCH_MS = 60;
 /** Arriving packets set batches off; where none come, a timer does. */
 const QUIET_BATCH_MS = 120;
-const RESTART_MIN_MS = 100;
-const RESTART_MAX_MS = 5_000;
+const RESTART = { minMs: 100, maxMs: 5_000 };
 
 /** What the workers take. */
 export interface MixingUsage {
@@ -40,7 +40,7 @@ export function openMixing({ log, metrics }: MixingOptions): MixingService {
 
 class WorkerMixing implements MixingService {
   readonly #log: Log;
-  readonly #desks = new Map<number, Desk>();
+  readonly #buses = new Map<number, MixerBus>();
   readonly #timer: NodeJS.Timeout;
   readonly #lag: Gauge;
   readonly #restarts: Counter;
@@ -50,10 +50,10 @@ class WorkerMixing implements MixingService {
   readonly #cpuS = { before: 0, worker: 0 };
   #lagMs = 0;
   #restart: NodeJS.Timeout | undefined;
-  #restartMs = RESTART_MIN_MS;
-  /** Desks that the worker may forget. */
+  readonly #backoff = new Backoff(RESTART);
+  /** Buses that the worker may forget. */
   #released: number[] = [];
-  #lastDesk = 0;
+  #lastBus = 0;
   #lastBatch = 0;
   #flushedAtMs = 0;
   #state: 'open' | 'closed' = 'open';
@@ -76,7 +76,7 @@ class WorkerMixing implements MixingService {
       help: 'Opus packets that could not be decoded',
       registers,
     });
-    const encoded = () => [...this.#desks.values()].flatMap((desk) => desk.encoded);
+    const encoded = () => [...this.#buses.values()].flatMap((bus) => bus.encoded);
     new Gauge({
       name: 'lectern_sound_encoders',
       help: 'Classes whose sound is encoded, by codec: what is passed through, or needed by nobody, is not.',
@@ -92,23 +92,24 @@ class WorkerMixing implements MixingService {
   }
 
   open(options: MixerOptions): Mixer {
-    this.#lastDesk += 1;
-    const id = this.#lastDesk;
+    this.#lastBus += 1;
+    const id = this.#lastBus;
     const release = () => this.#released.push(id);
-    const desk = new Desk(options, {
+    const bus = new MixerBus(options, {
       nowMs: () => performance.now(),
       news: () => this.#flushIfDue(),
       release,
     });
-    this.#desks.set(id, desk);
+    this.#buses.set(id, bus);
     return {
-      want: (codecs) => desk.want(codecs),
-      packet(source, ptsUs, data) {
-        desk.packet(source, ptsUs, data);
+      want: (codecs) => bus.want(codecs),
+      addPacket(source, ptsUs, data) {
+        bus.addPacket(source, ptsUs, data);
       },
-      remove: (source) => desk.remove(source),
+      configOf: (codec) => bus.configOf(codec),
+      remove: (source) => bus.remove(source),
       close: () => {
-        if (this.#desks.delete(id)) release();
+        if (this.#buses.delete(id)) release();
       },
     };
   }
@@ -132,16 +133,16 @@ class WorkerMixing implements MixingService {
     this.#state = 'closed';
     clearInterval(this.#timer);
     clearTimeout(this.#restart);
-    this.#desks.clear();
+    this.#buses.clear();
     await this.#worker?.terminate();
   }
 
   #start(): void {
     const worker = new Worker(new URL('./sound-worker.ts', import.meta.url));
     this.#worker = worker;
-    for (const desk of this.#desks.values()) desk.restarted();
+    for (const bus of this.#buses.values()) bus.restarted();
     worker.on('message', (answer: Answer) => {
-      this.#restartMs = RESTART_MIN_MS;
+      this.#backoff.reset();
       this.#take(answer);
     });
     worker.on('error', (error) => this.#log.error({ err: error }, 'the sound worker crashed'));
@@ -151,8 +152,7 @@ class WorkerMixing implements MixingService {
       this.#cpuS.before += this.#cpuS.worker;
       this.#cpuS.worker = 0;
       this.#restarts.inc();
-      this.#restart = setTimeout(() => this.#start(), this.#restartMs);
-      this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS);
+      this.#restart = setTimeout(() => this.#start(), this.#backoff.failed());
     });
   }
 
@@ -168,8 +168,8 @@ class WorkerMixing implements MixingService {
     if (worker === undefined) return;
     const batch = this.#lastBatch + 1;
     const orders: (Order & { readonly mixer: number })[] = [];
-    for (const [mixer, desk] of this.#desks) {
-      const order = desk.order(batch);
+    for (const [mixer, bus] of this.#buses) {
+      const order = bus.order(batch);
       if (order !== undefined) orders.push({ ...order, mixer });
     }
     if (orders.length === 0 && this.#released.length === 0) return;
@@ -195,7 +195,7 @@ class WorkerMixing implements MixingService {
     this.#lag.set(this.#lagMs / 1_000);
     if (damaged > 0) this.#damaged.inc(damaged);
     for (const { codec, mixer, position, offset, length } of units)
-      this.#desks.get(mixer)?.made(codec, position, bytes.subarray(offset, offset + length));
-    for (const desk of this.#desks.values()) desk.answered(batch);
+      this.#buses.get(mixer)?.made(codec, position, bytes.subarray(offset, offset + length));
+    for (const bus of this.#buses.values()) bus.answered(batch);
   }
 }

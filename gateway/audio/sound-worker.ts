@@ -1,8 +1,9 @@
 // The worker thread that decodes, mixes and encodes the sound of every broadcast.
 import { parentPort } from 'node:worker_threads';
 import { OpusDecoder } from 'opus-decoder';
+import { Serial } from '#shared/serial.ts';
 import { AacEncoder, loadAacModule } from './aac-encoder.ts';
-import { OpusLane } from './opus-lane.ts';
+import { OpusMixEncoder } from './opus-mix-encoder.ts';
 import type { Answer, Batch, MixerEntry, PacketEntry, UnitEntry } from './messages.ts';
 import { BLOCK_SAMPLES, TimelineMixer, type ChannelCount } from './mixer.ts';
 
@@ -18,14 +19,18 @@ interface Voice {
   readonly mixer: TimelineMixer;
   /** What the mix is made into now. */
   aac: AacEncoder | undefined;
-  opus: OpusLane | undefined;
+  opus: OpusMixEncoder | undefined;
   readonly decoders: Map<string, OpusDecoder>;
 }
 
 const port = parentPort;
 if (port === null) throw new Error('this runs as a worker thread');
 // The decoder prints every packet that it cannot decode; here they are counted.
-console.error = () => undefined;
+const print = console.error;
+console.error = (...said: unknown[]) => {
+  const [first] = said;
+  if (typeof first !== 'string' || !first.startsWith('libopus ')) print(...said);
+};
 const aac = await loadAacModule();
 const voices = new Map<number, Voice>();
 /** Decoders that are ready: making one takes a moment that a first packet must not wait for. */
@@ -96,7 +101,7 @@ async function setEncoders(voice: Voice, { aac: wantsAac, opusFrom }: MixerEntry
     voice.aac?.close();
     voice.aac = undefined;
   }
-  if (opusFrom !== undefined) voice.opus ??= await OpusLane.open(voice.channels, opusFrom);
+  if (opusFrom !== undefined) voice.opus ??= await OpusMixEncoder.open(voice.channels, opusFrom);
   else {
     voice.opus?.close();
     voice.opus = undefined;
@@ -117,7 +122,7 @@ async function run(
       const position = voice.mixer.take(now, voice.block);
       if (position === undefined) break;
       voice.aac?.encode(voice.block, position, (unit) => give('aac', unit.position, unit.data));
-      voice.opus?.add(voice.block, position, (data, at) => give('opus', at, data));
+      voice.opus?.addSamples(voice.block, position, (data, at) => give('opus', at, data));
     }
   };
   for (const packet of entry.packets) {
@@ -159,9 +164,9 @@ async function answer(batch: Batch): Promise<Answer> {
 spare[1].push(await makeDecoder(1), await makeDecoder(1));
 spare[2].push(await makeDecoder(2));
 // Batches are worked on one after another, in their order.
-let before: Promise<void> = Promise.resolve();
+const turns = new Serial();
 port.on('message', (batch: Batch) => {
-  before = before.then(async () => {
+  void turns.run(async () => {
     const result = await answer(batch);
     port.postMessage(result, [result.bytes.buffer]);
   });

@@ -1,7 +1,7 @@
 // Every channel of this gateway, and what is on air on it.
 import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
+import type { BroadcastFeed, BroadcastStatus, GatewayEvent } from '#shared/contract/internal.ts';
 import { Broadcast, type BroadcastDeps, type BroadcastFigures, type LiveState } from './broadcast.ts';
 
 const TICK_MS = 100;
@@ -16,10 +16,10 @@ export interface TransitionLog {
 
 export interface ChannelsOptions extends Pick<
   BroadcastDeps,
-  'sources' | 'mixing' | 'scaling' | 'outputs' | 'clock' | 'resumeMs'
+  'sources' | 'mixing' | 'scaling' | 'outputs' | 'clock' | 'resumeMs' | 'recordingMode'
 > {
   readonly log: TransitionLog;
-  readonly onEvent: (event: ServiceEvent) => void;
+  readonly onEvent: (event: GatewayEvent) => void;
 }
 
 export class Channels {
@@ -103,15 +103,15 @@ export class Channels {
   #start(channel: string, feed: BroadcastFeed): Broadcast | BroadcastStatus {
     const { log, onEvent: publish, ...deps } = this.#options;
     const { broadcast, lesson, title } = feed;
-    // Told from the middle of a change: an event that cannot be kept must not stop it half-way.
-    const onEvent = (event: ServiceEvent) => {
+    // Published from the middle of a change: an event that cannot be kept must not stop it half-way.
+    const onEvent = (event: GatewayEvent) => {
       try {
         publish(event);
       } catch (error) {
         log.error({ err: error, channel, broadcast, event: event.type }, 'an event could not be kept');
       }
     };
-    const tell = (state: LiveState) => {
+    const notify = (state: LiveState) => {
       log.info({ channel, broadcast, state }, 'broadcast changed');
       onEvent({
         type: 'broadcast:changed',
@@ -129,7 +129,7 @@ export class Channels {
           ...deps,
           onState: ({ state, over }) => {
             if (over) this.#remember(broadcast);
-            tell(state);
+            notify(state);
           },
           onRecording: (recording) =>
             onEvent({ type: 'recording:changed', atMs: Math.round(deps.clock.wallMs()), recording }),
@@ -137,7 +137,7 @@ export class Channels {
         },
       );
       this.#current.set(channel, started);
-      tell(started.state);
+      notify(started.state);
       return started;
     } catch (error) {
       // Not remembered: the next feed tries again, and the disk may have room by then.
@@ -153,12 +153,15 @@ export class Channels {
     state: 'ended' | 'failed',
     notice: BroadcastFailure | null,
   ): BroadcastStatus {
-    const { outputs, sources, resumeMs } = this.#options;
+    const { outputs, sources, resumeMs, recordingMode } = this.#options;
     return {
       broadcast,
       state,
       notice,
       diskTrouble: null,
+      recording: 'off',
+      recordingMode: recordingMode(channel),
+      recordedMs: 0,
       startedAtMs: null,
       durationMs: 0,
       viewers: outputs.viewers(channel),

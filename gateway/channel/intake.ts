@@ -13,8 +13,9 @@ export interface IntakeOptions {
   readonly onFrame: (track: string, frame: SourceFrame) => void;
   /** The video tracks of the feed, smallest layer first. */
   readonly onVideoTracks: (tracks: readonly VideoTrack[]) => void;
-  readonly onSoundGone: (track: string) => void;
-  readonly onKinds: (kinds: ReadonlySet<FrameKind>) => void;
+  readonly onAudioGone: (track: string) => void;
+  /** Which kinds are on their way, and whether a program outside sends them. */
+  readonly onKinds: (kinds: ReadonlySet<FrameKind>, isEncoder: boolean) => void;
   readonly onNotice: (notice: BroadcastNotice | null) => void;
   readonly onFailed: (why: BroadcastFailure) => void;
   /** The video track that is the programme now. */
@@ -33,9 +34,20 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #entries = new Map<string, Entry>();
   #videoIds = '';
+  #isEncoder = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+  }
+
+  /** True while there is anything to receive. */
+  get isOpen(): boolean {
+    return this.#entries.size > 0;
+  }
+
+  /** True if a program outside sends: what is late there is held up, and comes. */
+  get isEncoder(): boolean {
+    return this.#isEncoder;
   }
 
   feed({ tracks, from }: BroadcastFeed, nowMs: number): void {
@@ -49,7 +61,9 @@ export class Intake {
       else if (entry.track.kind === 'video' && wantsVideo) entry.lingersSinceMs ??= nowMs;
       else this.#drop(id, entry);
     }
-    this.#options.onKinds(new Set(wanted.map(({ kind }) => kind)));
+    const sending = wanted.filter(({ paused }) => paused !== true);
+    this.#isEncoder = wanted.some(({ source }) => source.startsWith('encoder'));
+    this.#options.onKinds(new Set(sending.map(({ kind }) => kind)), this.#isEncoder);
     this.#announce(wanted);
     this.tick(nowMs);
   }
@@ -90,8 +104,8 @@ export class Intake {
     }
     if (entry !== undefined) this.#drop(track.id, entry);
     const source = this.#options.group.open(track, from, {
-      frame: (frame) => this.#options.onFrame(track.id, frame),
-      failed: (why) => this.#options.onFailed(why),
+      onFrame: (frame) => this.#options.onFrame(track.id, frame),
+      onFailure: (why) => this.#options.onFailed(why),
     });
     this.#entries.set(track.id, { track, from, source, lingersSinceMs: undefined });
   }
@@ -99,7 +113,7 @@ export class Intake {
   #drop(id: string, entry: Entry): void {
     this.#entries.delete(id);
     entry.source.close();
-    if (entry.track.kind === 'audio') this.#options.onSoundGone(id);
+    if (entry.track.kind === 'audio') this.#options.onAudioGone(id);
   }
 
   #announce(wanted: readonly FeedTrack[]): void {

@@ -2,7 +2,7 @@
 // of the broadcast going, so that no player stands still; the sinks add a picture of their own.
 import { SILENT_OPUS, SILENT_OPUS_US } from '#shared/media/opus.ts';
 import type { Teaching } from '#shared/contract/internal.ts';
-import type { SourceSound } from './sources.ts';
+import type { SourceAudioFrame } from './sources.ts';
 
 /** What was sent before the break may still be on its way for so long. */
 const QUIET_MS = 500;
@@ -16,7 +16,7 @@ const PACKET_MS = SILENT_OPUS_US / 1_000;
 export const INTERMISSION = 'intermission';
 
 export class Intermission {
-  readonly #onFrame: (frame: SourceSound) => void;
+  readonly #onFrame: (frame: SourceAudioFrame) => void;
   readonly #onEnd: () => void;
   #untilMs = -Infinity;
   #frameAtMs = -Infinity;
@@ -24,7 +24,7 @@ export class Intermission {
   #nextMs: number | undefined;
 
   /** `onEnd` is called when silence is filled in no longer. */
-  constructor(onFrame: (frame: SourceSound) => void, onEnd: () => void) {
+  constructor(onFrame: (frame: SourceAudioFrame) => void, onEnd: () => void) {
     this.#onFrame = onFrame;
     this.#onEnd = onEnd;
   }
@@ -37,7 +37,7 @@ export class Intermission {
   }
 
   /** A frame of a real source came. */
-  frame(nowMs: number): void {
+  noteFrame(nowMs: number): void {
     this.#frameAtMs = nowMs;
     if (this.#untilMs !== Infinity) this.#untilMs = -Infinity;
   }

@@ -1,6 +1,6 @@
 // What a channel needs from the outputs and the disk, and what they may ask of it. `channel/` knows
 // nothing of sockets, HTTP or files; `egress/` and `store/` implement these, `app.ts` joins them.
-import type { AudioFrame, Frame, SoundCodec, VideoFrame } from '#shared/media/frame.ts';
+import type { AudioConfig, AudioFrame, Frame, AudioCodec, VideoFrame } from '#shared/media/frame.ts';
 import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 
@@ -22,21 +22,24 @@ export interface BroadcastInfo {
 
 /** Takes the one selected picture and the sound: HTTP-FLV, WebSocket-FLV, RTMP. */
 export interface ProgrammeSink {
-  /** Frames in decoding order; `ptsUs` and `dtsUs` never go back within a kind, nor within a codec of sound. */
-  frame(frame: Frame): void;
-  /** The source is gone for now; the next video frame will be a key frame. Viewers stay. */
-  interrupted(): void;
-  /** A break begins or ends: what stands in for the missing picture says so. */
-  setBreak(on: boolean): void;
+  /**
+   * Frames in decoding order, without a hole: what is missing is filled in. `ptsUs` and `dtsUs` never go back within a kind, nor within a codec of sound.
+   */
+  writeFrame(frame: Frame): void;
   /** The broadcast is over: viewers are let go in order. Called once, last. */
   end(): void;
 }
 
 /** What a programme asks for on behalf of its viewers. */
 export interface ProgrammeAsks {
-  keyframe(): void;
-  /** These codecs of sound are what somebody listens to from now on. */
-  sounds(wanted: ReadonlySet<SoundCodec>): void;
+  requestKeyframe(): void;
+  /** The configuration of the sound in `codec`, if it flows: what viewers need to begin. */
+  audioConfig(codec: AudioCodec): AudioConfig | undefined;
+  /**
+   * These codecs of sound are what somebody listens to from now on. `fromUs` is where the oldest picture is that a new viewer gets; undefined if there is
+   * none.
+   */
+  wantAudio(wanted: ReadonlySet<AudioCodec>, fromUs: number | undefined): void;
 }
 
 /** Takes every video track and the sound: HLS and, being the same segments, the recording. */
@@ -48,22 +51,38 @@ export interface LadderSink {
   readonly resumeAtUs: number;
   /** How many renditions the audience was told of; undefined until it was told. It never changes. */
   readonly renditions: number | undefined;
+  /** How much of it is recorded, in ms. */
+  readonly recordedMs: number;
   /** The one codec of sound that it takes. */
-  readonly sound: SoundCodec;
+  readonly audioCodec: AudioCodec;
   /** States which video tracks flow now, smallest layer first. Called before frames of a new one. */
-  tracks(tracks: readonly VideoTrack[]): void;
-  video(track: VideoTrack, frame: VideoFrame, wallMs: number): void;
-  audio(frame: AudioFrame, wallMs: number): void;
+  setTracks(tracks: readonly VideoTrack[]): void;
+  writeVideo(track: VideoTrack, frame: VideoFrame, wallMs: number): void;
+  writeAudio(frame: AudioFrame, wallMs: number): void;
+  /** A picture that stands in for a missing one. */
+  writeStill(frame: VideoFrame): void;
+  /** States whether it is to be recorded, from `sinceMs` on (in ms since 1970): nothing else of it changes. */
+  record(isOn: boolean, sinceMs: number): void;
   /** The source is gone: what is begun is closed now, what comes next follows a discontinuity. */
-  interrupted(): void;
-  /** A break begins or ends: what stands in for the missing picture says so. */
-  setBreak(on: boolean): void;
+  interrupt(): void;
   /** The broadcast is over: finalizes the recording. Resolves when it is ready. Called once, last. */
   end(): Promise<void>;
 }
 
+/** Pictures for when there is none. */
+export interface Stills {
+  /** True while they are shown. */
+  readonly isShowing: boolean;
+  /** The one for a time on the timeline. */
+  at(ptsUs: number): VideoFrame;
+}
+
 export interface LadderOptions {
   readonly info: BroadcastInfo;
+  /** What stands in for a missing picture, at any time. */
+  readonly stills: Stills;
+  /** How the sound is configured: silence before the first of it is, too. */
+  readonly audioConfig: () => AudioConfig;
   /** Asks every source track for a key frame, now. */
   readonly requestKeyframes: () => void;
   /** The recording changed its state (`recording:changed` to `school`). */

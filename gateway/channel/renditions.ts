@@ -2,7 +2,7 @@
 // something to fall to. They are further layers below it, as a simulcast has them.
 import { displaySize } from '#shared/media/avc.ts';
 import type { VideoTrack } from './ports.ts';
-import type { PictureSize, Scaler, Scaling, SourcePicture } from './sources.ts';
+import type { FrameSize, Scaler, Scaling, SourceVideoFrame } from './sources.ts';
 
 /** What is made, by its shorter side in pixels, for sources of at least so many. */
 const RUNGS = [
@@ -11,7 +11,7 @@ const RUNGS = [
 ] as const;
 
 /** The sizes to be made of a picture of `size`, smallest first: in its shape, with even sides. */
-export function smallerSizes({ width, height }: PictureSize): PictureSize[] {
+export function smallerSizes({ width, height }: FrameSize): FrameSize[] {
   const ownPx = Math.min(width, height);
   const even = (px: number) => 2 * Math.round(px / 2);
   return RUNGS.filter(({ fromPx }) => ownPx >= fromPx).map(({ shortPx }) => ({
@@ -28,7 +28,7 @@ export interface RenditionsOptions {
   readonly told: () => number | undefined;
   /** The source has these tracks, and these smaller ones are made of it. */
   readonly onTracks: (tracks: readonly VideoTrack[], made: readonly VideoTrack[]) => void;
-  readonly onPicture: (track: string, picture: SourcePicture) => void;
+  readonly onFrame: (track: string, frame: SourceVideoFrame) => void;
 }
 
 /** The track that smaller ones are made of. */
@@ -37,7 +37,7 @@ interface Parent {
   /** How many there are is settled by its first picture: what it is to the ladder stays. */
   readonly made: readonly VideoTrack[];
   /** By which the size is known that they are made for. */
-  config: SourcePicture['config'];
+  config: SourceVideoFrame['config'];
   scaler: Scaler | undefined;
 }
 
@@ -58,15 +58,15 @@ export class Renditions {
   }
 
   /** Takes every picture of every track, before it is handed on. */
-  take(id: string, picture: SourcePicture): void {
+  scaleFrame(id: string, frame: SourceVideoFrame): void {
     const parent = this.#parent;
     if (id === parent?.id) {
-      if (parent.config !== picture.config) this.#open(parent, picture.config);
-      parent.scaler?.push(picture);
-    } else if (picture.key && this.#wanted.some((track) => track.id === id)) {
+      if (parent.config !== frame.config) this.#open(parent, frame.config);
+      parent.scaler?.scaleFrame(frame);
+    } else if (frame.key && this.#wanted.some((track) => track.id === id)) {
       this.interrupt();
-      this.#adopt(picture.config);
-      this.#parent?.scaler?.push(picture);
+      this.#adopt(frame.config);
+      this.#parent?.scaler?.scaleFrame(frame);
     }
   }
 
@@ -77,7 +77,7 @@ export class Renditions {
   }
 
   /** A source with layers of its own needs none of ours, and of a screen nothing could be read. */
-  #adopt(config: SourcePicture['config']): void {
+  #adopt(config: SourceVideoFrame['config']): void {
     const [only, ...others] = this.#wanted;
     if (only?.source !== 'camera' || others.length > 0) return;
     const room = (this.#options.told() ?? Infinity) - 1;
@@ -89,7 +89,7 @@ export class Renditions {
     if (scaled.scaler !== undefined) this.#announce();
   }
 
-  #open(parent: Parent, config: SourcePicture['config']): void {
+  #open(parent: Parent, config: SourceVideoFrame['config']): void {
     parent.scaler?.close();
     parent.config = config;
     parent.scaler = undefined;
@@ -99,9 +99,9 @@ export class Renditions {
     parent.scaler = scaling?.open({
       channel,
       sizes,
-      onPicture: (size, picture) => {
+      onFrame: (size, frame) => {
         const track = parent.made[size];
-        if (track !== undefined) this.#options.onPicture(track.id, picture);
+        if (track !== undefined) this.#options.onFrame(track.id, frame);
       },
     });
   }

@@ -1,36 +1,26 @@
 // Which picture is the programme: the largest layer that flows. A change happens at a key frame of what
 // is changed to, and what is shown goes on until then.
 import type { VideoTrack } from './ports.ts';
+import type { TrackHealth } from './track-health.ts';
 
-/** No frame for this long, while another layer had several, is a stall. */
-const STALL_MS = 1_000;
-const STALL_FRAMES = 3;
 /** A larger layer has to flow for this long before it is gone back to. */
 const STEADY_MS = 2_000;
 /** A new source is given this long for its largest layer to show up. */
 const BEST_WAIT_MS = 400;
 const ASK_AGAIN_MS = 500;
 
-interface Flow {
-  lastMs: number;
-  /** Since when it flows without a stall. */
-  sinceMs: number;
-  frames: number;
-}
-
 export class ProgrammeSelector {
+  readonly #health: TrackHealth;
   readonly #requestKeyframe: (track: string) => void;
   #wanted: readonly VideoTrack[] = [];
-  readonly #flows = new Map<string, Flow>();
   #current: VideoTrack | undefined;
-  /** How many frames the others had when the current one had its last. */
-  #othersFrames = 0;
   #newSourceAtMs: number | undefined;
   #asked: { track: string; atMs: number } | undefined;
   /** After an interruption even the same track has to begin with a key frame. */
   #entry: 'key' | 'any' = 'key';
 
-  constructor(requestKeyframe: (track: string) => void) {
+  constructor(health: TrackHealth, requestKeyframe: (track: string) => void) {
+    this.#health = health;
     this.#requestKeyframe = requestKeyframe;
   }
 
@@ -43,28 +33,23 @@ export class ProgrammeSelector {
     if (!tracks.some((track) => this.#wanted.some(({ id }) => id === track.id)))
       this.#newSourceAtMs = undefined;
     this.#wanted = tracks;
-    for (const id of this.#flows.keys()) {
-      if (id !== this.#current?.id && !tracks.some((track) => track.id === id)) this.#flows.delete(id);
-    }
   }
 
   /** Nothing is shown any longer: what comes next begins with a key frame. */
   interrupt(): void {
     this.#entry = 'key';
-    this.#flows.clear();
     this.#newSourceAtMs = undefined;
   }
 
   /** Says of each frame of each track, in turn, whether it belongs to the programme. */
   admit(id: string, key: boolean, nowMs: number): boolean {
-    this.#note(id, nowMs);
+    if (this.#wanted.some((track) => track.id === id)) this.#newSourceAtMs ??= nowMs;
     const target = this.#target(nowMs);
     if (target !== undefined && target.id !== this.#current?.id) {
       if (target.id === id && key) {
         this.#current = target;
         this.#entry = 'any';
         this.#asked = undefined;
-        this.#othersFrames = 0;
         return true;
       }
       this.#ask(target.id, nowMs);
@@ -80,36 +65,21 @@ export class ProgrammeSelector {
     return true;
   }
 
-  #note(id: string, nowMs: number): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined || nowMs - flow.lastMs > STALL_MS) {
-      this.#flows.set(id, { lastMs: nowMs, sinceMs: nowMs, frames: 1 });
-    } else {
-      flow.lastMs = nowMs;
-      flow.frames += 1;
-    }
-    if (id === this.#current?.id) this.#othersFrames = 0;
-    else this.#othersFrames += 1;
-    if (this.#wanted.some((track) => track.id === id)) this.#newSourceAtMs ??= nowMs;
-  }
-
   #target(nowMs: number): VideoTrack | undefined {
-    const flowing = this.#wanted.filter(
-      (track) => nowMs - (this.#flows.get(track.id)?.lastMs ?? -Infinity) <= STALL_MS,
-    );
+    const health = this.#health;
+    const flowing = this.#wanted.filter(({ id }) => health.flowingMs(id, nowMs) !== undefined);
     const best = flowing.at(-1);
     const current = this.#wanted.find((track) => track.id === this.#current?.id);
     if (current === undefined) {
       const waited = nowMs - (this.#newSourceAtMs ?? nowMs) >= BEST_WAIT_MS;
       return waited || best?.id === this.#wanted.at(-1)?.id ? best : undefined;
     }
-    const flow = this.#flows.get(current.id);
-    const stalled = flow === undefined || nowMs - flow.lastMs > STALL_MS;
-    if (stalled) return this.#othersFrames >= STALL_FRAMES ? (best ?? current) : current;
-    const steady = flowing.findLast((track) => {
-      const since = this.#flows.get(track.id)?.sinceMs ?? nowMs;
-      return track.layer > current.layer && nowMs - since >= STEADY_MS;
-    });
+    if (health.of(current.id, nowMs) !== 'live') return best ?? current;
+    // What stands still with all the others is not changed for another.
+    if (health.flowingMs(current.id, nowMs) === undefined) return current;
+    const steady = flowing.findLast(
+      ({ id, layer }) => layer > current.layer && (health.flowingMs(id, nowMs) ?? 0) >= STEADY_MS,
+    );
     return steady ?? current;
   }
 

@@ -2,13 +2,13 @@
 // and a clock. `ingest/` and `audio/` implement these, `app.ts` joins them.
 import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
 import type { BroadcastFeed, FeedTrack } from '#shared/contract/internal.ts';
-import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
+import type { AudioConfig, AudioFrame, AvcConfig, AudioCodec } from '#shared/media/frame.ts';
 
 /**
- * A whole picture as a track delivered it. `captureMs` is when it was captured, on this machine's
+ * A whole video frame as a track delivered it. `captureMs` is when it was captured, on this machine's
  * monotonic clock: tracks of one sender share a mapping, so that sound and picture stay together.
  */
-export interface SourcePicture {
+export interface SourceVideoFrame {
   readonly kind: 'video';
   readonly captureMs: number;
   readonly key: boolean;
@@ -18,19 +18,19 @@ export interface SourcePicture {
 }
 
 /** One Opus packet. */
-export interface SourceSound {
+export interface SourceAudioFrame {
   readonly kind: 'audio';
   readonly captureMs: number;
   readonly data: Uint8Array;
 }
 
-export type SourceFrame = SourcePicture | SourceSound;
+export type SourceFrame = SourceVideoFrame | SourceAudioFrame;
 
 export interface SourceHandlers {
   /** In decoding order; the first picture, and the first after a loss, is a key frame. */
-  frame(frame: SourceFrame): void;
+  onFrame(frame: SourceFrame): void;
   /** The track cannot be used. */
-  failed(why: BroadcastFailure): void;
+  onFailure(why: BroadcastFailure): void;
 }
 
 /** A track that is being received. */
@@ -76,9 +76,14 @@ export interface Mixer {
    * What is needed from now on. A codec that is new comes at once with what was heard in the last seconds;
    * one that is needed no longer goes on for a moment.
    */
-  want(codecs: ReadonlySet<SoundCodec>): void;
+  want(codecs: ReadonlySet<AudioCodec>): void;
   /** Adds a packet of `source` at its place on the broadcast's timeline, in µs. */
-  packet(source: string, ptsUs: number, data: Uint8Array): void;
+  addPacket(source: string, ptsUs: number, data: Uint8Array): void;
+  /**
+   * How what it makes in `codec` is configured, for good. The first packet decides between mono and stereo; where it
+   * is asked before that, because silence comes first, stereo: it holds whatever follows.
+   */
+  configOf(codec: AudioCodec): AudioConfig;
   /** Nothing more comes from `source`; nobody waits for it any longer. */
   remove(source: string): void;
   close(): void;
@@ -95,7 +100,7 @@ export interface Mixing {
 }
 
 /** Even, in pixels. */
-export interface PictureSize {
+export interface FrameSize {
   readonly width: number;
   readonly height: number;
 }
@@ -103,15 +108,15 @@ export interface PictureSize {
 export interface ScalerOptions {
   readonly channel: string;
   /** Of what is to be made, smallest first; one or two. */
-  readonly sizes: readonly PictureSize[];
+  readonly sizes: readonly FrameSize[];
   /** Takes what was made: of which size (its place in `sizes`), with the time of what it was made of. */
-  readonly onPicture: (size: number, picture: SourcePicture) => void;
+  readonly onFrame: (size: number, frame: SourceVideoFrame) => void;
 }
 
 /** Makes smaller pictures of those of one source. */
 export interface Scaler {
   /** Takes the next picture, in decoding order; the first one is a key frame. Never throws. */
-  push(picture: SourcePicture): void;
+  scaleFrame(frame: SourceVideoFrame): void;
   /** Idempotent. */
   close(): void;
 }

@@ -4,14 +4,19 @@ import { MalformedError } from '#shared/media/bytes.ts';
 import { opusPacketInfo } from '#shared/media/opus.ts';
 import type { SourceFrame } from './sources.ts';
 
-/** How long the start of an epoch waits for the other kind, so that nothing of it is lost. */
-const HOLD_MS = 1_200;
-/** Frames that the start of an epoch may hold: three layers and two sounds for two seconds. */
+/**
+ * How long the start of an epoch waits for the other kind, so that nothing of it is lost. What a program sends may
+ * be on its way for longer, in one kind or the other.
+ */
+const HOLD_MS = { tab: 1_200, encoder: 5_000 } as const;
+/** Frames that the start of an epoch may hold: three layers and two audio tracks for two seconds, or two for five. */
 const MAX_HELD = 1_000;
+/** Frames that are captured further apart than this do not continue each other. */
+const CONTINUES_MS = 1_000;
 /** A sound that begins this much before its epoch still belongs to it. */
 const EARLY_US = 20_000;
-const DEFAULT_PICTURE_US = 33_333;
-const LONGEST_PICTURE_US = 100_000;
+const DEFAULT_VIDEO_FRAME_US = 33_333;
+const MAX_VIDEO_FRAME_US = 100_000;
 
 /** A frame with its place on the timeline. */
 export interface Placed<F extends SourceFrame = SourceFrame> {
@@ -49,6 +54,8 @@ export class Timeline {
   #startUs: number;
   #endUs: number;
   #expected: ReadonlySet<FrameKind> = new Set();
+  #holdMs: number = HOLD_MS.tab;
+  #lastCaptureMs = -Infinity;
   /** Real time minus timeline, in ms: that of the last epoch while none runs. */
   #wallBaseMs = 0;
   /** Per track, to know how long a picture is shown. */
@@ -65,9 +72,21 @@ export class Timeline {
     return this.#endUs;
   }
 
-  /** States which kinds the feed promises: the start of an epoch waits for them. */
-  expect(kinds: ReadonlySet<FrameKind>): void {
+  /** States which kinds are on their way: the start of an epoch waits for them. */
+  expect(kinds: ReadonlySet<FrameKind>, isEncoder: boolean): void {
     this.#expected = kinds;
+    this.#holdMs = isEncoder ? HOLD_MS.encoder : HOLD_MS.tab;
+  }
+
+  /** True if `frame` goes on where the epoch stands: what came between was only held up. */
+  isContinuedBy(frame: SourceFrame): boolean {
+    return this.#epoch.state === 'running' && frame.captureMs - this.#lastCaptureMs <= CONTINUES_MS;
+  }
+
+  /** When a place of this epoch was captured, on the monotonic clock in ms. */
+  captureMs(ptsUs: number): number {
+    const originMs = this.#epoch.state === 'running' ? this.#epoch.originMs : 0;
+    return originMs + (ptsUs - this.#startUs) / 1_000;
   }
 
   /**
@@ -86,7 +105,7 @@ export class Timeline {
   }
 
   /** Takes a frame; it comes out of `onFrame` now, or once the epoch has begun. */
-  push(track: string, frame: SourceFrame, nowMs: number): void {
+  placeFrame(track: string, frame: SourceFrame, nowMs: number): void {
     if (this.#epoch.state === 'running') {
       this.#place(track, frame, this.#epoch);
       return;
@@ -100,7 +119,7 @@ export class Timeline {
   tick(nowMs: number): void {
     const epoch = this.#epoch;
     if (epoch.state !== 'holding') return;
-    const late = nowMs - epoch.sinceMs >= HOLD_MS || epoch.held.length >= MAX_HELD;
+    const late = nowMs - epoch.sinceMs >= this.#holdMs || epoch.held.length >= MAX_HELD;
     const kinds = new Set(epoch.held.map(({ frame }) => frame.kind));
     if (late || [...this.#expected].every((kind) => kinds.has(kind))) this.#begin(epoch.held);
   }
@@ -110,6 +129,7 @@ export class Timeline {
     this.#epoch = { state: 'waiting' };
     this.#startUs = this.#endUs;
     this.#lastPtsUs.clear();
+    this.#lastCaptureMs = -Infinity;
   }
 
   #begin(held: Held[]): void {
@@ -122,16 +142,17 @@ export class Timeline {
   }
 
   #place(track: string, frame: SourceFrame, epoch: Extract<Epoch, { state: 'running' }>): void {
+    this.#lastCaptureMs = Math.max(this.#lastCaptureMs, frame.captureMs);
     let ptsUs = Math.round(this.#startUs + (frame.captureMs - epoch.originMs) * 1_000);
     const lastUs = this.#lastPtsUs.get(track);
     let lengthUs: number;
     if (frame.kind === 'audio') {
-      lengthUs = soundUs(frame.data);
+      lengthUs = audioFrameUs(frame.data);
       if (ptsUs < this.#startUs - EARLY_US) return;
     } else {
       // Leaving a picture out would break those that build on it: it is shown in quick motion instead.
       ptsUs = Math.max(ptsUs, lastUs === undefined ? this.#startUs : lastUs + 1_000);
-      lengthUs = lastUs === undefined ? DEFAULT_PICTURE_US : Math.min(ptsUs - lastUs, LONGEST_PICTURE_US);
+      lengthUs = lastUs === undefined ? DEFAULT_VIDEO_FRAME_US : Math.min(ptsUs - lastUs, MAX_VIDEO_FRAME_US);
     }
     this.#lastPtsUs.set(track, ptsUs);
     this.#endUs = Math.max(this.#endUs, ptsUs + lengthUs);
@@ -139,8 +160,8 @@ export class Timeline {
   }
 }
 
-/** How long an Opus packet sounds, in µs; 0 if it is none. */
-function soundUs(packet: Uint8Array): number {
+/** How long an Opus packet lasts, in µs; 0 if it is none. */
+function audioFrameUs(packet: Uint8Array): number {
   try {
     return opusPacketInfo(packet).durationUs;
   } catch (error) {

@@ -1,16 +1,20 @@
 // When a packet was captured, on this machine's monotonic clock. What is said of the sender's clock
 // comes from four places, of which the best that there is counts: abs-capture-time on a packet, the
 // producer's own sender report in the feed, a report of the SFU, and, after a wait, mere arrival.
+import { MAX_APART_MS } from '#shared/contract/publisher-notice.ts';
 import type { FeedTrack } from '#shared/contract/internal.ts';
-import { SenderClock, Unwrapper } from '#shared/media/clock.ts';
-import { NTP_UNIX_OFFSET_MS, type CaptureTime } from './rtp/packet.ts';
+import { NTP_UNIX_OFFSET_MS, SenderClock, Unwrapper } from '#shared/media/clock.ts';
+import type { CaptureTime } from '#shared/media/rtp.ts';
 
 /** How long a track waits for a word of the sender itself, before it goes by what is worse. */
 const SENDER_WAIT_MS = 1_000;
 /** How often the mapping by arrival is corrected, and over how long the fastest packet counts. */
 const ARRIVAL_WINDOW_MS = 5_000;
-/** Tracks on one clock differ in their way to us by less than this; else it is another clock. */
-const SAME_CLOCK_MS = 2_000;
+/**
+ * Tracks on one clock differ in their way to us by less than this; else it is another clock. What a program sends
+ * has one clock, our own, and may be on its way for longer in one kind than in the other.
+ */
+const SAME_CLOCK_MS = { tab: 2_000, encoder: MAX_APART_MS + 2_000 } as const;
 /** A clock that nobody reported for this long is gone: the teacher is back on another machine. */
 const FORGOTTEN_MS = 6_000;
 
@@ -27,11 +31,16 @@ export class ClockGroup {
   /**
    * Our time minus that clock's, in ms. `apartMs` is the same as measured by the track that asks: it
    * sets the difference if it is the first, or if nobody has agreed with the old one for long; else, if
-   * it is far from it, it is turned down (undefined).
+   * it is far from it, by `sameMs` or more, it is turned down (undefined).
    */
-  offsetMs(clock: ClockName, apartMs: number, nowMs: number): number | undefined {
+  offsetMs(
+    clock: ClockName,
+    apartMs: number,
+    nowMs: number,
+    sameMs: number = SAME_CLOCK_MS.tab,
+  ): number | undefined {
     const known = this.#offsets.get(clock);
-    if (known !== undefined && Math.abs(known.offsetMs - apartMs) <= SAME_CLOCK_MS) {
+    if (known !== undefined && Math.abs(known.offsetMs - apartMs) <= sameMs) {
       known.agreedAtMs = nowMs;
       return known.offsetMs;
     }
@@ -49,6 +58,7 @@ export class TrackClock {
   readonly #ticksPerMs: number;
   readonly #group: ClockGroup;
   readonly #clock: SenderClock;
+  readonly #sameMs: number;
   readonly #unwrapper = new Unwrapper(32);
   #basis: Basis = 'none';
   #latest: { ticks: number; timestamp: number } | undefined;
@@ -63,7 +73,9 @@ export class TrackClock {
   #relay: (() => void) | undefined;
   #feedRtp: number | undefined;
 
-  constructor(clockRate: number, group: ClockGroup) {
+  /** `clockRate` in ticks per second. */
+  constructor(clockRate: number, group: ClockGroup, isEncoder = false) {
+    this.#sameMs = isEncoder ? SAME_CLOCK_MS.encoder : SAME_CLOCK_MS.tab;
     this.#ticksPerMs = clockRate / 1_000;
     this.#clock = new SenderClock(clockRate);
     this.#group = group;
@@ -149,7 +161,7 @@ export class TrackClock {
   #take(basis: Basis, clock: ClockName, ticks: number, ntpMs: number, nowMs: number): boolean {
     if (RANK[basis] < RANK[this.#basis]) return true;
     const apartMs = this.#leastTransitMs() + ticks / this.#ticksPerMs - ntpMs;
-    const offsetMs = this.#group.offsetMs(clock, apartMs, nowMs);
+    const offsetMs = this.#group.offsetMs(clock, apartMs, nowMs, this.#sameMs);
     if (offsetMs === undefined) return false;
     this.#basis = basis;
     this.#clock.report(ticks, ntpMs + offsetMs, nowMs);

@@ -4,24 +4,25 @@ import { Counter, type Registry } from 'prom-client';
 const HELP = {
   packets: 'RTP packets of known tracks',
   bytes: 'Bytes of these packets',
-  rubbish: 'Datagrams that belong to no track or are malformed',
+  malformed: 'Datagrams that belong to no track or are malformed',
   lost: 'RTP packets that never came',
   late: 'RTP packets that came after they were given up',
   duplicates: 'RTP packets that came twice',
   keyframeRequests: 'Picture loss indications sent',
-  pictures: 'Whole pictures received',
+  pictures: 'Whole video frames received',
   sounds: 'Opus packets received',
 } as const;
 
 export type IngestCounts = Record<keyof typeof HELP, number>;
 
+/** The keys are the names in `/metrics`, which dashboards know. */
 const NAMES = Object.keys(HELP) as (keyof typeof HELP)[];
 
 function noCounts(): IngestCounts {
   return {
     packets: 0,
     bytes: 0,
-    rubbish: 0,
+    malformed: 0,
     lost: 0,
     late: 0,
     duplicates: 0,

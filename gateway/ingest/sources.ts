@@ -1,7 +1,5 @@
 // The way in: opens the RTP port and turns the tracks of a feed into frames with a time.
 import { randomInt } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import type { FeedTrack } from '#shared/contract/internal.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
@@ -15,13 +13,13 @@ import type {
   TrackSource,
 } from '../channel/sources.ts';
 import { ClockGroup, TrackClock } from './clock.ts';
-import { ivf } from './ivf.ts';
+import { ivf } from '../ffmpeg/containers/ivf.ts';
 import { IngestTally, type IngestCounts } from './metrics.ts';
-import type { CodedPicture } from './rtp/picture.ts';
+import type { CodedVideoFrame } from './rtp/depacketiser.ts';
 import { RtpReceiver, type StreamUnit } from './rtp/receiver.ts';
 import { RtpSocket } from './rtp/socket.ts';
 import type { Vp8Config } from './rtp/vp8.ts';
-import { Transcoder } from './transcode.ts';
+import { Transcoder } from '../ffmpeg/transcoder.ts';
 
 /** Frames of a track that wait for its clock: more than a second of anything. */
 const MAX_HELD = 600;
@@ -31,8 +29,7 @@ export interface IngestOptions {
   readonly port: number;
   /** The address at which the SFU finds this machine. */
   readonly ip: string;
-  /** LECTERN_FFMPEG, where it is set. */
-  readonly ffmpeg: string | undefined;
+  readonly ffmpeg: string;
   readonly log: Log;
   readonly metrics: Registry;
 }
@@ -64,7 +61,7 @@ export async function openIngest({ port, ip, ffmpeg, log, metrics }: IngestOptio
     nowMs,
     onError: (error) => log.error({ err: error }, 'the ingest port failed'),
   });
-  const ground: Ground = { socket, tally, ffmpeg: ffmpeg ?? findFfmpeg(), log, nowMs };
+  const ground: Ground = { socket, tally, ffmpeg, log, nowMs };
   const groups = new Set<Group>();
   return {
     address: { ip, port: socket.port },
@@ -78,17 +75,6 @@ export async function openIngest({ port, ip, ffmpeg, log, metrics }: IngestOptio
       socket.close();
     },
   };
-}
-
-/** ffmpeg-static's binary where it is installed, else the one on the PATH. */
-export function findFfmpeg(): string {
-  try {
-    const path: unknown = createRequire(import.meta.url)('ffmpeg-static');
-    if (typeof path === 'string' && existsSync(path)) return path;
-  } catch {
-    // Not installed: it is optional.
-  }
-  return 'ffmpeg';
 }
 
 class Group implements SourceGroup {
@@ -142,7 +128,7 @@ class Track implements TrackSource {
     this.#ground = ground;
     this.#handlers = handlers;
     this.#onClosed = onClosed;
-    this.#clock = new TrackClock(track.clockRate, clocks);
+    this.#clock = new TrackClock(track.clockRate, clocks, track.source.startsWith('encoder'));
     this.#receiver = new RtpReceiver({
       track,
       clock: this.#clock,
@@ -159,17 +145,17 @@ class Track implements TrackSource {
             clockRate: track.clockRate,
             what: 'This browser’s VP8',
             container: ivf,
-            outputs: [{ onPicture: (picture) => this.#picture(picture) }],
+            outputs: [{ onFrame: (frame) => this.#emitFrame(frame) }],
             onKeyframeNeeded: () => this.requestKeyframe(),
             onFailure: (reason, code) => {
               ground.log.error({ track: track.id, reason }, 'a track cannot be converted');
-              this.#handlers.failed(code);
+              this.#handlers.onFailure(code);
             },
             onLog: (line) => ground.log.warn({ track: track.id, line }, 'ffmpeg says'),
           });
     this.#unroute = ground.socket.route(from, this.#receiver, (error) => {
       ground.log.error({ err: error, track: track.id }, 'a track broke');
-      handlers.failed('unreadable');
+      handlers.onFailure('unreadable');
     });
     this.update(track);
     this.requestKeyframe();
@@ -198,16 +184,16 @@ class Track implements TrackSource {
 
   #unit(unit: StreamUnit): void {
     if (unit.kind === 'vp8') {
-      this.#transcoder?.push(unit.picture);
+      this.#transcoder?.transcode(unit.frame);
     } else if (unit.kind === 'h264') {
-      this.#picture(unit.picture);
+      this.#emitFrame(unit.frame);
     } else {
       const { ticks, data } = unit;
       this.#emit(ticks, (captureMs) => ({ kind: 'audio', captureMs, data }));
     }
   }
 
-  #picture({ ticks, key, data, config }: CodedPicture<AvcConfig>): void {
+  #emitFrame({ ticks, key, data, config }: CodedVideoFrame<AvcConfig>): void {
     this.#emit(ticks, (captureMs) => ({ kind: 'video', captureMs, key, data, config }));
   }
 
@@ -228,6 +214,6 @@ class Track implements TrackSource {
 
   #give(ticks: number, make: (captureMs: number) => SourceFrame, nowMs: number): void {
     const captureMs = this.#clock.localMs(ticks, nowMs);
-    if (captureMs !== undefined && this.#state === 'open') this.#handlers.frame(make(captureMs));
+    if (captureMs !== undefined && this.#state === 'open') this.#handlers.onFrame(make(captureMs));
   }
 }

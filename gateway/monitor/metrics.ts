@@ -2,7 +2,7 @@
 // have any: a label that is made by every class ever taught would grow without end.
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { MixingUsage } from '../audio/mixing.ts';
-import type { ChannelFigures, Disk } from './monitor.ts';
+import type { ChannelFigures, Disk } from './figures.ts';
 
 type Values = readonly (readonly [label: string, value: number])[];
 
@@ -10,7 +10,7 @@ interface Metric {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
-  /** The second label, beside `channel`. */
+  /** The second label, alongside `channel`. */
   readonly label?: string;
   /** A value for each value of the second label; without one, a single value. Nothing where it is not known. */
   readonly read: (channel: ChannelFigures) => Values | number | null;
@@ -63,8 +63,8 @@ const METRICS: readonly Metric[] = [
     kind: 'counter',
     label: 'kind',
     read: ({ flow }) => [
-      ['video', flow.pictures],
-      ['audio', flow.sounds],
+      ['video', flow.videoFrames],
+      ['audio', flow.audioFrames],
     ],
   },
   {
@@ -150,7 +150,7 @@ export function exposeChannels(registry: Registry, channels: () => ChannelFigure
 
 export interface Machine {
   disk(): Promise<Disk>;
-  sound(): Promise<MixingUsage>;
+  mixingUsage(): Promise<MixingUsage>;
 }
 
 export function exposeMachine(registry: Registry, machine: Machine): void {
@@ -180,7 +180,7 @@ export function exposeMachine(registry: Registry, machine: Machine): void {
     help: 'Processor time of the workers that make AAC.',
     registers,
     async collect() {
-      const usage = await machine.sound();
+      const usage = await machine.mixingUsage();
       this.reset();
       this.inc(usage.cpuS);
       workers.set(usage.workers);

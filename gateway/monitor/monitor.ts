@@ -2,14 +2,16 @@
 import { statfs } from 'node:fs/promises';
 import type { Registry } from 'prom-client';
 import { MAX_CHANNELS_TOLD, type ChannelStatus, type GatewayStatus } from '#shared/contract/status.ts';
-import { processVitals } from '#server/vitals.ts';
+import { expected } from '#shared/expected.ts';
+import { processStats } from '#server/process-stats.ts';
 import type { MixingUsage } from '../audio/mixing.ts';
 import type { BroadcastFigures } from '../channel/broadcast.ts';
 import type { ViewerCount } from '../channel/ports.ts';
 import type { Clock } from '../channel/sources.ts';
-import type { Deliveries, Delivery } from '../egress/deliveries.ts';
+import type { Deliveries } from '../outputs/deliveries.ts';
+import type { ChannelFigures, Disk } from './figures.ts';
 import { exposeChannels, exposeMachine } from './metrics.ts';
-import { Rates, type RatesNow } from './rates.ts';
+import { Rates } from './rates.ts';
 
 const SAMPLE_MS = 1_000;
 
@@ -17,7 +19,7 @@ export interface MonitorOptions {
   readonly figures: () => BroadcastFigures[];
   readonly viewers: (channel: string) => ViewerCount;
   readonly deliveries: Pick<Deliveries, 'of'>;
-  readonly soundUsage: () => Promise<MixingUsage>;
+  readonly mixingUsage: () => Promise<MixingUsage>;
   readonly recordingsBytes: () => number;
   /** Events that wait for the school. */
   readonly outboxSize: () => number;
@@ -25,18 +27,6 @@ export interface MonitorOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly registry: Registry;
-}
-
-/** A channel on air with all that is known of it. */
-export interface ChannelFigures extends BroadcastFigures {
-  readonly delivery: Delivery;
-  readonly viewers: ViewerCount;
-  readonly rates: RatesNow;
-}
-
-export interface Disk {
-  readonly freeBytes: number;
-  readonly sizeBytes: number;
 }
 
 export class Monitor {
@@ -50,15 +40,15 @@ export class Monitor {
     exposeChannels(options.registry, () => this.#channels());
     exposeMachine(options.registry, {
       disk: () => this.#disk(),
-      sound: options.soundUsage,
+      mixingUsage: options.mixingUsage,
     });
   }
 
   async status(): Promise<GatewayStatus> {
-    const { soundUsage, recordingsBytes, outboxSize } = this.#options;
-    const [disk, sound] = await Promise.all([this.#disk(), soundUsage()]);
+    const { mixingUsage, recordingsBytes, outboxSize } = this.#options;
+    const [disk, sound] = await Promise.all([this.#disk(), mixingUsage()]);
     return {
-      vitals: processVitals(),
+      vitals: processStats(),
       channels: this.#channels().map(told),
       disk: { ...disk, recordingsBytes: recordingsBytes() },
       sound,
@@ -91,11 +81,11 @@ export class Monitor {
       const { bytes, skipped, closed } = deliveries.of(info.channel);
       const rates = this.#rates.get(info.broadcast) ?? new Rates();
       this.#rates.set(info.broadcast, rates);
-      rates.take(
+      rates.update(
         {
           inBytes: source.bytes,
           outBytes: Object.values(bytes).reduce((sum, each) => sum + each, 0),
-          pictures: flow.pictures,
+          videoFrames: flow.videoFrames,
           packets: source.packets,
           lost: source.lost,
           slow: skipped + closed,
@@ -108,7 +98,7 @@ export class Monitor {
   }
 
   async #disk(): Promise<Disk> {
-    const known = await statfs(this.#options.folder).catch(() => undefined);
+    const known = await statfs(this.#options.folder).catch(expected('the folder is away'));
     // All the rest is told also while the disk is away.
     if (known === undefined) return { freeBytes: 0, sizeBytes: 0 };
     const { bavail, blocks, bsize } = known;

@@ -4,7 +4,7 @@
 export interface Counts {
   readonly inBytes: number;
   readonly outBytes: number;
-  readonly pictures: number;
+  readonly videoFrames: number;
   readonly packets: number;
   readonly lost: number;
   readonly slow: number;
@@ -32,7 +32,7 @@ interface Sample {
 export class Rates {
   readonly #samples: Sample[] = [];
 
-  take(counts: Counts, atMs: number): void {
+  update(counts: Counts, atMs: number): void {
     this.#samples.push({ atMs, counts });
     while (atMs - (this.#samples[0]?.atMs ?? atMs) > LONG_MS) this.#samples.shift();
   }
@@ -52,7 +52,7 @@ export class Rates {
     return {
       inBps: Math.round(perSecond('inBytes') * 8),
       outBps: Math.round(perSecond('outBytes') * 8),
-      fps: Math.round(perSecond('pictures') * 10) / 10,
+      fps: Math.round(perSecond('videoFrames') * 10) / 10,
       lossRatio: expected > 0 ? grown('lost') / expected : 0,
       slow: grown('slow'),
     };

@@ -1,10 +1,7 @@
 // One ffmpeg of a relay: started, listened to, killed. What it says never carries a key.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { plainEnv } from '#server/process-env.ts';
 import { redactRelay, type RelayReason } from '#shared/contract/relay.ts';
+import { startProcess, type ProcessEnd } from '../ffmpeg/process.ts';
 import { because } from './relay.ts';
 
 /** What follows from a failure, and says nothing of it. */
@@ -41,33 +38,31 @@ export interface Ffmpeg {
 }
 
 export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegOptions): Ffmpeg {
-  const child = spawn(ffmpeg, ['-hide_banner', '-nostdin', '-nostats', ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // Nothing of ours: neither keys in the environment nor another way around the proxy.
-    env: { ...plainEnv(), http_proxy: proxy },
-  });
-  // The pipe breaks when ffmpeg ends; 'close' says so.
-  child.stdin.on('error', () => undefined);
-  child.stdout.on('error', () => undefined);
   const hide = redactor(url);
   const [near, far] = [alias, url].map((address) => `//${new URL(address).host}`) as [string, string];
   let error: string | undefined;
   let killed: RelayReason | undefined;
-  createInterface({ input: child.stderr }).on('line', (raw) => {
-    const line = hide(raw.replaceAll(near, far));
-    onLine?.(line);
-    const text = line.replace(/^(\[[^\]]*\] )*/, '').trim();
-    if (/\[(error|fatal|panic)\]/.test(line) && !ECHOES.test(text)) error = text;
+  const process = startProcess({
+    ffmpeg,
+    args: ['-nostats', ...args],
+    // No other way than through the proxy.
+    env: { http_proxy: proxy },
+    onLine(raw) {
+      const line = hide(raw.replaceAll(near, far));
+      onLine?.(line);
+      const text = line.replace(/^(\[[^\]]*\] )*/, '').trim();
+      if (/\[(error|fatal|panic)\]/.test(line) && !ECHOES.test(text)) error = text;
+    },
   });
+  const [stdout] = process.outputs;
+  if (stdout === undefined) throw new Error('ffmpeg has an output');
   return {
-    stdin: child.stdin,
-    stdout: child.stdout,
-    ended: endOf(child, () => killed ?? (error === undefined ? undefined : said(error))),
+    stdin: process.stdin,
+    stdout,
+    ended: process.ended.then((end) => endOf(end, killed ?? (error === undefined ? undefined : said(error)))),
     kill(reason) {
       killed ??= reason;
-      child.kill('SIGKILL');
-      // A pipe that somebody paused keeps what is in it, and 'close' would wait for that for ever.
-      child.stdout.destroy();
+      process.kill();
     },
   };
 }
@@ -75,18 +70,10 @@ export function startFfmpeg({ ffmpeg, args, url, alias, proxy, onLine }: FfmpegO
 /** Its own words. */
 const said = (text: string) => because('program', text);
 
-async function endOf(child: ChildProcess, reason: () => RelayReason | undefined): Promise<FfmpegEnd> {
-  try {
-    await once(child, 'close');
-  } catch (error) {
-    const isMissing = ['ENOENT', 'EACCES'].includes(String((error as NodeJS.ErrnoException).code));
-    return isMissing
-      ? { how: 'missing', reason: because('no-ffmpeg') }
-      : { how: 'failed', reason: said(String(error)) };
-  }
-  if (child.exitCode === 0) return { how: 'finished' };
-  const how = child.signalCode ?? child.exitCode;
-  return { how: 'failed', reason: reason() ?? said(`ffmpeg ended without a word (${how}).`) };
+function endOf(end: ProcessEnd, reason: RelayReason | undefined): FfmpegEnd {
+  if (end.how === 'finished') return { how: 'finished' };
+  if (end.how === 'missing') return { how: 'missing', reason: because('no-ffmpeg') };
+  return { how: 'failed', reason: reason ?? said(`ffmpeg ended without a word (${end.by}).`) };
 }
 
 /** Takes out of a text every address, and every part of `url` that may be a key. */

@@ -1,24 +1,24 @@
 // What relays need of the rest of the gateway.
 import type { FlvTagType } from '#shared/media/flv.ts';
-import type { Programme } from '../egress/programme/programme.ts';
+import type { FlvProgramme } from '../flv/programme.ts';
 
 /** What is on air. */
-export interface OnAir {
+export interface RelaySource {
   /** Undefined while nothing is. */
-  programme(channel: string): Programme | undefined;
+  programme(channel: string): FlvProgramme | undefined;
 }
 
 /** One source that is let into a class. */
-export interface Inlet {
+export interface RelayIngress {
   /** Takes an FLV tag. Throws MalformedError when nothing makes sense any more. */
-  tag(type: FlvTagType, timestampMs: number, body: Uint8Array): void;
+  publishTag(type: FlvTagType, timestampMs: number, body: Uint8Array): void;
   /** How far what was taken is ahead of the time that passed, in ms. */
   readonly aheadMs: number;
   /** `lost` has some seconds to come back. */
   end(how: 'finished' | 'lost'): void;
 }
 
-export interface InletAsk {
+export interface IngressAsk {
   readonly channel: string;
   readonly lesson: string;
   readonly title: string;
@@ -27,4 +27,4 @@ export interface InletAsk {
 }
 
 /** Lets a source into a class. Rejects with LecternError; `onRefused` is told when it is thrown out later. */
-export type OpenInlet = (ask: InletAsk, onRefused: (error: Error) => void) => Promise<Inlet>;
+export type OpenIngress = (ask: IngressAsk, onRefused: (error: Error) => void) => Promise<RelayIngress>;

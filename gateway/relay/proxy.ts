@@ -4,6 +4,7 @@
 import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { expected } from '#shared/expected.ts';
 import { closeServer, listen } from '#server/service.ts';
 import type { Resolve } from '#server/outgoing.ts';
 
@@ -50,7 +51,7 @@ async function pass(resolve: Resolve, request: IncomingMessage, response: Server
     refuse(400);
     return;
   }
-  const host = await resolve(url.hostname).catch(() => undefined);
+  const host = await resolve(url.hostname).catch(expected('the address is not allowed'));
   if (host === undefined) {
     refuse(403);
     return;
@@ -86,7 +87,10 @@ async function tunnel(resolve: Resolve, authority: string, client: Duplex, head:
   client.on('error', () => client.destroy());
   const refuse = (status: string) => client.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
   const target = URL.parse(`tcp://${authority}`);
-  const host = target === null ? undefined : await resolve(target.hostname).catch(() => undefined);
+  const host =
+    target === null
+      ? undefined
+      : await resolve(target.hostname).catch(expected('the address is not allowed'));
   if (host === undefined || target?.port === '') {
     refuse('403 Forbidden');
     return;

@@ -1,9 +1,9 @@
 // A picture from outside: one ffmpeg that takes it from an RTMP, HTTP-FLV or HLS source and hands it over
 // as FLV, from where it goes the way of every publisher.
-import { LecternError } from '#shared/contract/errors.ts';
+import { codeOf } from '#shared/contract/errors.ts';
 import { FlvDemuxer, type FlvTag } from '#shared/media/flv.ts';
 import { startFfmpeg, type Ffmpeg } from './ffmpeg.ts';
-import type { Inlet, InletAsk, OpenInlet } from './ports.ts';
+import type { RelayIngress, IngressAsk, OpenIngress } from './ports.ts';
 import { unreachable } from './push.ts';
 import { because, type Run, type RunEnd } from './relay.ts';
 import { openWay, type Outside, type Way } from './way.ts';
@@ -22,15 +22,15 @@ const FINAL: readonly string[] = ['room-closed', 'peer-removed'];
 const PROTOCOLS = 'rtmp,rtmps,http,https,httpproxy,tcp,tls,crypto';
 const FORMATS = 'flv,live_flv,hls,mpegts,mov,mp4,aac,mp3';
 
-export interface PullOptions extends InletAsk {
+export interface PullOptions extends IngressAsk {
   readonly url: string;
-  readonly open: OpenInlet;
+  readonly open: OpenIngress;
   readonly outside: Outside;
 }
 
 export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
   // Found out on the first try: AAC passes as it is, other sound is made AAC.
-  let sound: 'copy' | 'aac' = 'copy';
+  let audioCodec: 'copy' | 'aac' = 'copy';
 
   return async (signal, events): Promise<RunEnd> => {
     events.connecting();
@@ -45,13 +45,13 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
       return { how: 'idle' };
     }
     let isInput = false;
-    let isOtherSound = false;
+    let isOtherCodec = false;
     const child = startFfmpeg({
       ...outside,
       args: [
         ...['-loglevel', 'level+info', '-protocol_whitelist', PROTOCOLS, '-format_whitelist', FORMATS],
-        ...[...address.options, '-i', address.url, '-sn', '-dn', '-c:v', 'copy', '-c:a', sound],
-        ...(sound === 'aac' ? ['-b:a', '128k', '-ar', '48000', '-ac', '2'] : []),
+        ...[...address.options, '-i', address.url, '-sn', '-dn', '-c:v', 'copy', '-c:a', audioCodec],
+        ...(audioCodec === 'aac' ? ['-b:a', '128k', '-ar', '48000', '-ac', '2'] : []),
         ...['-f', 'flv', '-flvflags', 'no_duration_filesize', '-flush_packets', '1', 'pipe:1'],
       ],
       url,
@@ -60,9 +60,9 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
         if (/\] Input #|^Input #/.test(line)) isInput = true;
         if (/Output #/.test(line)) isInput = false;
         const codec = /Stream #.*: Audio: (\w+)/.exec(line)?.[1];
-        if (!isInput || sound === 'aac' || codec === undefined || codec === 'aac') return;
-        sound = 'aac';
-        isOtherSound = true;
+        if (!isInput || audioCodec === 'aac' || codec === undefined || codec === 'aac') return;
+        audioCodec = 'aac';
+        isOtherCodec = true;
         child.kill();
       },
     });
@@ -78,10 +78,10 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
     feeding.end('lost');
     const refusal = feeding.refusal;
     if (refusal !== undefined) {
-      const code = refusal instanceof LecternError ? refusal.code : 'internal-error';
+      const code = codeOf(refusal);
       return { how: FINAL.includes(code) ? 'failed' : 'lost', reason: because(code) };
     }
-    if (isOtherSound) return { how: 'again' };
+    if (isOtherCodec) return { how: 'again' };
     if (end.how === 'missing') return { how: 'failed', reason: end.reason };
     return { how: 'lost', reason: end.how === 'failed' ? end.reason : because('source-ended') };
   };
@@ -91,17 +91,17 @@ export function createPull({ url, open, outside, ...ask }: PullOptions): Run {
 class Feeding {
   readonly #child: Ffmpeg;
   readonly #demuxer = new FlvDemuxer();
-  readonly #enter: () => Promise<Inlet>;
+  readonly #enter: () => Promise<RelayIngress>;
   readonly #onRunning: () => void;
   readonly #timer: NodeJS.Timeout;
   #pause: NodeJS.Timeout | undefined;
-  #inlet: Inlet | undefined;
+  #ingress: RelayIngress | undefined;
   #state: 'waiting' | 'entering' | 'open' | 'over' = 'waiting';
   #heardAtMs = performance.now();
   /** Why it was not let in, or thrown out. */
   refusal: Error | undefined;
 
-  constructor(child: Ffmpeg, enter: () => Promise<Inlet>, onRunning: () => void) {
+  constructor(child: Ffmpeg, enter: () => Promise<RelayIngress>, onRunning: () => void) {
     this.#child = child;
     this.#enter = enter;
     this.#onRunning = onRunning;
@@ -122,15 +122,15 @@ class Feeding {
     this.#state = 'over';
     clearInterval(this.#timer);
     clearTimeout(this.#pause);
-    this.#inlet?.end(how);
+    this.#ingress?.end(how);
   }
 
   #take(bytes: Buffer): void {
     if (this.#state === 'over') return;
     this.#heardAtMs = performance.now();
     try {
-      const tags = this.#demuxer.push(bytes);
-      if (this.#inlet !== undefined) this.#give(this.#inlet, tags);
+      const tags = this.#demuxer.readBytes(bytes);
+      if (this.#ingress !== undefined) this.#give(this.#ingress, tags);
       else if (tags.length > 0) void this.#open(tags);
     } catch (error) {
       this.#child.kill(because('unreadable', String(error)));
@@ -142,15 +142,15 @@ class Feeding {
     this.#state = 'entering';
     this.#child.stdout.pause();
     try {
-      const inlet = await this.#enter();
-      // It was ended meanwhile, and this is the only one who knows of the inlet.
+      const ingress = await this.#enter();
+      // It was ended while the ingress opened, which only this place knows of.
       if (this.#isOver()) {
-        inlet.end('finished');
+        ingress.end('finished');
         return;
       }
       this.#state = 'open';
-      this.#inlet = inlet;
-      this.#give(inlet, first);
+      this.#ingress = ingress;
+      this.#give(ingress, first);
       this.#heardAtMs = performance.now();
       if (this.#pause === undefined) this.#child.stdout.resume();
     } catch (error) {
@@ -162,12 +162,12 @@ class Feeding {
     return this.#state === 'over';
   }
 
-  #give(inlet: Inlet, tags: readonly FlvTag[]): void {
+  #give(ingress: RelayIngress, tags: readonly FlvTag[]): void {
     for (const { type, timestampMs, body } of tags) {
-      inlet.tag(type, timestampMs, body);
+      ingress.publishTag(type, timestampMs, body);
       if (type !== 'script') this.#onRunning();
     }
-    const aheadMs = inlet.aheadMs - AHEAD_MS;
+    const aheadMs = ingress.aheadMs - AHEAD_MS;
     if (aheadMs <= 0 || this.#pause !== undefined) return;
     this.#child.stdout.pause();
     this.#pause = setTimeout(

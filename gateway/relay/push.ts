@@ -1,10 +1,10 @@
 // A class sent on: one ffmpeg that takes the programme as FLV and hands it to an RTMP server, unchanged.
 import type { Readable } from 'node:stream';
-import type { Reader } from '../egress/programme/fanout.ts';
-import { relayWire } from '../egress/programme/tag.ts';
+import type { Reader } from '../flv/fanout.ts';
+import { relayWire } from '../flv/tag.ts';
 import { PrivateAddressError } from '#server/outgoing.ts';
 import { startFfmpeg } from './ffmpeg.ts';
-import type { OnAir } from './ports.ts';
+import type { RelaySource } from './ports.ts';
 import { because, type Run, type RunEnd } from './relay.ts';
 import { openWay, type Outside, type Way } from './way.ts';
 
@@ -18,7 +18,7 @@ const ANALYSE_US = 1_500_000;
 export interface PushOptions {
   readonly channel: string;
   readonly url: string;
-  readonly onAir: OnAir;
+  readonly onAir: RelaySource;
   readonly outside: Outside;
 }
 

@@ -1,10 +1,10 @@
 // One relay: it runs, is tried again with a growing pause where it fails, and tells how it is.
+import { Backoff } from '#shared/backoff.ts';
 import type { RelayInfo, RelayReason, RelayState } from '#shared/contract/relay.ts';
 import { MAX_DETAIL_LENGTH, redactRelay } from '#shared/contract/relay.ts';
 import type { Log } from '#server/log.ts';
 
-const RETRY_MIN_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
+const RETRY = { minMs: 1_000, maxMs: 30_000 };
 /** A run of this length was a good one: the next failure is the first again. */
 const GOOD_RUN_MS = 10_000;
 /** How often one that has nothing to do looks whether it has. */
@@ -63,7 +63,7 @@ export class Relay {
   };
   #timer: NodeJS.Timeout | undefined;
   #current: Promise<void> | undefined;
-  #failures = 0;
+  readonly #backoff = new Backoff(RETRY);
 
   constructor({ id, url, run, log }: RelayOptions) {
     this.id = id;
@@ -103,10 +103,10 @@ export class Relay {
       },
     });
     if (this.#abort.signal.aborted) return;
-    if (runningAtMs !== undefined && performance.now() - runningAtMs >= GOOD_RUN_MS) this.#failures = 0;
+    if (runningAtMs !== undefined && performance.now() - runningAtMs >= GOOD_RUN_MS) this.#backoff.reset();
     switch (end.how) {
       case 'idle':
-        this.#failures = 0;
+        this.#backoff.reset();
         this.#set('idle', null);
         this.#later(LOOK_EVERY_MS);
         return;
@@ -114,8 +114,7 @@ export class Relay {
         this.#later(0);
         return;
       case 'lost': {
-        const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures);
-        this.#failures += 1;
+        const pauseMs = this.#backoff.failed();
         this.#set('retrying', end.reason, Date.now() + pauseMs);
         this.#later(pauseMs);
         return;
@@ -134,7 +133,7 @@ export class Relay {
     const isNew = state !== this.#status.state;
     this.#status = { state, reason, sinceMs: isNew ? Date.now() : this.#status.sinceMs, retryAtMs };
     // A server that stays away is told of once, not at every try.
-    if (isNew && state !== 'connecting' && this.#failures <= 1)
+    if (isNew && state !== 'connecting' && this.#backoff.failures <= 1)
       this.#log.info({ state, reason }, 'relay changed');
   }
 }

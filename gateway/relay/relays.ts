@@ -1,6 +1,5 @@
 // All relays of this gateway, by channel. What is wanted is kept in its data, so that a restart goes on.
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Gauge, type Registry } from 'prom-client';
@@ -9,9 +8,10 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { ChannelId, LessonId, LessonTitle, makeId } from '#shared/contract/ids.ts';
 import { PullUrl, PushUrl, RelayId, RelayState } from '#shared/contract/relay.ts';
 import type { RelaysInfo, RelaysPut } from '#shared/contract/relay.ts';
+import { writeAtomicallySync } from '#server/atomic-file.ts';
 import type { Log } from '#server/log.ts';
 import { createResolve, PrivateAddressError } from '#server/outgoing.ts';
-import type { OnAir, OpenInlet } from './ports.ts';
+import type { RelaySource, OpenIngress } from './ports.ts';
 import { openProxy, type Proxy } from './proxy.ts';
 import { createPull } from './pull.ts';
 import { createPush } from './push.ts';
@@ -30,8 +30,8 @@ type Kept = z.infer<typeof Kept>;
 export interface RelaysOptions {
   /** Where they are kept. */
   readonly dir: string;
-  readonly onAir: OnAir;
-  readonly open: OpenInlet;
+  readonly onAir: RelaySource;
+  readonly open: OpenIngress;
   readonly ffmpeg: string;
   /** Whether addresses inside this network may be used. */
   readonly allowPrivate: boolean;
@@ -111,7 +111,7 @@ export class Relays {
     return this.get(channel);
   }
 
-  /** Ends those of a channel for ever. */
+  /** Ends those of a channel forever. */
   forget(channel: string): void {
     const found = this.#channels.get(channel);
     if (found === undefined) return;
@@ -198,22 +198,10 @@ export class Relays {
     }
   }
 
-  /** Whole or not at all: written beside, then put in its place. */
   #write(channel: string, kept: Kept): void {
     const path = this.#path(channel);
-    if (kept.push.length === 0 && kept.pull === null) {
-      rmSync(path, { force: true });
-      return;
-    }
-    const draft = `${path}.new`;
-    const file = openSync(draft, 'w', 0o600);
-    try {
-      writeFileSync(file, JSON.stringify(kept));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, path);
+    if (kept.push.length === 0 && kept.pull === null) rmSync(path, { force: true });
+    else writeAtomicallySync(path, JSON.stringify(kept));
   }
 
   #watch(): void {

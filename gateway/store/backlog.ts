@@ -29,27 +29,27 @@ export class WaitingRows {
   }
 
   /** Row `n` waits. Returns the rows that have to be given up for it. */
-  add(n: number, bytes: number): number[] {
+  append(n: number, bytes: number): number[] {
     this.#rows.push({ n, bytes, sinceMs: performance.now() });
     this.#backlog.bytes += bytes;
     const given: number[] = [];
     while (this.#backlog.bytes > this.#backlog.limitBytes && this.#rows.length > 1) {
       const [oldest] = this.#rows;
       if (oldest === undefined) break;
-      this.take(oldest.n);
+      this.remove(oldest.n);
       given.push(oldest.n);
     }
     return given;
   }
 
   /** Row `n` waits no more. */
-  take(n: number): void {
+  remove(n: number): void {
     const at = this.#rows.findIndex((row) => row.n === n);
     if (at < 0) return;
     for (const { bytes } of this.#rows.splice(at, 1)) this.#backlog.bytes -= bytes;
   }
 
   clear(): void {
-    for (const { n } of [...this.#rows]) this.take(n);
+    for (const { n } of [...this.#rows]) this.remove(n);
   }
 }

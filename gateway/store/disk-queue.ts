@@ -1,6 +1,8 @@
 // Writes of one recording, in their order and off the path of the live viewers. A disk that takes nothing
 // now (full, read-only, unplugged, moved away) is asked again until it does.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expected } from '#shared/expected.ts';
+import { Serial } from '#shared/serial.ts';
 
 /** How long a write that failed waits for its next try: recording goes on this soon after the cause ends. */
 const RETRY_MS = 1_000;
@@ -9,7 +11,7 @@ export class DiskQueue {
   readonly #onTrouble: (error: Error | undefined) => void;
   readonly #closing = new AbortController();
   #state: 'open' | 'closing' | 'abandoned' = 'open';
-  #tail: Promise<void> = Promise.resolve();
+  readonly #writes = new Serial();
   #insisted = 0;
   #trouble: Error | undefined;
 
@@ -26,7 +28,7 @@ export class DiskQueue {
   /** Runs `write` once after all that was added before; if it fails, something that is insisted on makes up for it. */
   attempt(write: () => Promise<unknown>): void {
     this.#then(async () => {
-      await write().catch(() => undefined);
+      await write().catch(expected('made up for by what is insisted on'));
     });
   }
 
@@ -36,12 +38,12 @@ export class DiskQueue {
     this.#then(async () => {
       const isDone = await this.#persist(write);
       this.#insisted -= 1;
-      if (isDone && this.#insisted === 0) this.tell(undefined);
+      if (isDone && this.#insisted === 0) this.notify(undefined);
     });
   }
 
   /** Says why nothing can be written now, or that it can again. */
-  tell(trouble: Error | undefined): void {
+  notify(trouble: Error | undefined): void {
     const isNews = (trouble === undefined) !== (this.#trouble === undefined);
     this.#trouble = trouble;
     if (isNews && this.#state === 'open') this.#onTrouble(trouble);
@@ -61,11 +63,11 @@ export class DiskQueue {
 
   /** Resolves when everything added so far is written or given up. Never rejects. */
   drained(): Promise<void> {
-    return this.#tail;
+    return this.#writes.idle();
   }
 
   #then(work: () => Promise<void>): void {
-    this.#tail = this.#tail.then(async () => {
+    void this.#writes.run(async () => {
       if (this.#state !== 'abandoned') await work();
     });
   }
@@ -78,10 +80,10 @@ export class DiskQueue {
         await write();
         return true;
       } catch (error) {
-        this.tell(error instanceof Error ? error : new Error(String(error)));
+        this.notify(error instanceof Error ? error : new Error(String(error)));
       }
       if (isLast) return false;
-      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(expected('closing'));
     }
   }
 }

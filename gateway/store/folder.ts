@@ -3,13 +3,14 @@
 // take one, it is written again out of memory, for as long as there is memory to keep it in.
 import { mkdir, open, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expected } from '#shared/expected.ts';
 import { isErrno } from '#server/secrets.ts';
 import { WaitingRows, type Backlog } from './backlog.ts';
 import { DiskQueue } from './disk-queue.ts';
 import {
+  absentLine,
   findLost,
   INDEX,
-  lostLine,
   openLine,
   planLine,
   RECORDING,
@@ -20,8 +21,8 @@ import {
   type RecordingFile,
 } from './format.ts';
 import { IndexFile } from './index-file.ts';
-import type { RowPlan } from './live-edge.ts';
-import { initFile, segmentFile, type Row, type Timeline } from './timeline.ts';
+import type { RowPlan } from '../hls/live-edge.ts';
+import { entriesOf, initFile, segmentFile, type Row, type SegmentTimeline } from './segment-timeline.ts';
 
 /** After this many rows it is looked whether what was written is still there: every ten seconds. */
 const LOOK_EVERY_ROWS = 5;
@@ -31,7 +32,7 @@ const SLOW_MS = 10_000;
 /** What the folder is written from. */
 export interface FolderSource {
   readonly dir: string;
-  readonly timeline: Timeline;
+  readonly timeline: SegmentTimeline;
   /** What recording.json has to say now. */
   file(): RecordingFile;
   /** The fragments of a segment that is still in memory. */
@@ -137,12 +138,26 @@ export class RecordingFolder {
   /** Row `row.n` is complete. */
   commit(row: Row): void {
     const bytes = Object.values(row.segments).reduce((sum, segment) => sum + segment.bytes, 0);
-    const given = this.#waiting.add(row.n, bytes);
+    const given = this.#waiting.append(row.n, bytes);
     if (given.length > 0) this.#giveUp(given);
-    if (this.#waiting.ageMs > SLOW_MS) this.#disk.tell(new Error('The disk is too slow to record on.'));
+    if (this.#waiting.ageMs > SLOW_MS) this.#disk.notify(new Error('The disk is too slow to record on.'));
     this.#disk.insist(() => this.#writeRow(row));
     this.#disk.insist(() => this.#indexRow(row));
     if (row.n % LOOK_EVERY_ROWS === 0) this.lookOver();
+  }
+
+  /** Row `row.n` is complete, and was not to be recorded: nothing of it stays but when it was. */
+  leaveOut(row: Row): void {
+    this.#disk.insist(() => this.#indexRow(row));
+  }
+
+  /** Row `n`, which is complete, was not to be recorded after all: its files go. */
+  takeBack(n: number, names: readonly string[]): void {
+    this.#waiting.remove(n);
+    this.#disk.insist(async () => {
+      for (const name of names) await this.#remove(name);
+      await this.#index.append(absentLine('unrecorded', n));
+    });
   }
 
   /** Writes again what somebody took away; what is not in memory any more is lost. */
@@ -161,14 +176,15 @@ export class RecordingFolder {
       const lost = await findLost(dir, timeline);
       if (lost.length === 0) return;
       this.#source.lost(lost);
-      await this.#index.append(lost.map(lostLine).join(''));
+      await this.#index.append(lost.map((n) => absentLine('lost', n)).join(''));
     });
   }
 
   /** Resolves when all is written that can be, and the files are closed. */
   async drained(): Promise<void> {
     await this.#disk.drained();
-    for (const name of [...this.#handles.keys()]) await this.#closeFile(name).catch(() => undefined);
+    for (const name of [...this.#handles.keys()])
+      await this.#closeFile(name).catch(expected('written again when it opens'));
   }
 
   /** Tries once more what waits, and stops writing. */
@@ -187,29 +203,30 @@ export class RecordingFolder {
 
   async #writeRow(row: Row): Promise<void> {
     const { timeline } = this.#source;
-    if (timeline.isLost(row.n)) return;
+    if (timeline.isAbsent(row.n)) return;
     await this.#ensureFolder();
     await this.#completeFiles(row);
     // It may have been given up meanwhile.
-    if (timeline.isLost(row.n)) return;
-    this.#waiting.take(row.n);
+    if (timeline.isAbsent(row.n)) return;
+    this.#waiting.remove(row.n);
     timeline.settle(row.n, 'kept');
     this.#source.settled(row.n);
   }
 
   async #indexRow(row: Row): Promise<void> {
-    const fate = this.#source.timeline.fateOf(row.n);
-    // The folder is closed and this row was given up: it is mended from what there is of it.
+    const { timeline } = this.#source;
+    const fate = timeline.fateOf(row.n);
+    // The folder is closed and this row was given up: it is recovered from what there is of it.
     if (fate === 'waiting') return;
-    if (fate === 'lost')
-      for (const label of Object.keys(row.segments)) await this.#remove(segmentFile(row.n, label));
-    await this.#index.append(rowLine(row, fate === 'lost'));
+    if (timeline.isAbsent(row.n))
+      for (const [label] of entriesOf(row.segments)) await this.#remove(segmentFile(row.n, label));
+    await this.#index.append(rowLine(row, fate));
     this.#indexedRow = row.n;
   }
 
   /** Makes the files of a row what they should be, as far as they are in memory. */
   async #completeFiles(row: Row): Promise<void> {
-    for (const label of Object.keys(row.segments)) {
+    for (const [label] of entriesOf(row.segments)) {
       const name = segmentFile(row.n, label);
       await this.#closeFile(name);
       const parts = this.#source.partsOf(name);
@@ -224,7 +241,7 @@ export class RecordingFolder {
       await writeFile(this.#pathOf(name), parts);
     } catch (error) {
       // Others need the room more: the school and the SFU have little to write.
-      await rm(this.#pathOf(name), { force: true }).catch(() => undefined);
+      await rm(this.#pathOf(name), { force: true }).catch(expected('not there'));
       throw error;
     }
   }
@@ -251,7 +268,7 @@ export class RecordingFolder {
     const { timeline } = this.#source;
     return timeline.rows
       .filter(({ n }) => n <= this.#indexedRow)
-      .map((row) => rowLine(row, timeline.isLost(row.n)))
+      .map((row) => rowLine(row, timeline.fateOf(row.n)))
       .join('');
   }
 

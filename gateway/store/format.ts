@@ -1,17 +1,28 @@
 // How a recording lies on disk, in a folder named by its broadcast:
 //   recording.json   what it is and its state; replaced as a whole
 //   index.ndjson     one line per fact, only ever appended to: a segment was opened, a row was announced,
-//                    a row is complete, the media of a row are lost
+//                    a row is complete, the media of a row are lost or were not to be recorded
 //   init-<k>.mp4     init segments, one for each configuration
 //   <n>-<label>.m4s  segments, which grow by a fragment every few hundred milliseconds
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RecordingInfo } from '#shared/contract/internal.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { readInit } from '#shared/media/fmp4.ts';
+import { writeAtomically } from '#server/atomic-file.ts';
 import { isErrno } from '#server/secrets.ts';
-import { initFile, Label, Row, segmentFile, Timeline } from './timeline.ts';
+import { RenditionId } from '../hls/rendition-id.ts';
+import {
+  Absence,
+  entriesOf,
+  initFile,
+  isAbsence,
+  Row,
+  segmentFile,
+  SegmentTimeline,
+  type Fate,
+} from './segment-timeline.ts';
 
 export const RECORDING = 'recording.json';
 export const INDEX = 'index.ndjson';
@@ -29,7 +40,7 @@ export type RecordingFile = z.infer<typeof RecordingFile>;
 export const OpenLine = z.object({
   type: z.literal('open'),
   n: z.number().int().min(1),
-  label: Label,
+  label: RenditionId,
   init: z.number().int().min(0),
   epochMs: z.number(),
 });
@@ -40,26 +51,26 @@ export const PlanLine = Row.pick({ n: true, epochMs: true, discontinuity: true, 
 });
 export type PlanLine = z.infer<typeof PlanLine>;
 const RowLine = Row.extend({ type: z.literal('row') });
-/** The media of a row could not be written, or are gone: players are told of a gap. It may come before its row. */
-const LostLine = z.object({ type: z.literal('lost'), n: z.number().int().min(1) });
-const IndexLine = z.discriminatedUnion('type', [OpenLine, PlanLine, RowLine, LostLine]);
+/**
+ * The media of a row could not be written or are gone (players are told of a gap), or were not to be recorded. It may
+ * come before its row, or after it.
+ */
+const AbsentLine = z.object({ type: Absence, n: z.number().int().min(1) });
+const IndexLine = z.discriminatedUnion('type', [OpenLine, PlanLine, RowLine, AbsentLine]);
 
 export const openLine = (line: Omit<OpenLine, 'type'>) => JSON.stringify({ type: 'open', ...line }) + '\n';
 export const planLine = (line: Omit<PlanLine, 'type'>) => JSON.stringify({ type: 'plan', ...line }) + '\n';
-/** What the index says of a row that is complete, or whose media are lost. */
-export const rowLine = (row: Row, isLost = false) =>
-  (isLost ? lostLine(row.n) : '') + JSON.stringify({ type: 'row', ...row }) + '\n';
-export const lostLine = (n: number) => JSON.stringify({ type: 'lost', n }) + '\n';
+/** What the index says of a row that is complete, or that has no media. */
+export const rowLine = (row: Row, fate: Fate = 'kept') =>
+  (isAbsence(fate) ? absentLine(fate, row.n) : '') + JSON.stringify({ type: 'row', ...row }) + '\n';
+export const absentLine = (type: Absence, n: number) => JSON.stringify({ type, n }) + '\n';
 
 export async function readRecordingFile(dir: string): Promise<RecordingFile> {
   return RecordingFile.parse(JSON.parse(await readFile(join(dir, RECORDING), 'utf8')));
 }
 
-/** Replaces recording.json; a crash leaves the old one or the new one. */
-export async function writeRecordingFile(dir: string, file: RecordingFile): Promise<void> {
-  const draft = join(dir, `${RECORDING}.new`);
-  await writeFile(draft, JSON.stringify(file, null, 2));
-  await rename(draft, join(dir, RECORDING));
+export function writeRecordingFile(dir: string, file: RecordingFile): Promise<void> {
+  return writeAtomically(join(dir, RECORDING), JSON.stringify(file, null, 2));
 }
 
 /** Keeps an index that cannot be gone on with for a person to look at; nothing reads it. */
@@ -72,7 +83,7 @@ export async function setAside(dir: string): Promise<void> {
 }
 
 export interface Index {
-  readonly timeline: Timeline;
+  readonly timeline: SegmentTimeline;
   /** Segments that were begun in rows that are not complete. */
   readonly open: readonly OpenLine[];
   /** What viewers were told of the row that is not complete. */
@@ -90,10 +101,10 @@ export interface Index {
  */
 export async function readIndex(dir: string): Promise<Index> {
   const bytes = await readFile(join(dir, INDEX)).catch(() => Buffer.alloc(0));
-  const timeline = new Timeline();
+  const timeline = new SegmentTimeline();
   let open: OpenLine[] = [];
   let plan: PlanLine | undefined;
-  const lost = new Set<number>();
+  const absent = new Map<number, Absence>();
   let completeBytes = 0;
   let end = bytes.indexOf(0x0a);
   for (; end >= 0; end = bytes.indexOf(0x0a, completeBytes)) {
@@ -103,16 +114,18 @@ export async function readIndex(dir: string): Promise<Index> {
       open.push(line);
     } else if (line.type === 'plan') {
       plan = line;
-    } else if (line.type === 'lost') {
-      lost.add(line.n);
-      timeline.settle(line.n, 'lost');
-    } else {
+    } else if (line.type === 'row') {
       const { type: _, ...row } = line;
       const inits = Object.values(row.segments).map((segment) => segment.init);
-      const isLost = lost.has(row.n);
-      if (row.n < timeline.nextRow || !(isLost || (await loadInits(dir, timeline, inits)))) break;
-      timeline.add(row, isLost ? 'lost' : 'kept');
+      const fate = absent.get(row.n) ?? 'kept';
+      // Of rows without media too, as far as they are there: their numbers are taken.
+      const isKnown = await loadInits(dir, timeline, inits);
+      if (row.n < timeline.nextRow || (fate === 'kept' && !isKnown)) break;
+      timeline.appendRow(row, fate);
       open = open.filter((opened) => opened.n > row.n);
+    } else {
+      absent.set(line.n, line.type);
+      timeline.settle(line.n, line.type);
     }
     completeBytes = end + 1;
   }
@@ -122,12 +135,12 @@ export async function readIndex(dir: string): Promise<Index> {
 }
 
 /** Takes rows whose segments are not in the folder for lost; returns their numbers. Rejects with what the disk says. */
-export async function findLost(dir: string, timeline: Timeline): Promise<number[]> {
+export async function findLost(dir: string, timeline: SegmentTimeline): Promise<number[]> {
   const there = new Set(await readdir(dir));
   const lost = timeline.rows
     .filter(({ n, segments }) => {
       if (timeline.fateOf(n) !== 'kept') return false;
-      return Object.keys(segments).some((label) => !there.has(segmentFile(n, label)));
+      return entriesOf(segments).some(([label]) => !there.has(segmentFile(n, label)));
     })
     .map(({ n }) => n);
   for (const n of lost) timeline.settle(n, 'lost');
@@ -144,7 +157,7 @@ function parseLine(text: string): z.infer<typeof IndexLine> | undefined {
 }
 
 /** Makes these init segments known to the timeline; resolves with false if one is gone or spoiled. */
-async function loadInits(dir: string, timeline: Timeline, inits: readonly number[]): Promise<boolean> {
+async function loadInits(dir: string, timeline: SegmentTimeline, inits: readonly number[]): Promise<boolean> {
   for (const init of inits) {
     if (timeline.inits.has(init)) continue;
     try {

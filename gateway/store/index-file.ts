@@ -1,6 +1,7 @@
 // The index of a recording that is being written. Every line goes where it belongs, so that a write that
 // was cut short by a full disk is simply made again, and what somebody took away is restored.
-import { constants, open, rename, writeFile, type FileHandle } from 'node:fs/promises';
+import { constants, open, type FileHandle } from 'node:fs/promises';
+import { writeAtomically } from '#server/atomic-file.ts';
 
 export class IndexFile {
   readonly #path: string;
@@ -40,10 +41,8 @@ export class IndexFile {
 
   /** Puts the whole index where there was none, or not all of it. */
   async #restore(): Promise<void> {
-    const draft = `${this.#path}.new`;
     const text = this.#whole();
-    await writeFile(draft, text);
-    await rename(draft, this.#path);
+    await writeAtomically(this.#path, text);
     this.#bytes = Buffer.byteLength(text);
   }
 }

@@ -1,5 +1,6 @@
-// What a download is made of: tracks of segment files, and reading their `moof` boxes without the media.
+// What a download is, and what it is made of: tracks of segment files, and reading their `moof` boxes without the media.
 import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { expected } from '#shared/expected.ts';
 import { readBoxHeader } from '#shared/media/boxes.ts';
 import { equalBytes, MalformedError } from '#shared/media/bytes.ts';
 import { readMoof, type FragmentInfo } from '#shared/media/fmp4.ts';
@@ -17,6 +18,20 @@ export interface MovieSegment {
 export interface MovieTrack {
   readonly kind: 'video' | 'audio';
   readonly segments: readonly MovieSegment[];
+}
+
+/** A file that is put together while it is read. */
+export interface VirtualFile {
+  readonly size: number;
+  /** A strong validator, in quotes as the header wants it. */
+  readonly etag: string;
+  readonly durationMs: number;
+  /**
+   * The bytes from `start` to before `end`. Files are open only while it is being read, and are closed
+   * if the reader stops early. Throws RangeError for a range outside of the file, and what the disk
+   * throws if a segment was deleted meanwhile.
+   */
+  stream(start?: number, end?: number): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
 /** A `moof` of two seconds of video or audio is below this. */
@@ -76,7 +91,7 @@ export async function* readAhead<T, R>(
         const item = items[next] as T;
         const result = read(item);
         // It is awaited in its turn; until then a failure must not count as unhandled.
-        result.catch(() => undefined);
+        result.catch(expected('awaited in its turn'));
         begun.push({ item, result });
       }
       const first = begun.shift();

@@ -8,23 +8,14 @@ import { box, fileType, fullBox, mediaBox, movieHeader, trackHeader } from '#sha
 import { ByteWriter, concatBytes } from '#shared/media/bytes.ts';
 import { ticks, ticksToUs, timescaleOf, VIDEO_TIMESCALE, type FragmentInfo } from '#shared/media/fmp4.ts';
 import { needsWideOffsets, SampleTable } from '#shared/media/sample-table.ts';
-import { ConfigPool, readAhead, scanSegment, type MovieSegment, type MovieTrack } from './movie-source.ts';
-
-export type { MovieSegment, MovieTrack } from './movie-source.ts';
-
-/** A file that is put together while it is read. */
-export interface VirtualFile {
-  readonly size: number;
-  /** A strong validator, in quotes as the header wants it. */
-  readonly etag: string;
-  readonly durationMs: number;
-  /**
-   * The bytes from `start` to before `end`. Files are open only while it is being read, and are closed
-   * if the reader stops early. Throws RangeError for a range outside of the file, and what the disk
-   * throws if a segment was deleted meanwhile.
-   */
-  stream(start?: number, end?: number): AsyncGenerator<Uint8Array, void, undefined>;
-}
+import {
+  ConfigPool,
+  readAhead,
+  scanSegment,
+  type MovieSegment,
+  type MovieTrack,
+  type VirtualFile,
+} from './movie-source.ts';
 
 /** Of movie header and edit lists: fine enough for an offset between sound and picture. */
 const MOVIE_TIMESCALE = VIDEO_TIMESCALE;
@@ -194,9 +185,20 @@ function trackWriter(track: ScannedTrack, trackId: number, originUs: number) {
   const durationTicks = delayTicks + shownTicks;
   const makeTable = table.finish();
   // §8.6.6: an empty edit delays the track, the other leaves out what lies before its first picture.
-  const edits = new ByteWriter(64).u32(delayTicks > 0 ? 2 : 1);
-  if (delayTicks > 0) edits.u64(delayTicks).u32(-1).u32(-1).u32(0x10000);
-  edits.u64(shownTicks).u64(Math.max(0, table.startShiftTicks)).u32(0x10000);
+  const edits = new ByteWriter(64).u32(delayTicks > 0 ? 2 : 1); // entry_count
+  if (delayTicks > 0) {
+    edits
+      .u64(delayTicks) // segment_duration
+      .u32(-1) // media_time: -1, of 64 bits
+      .u32(-1)
+      .u16(1) // media_rate_integer
+      .u16(0); // media_rate_fraction
+  }
+  edits
+    .u64(shownTicks) // segment_duration
+    .u64(Math.max(0, table.startShiftTicks)) // media_time
+    .u16(1) // media_rate_integer
+    .u16(0); // media_rate_fraction
   const elst = fullBox('elst', 1, 0, edits.finish());
   return {
     durationTicks,

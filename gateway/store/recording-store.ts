@@ -1,4 +1,4 @@
-// All recordings of this gateway. After a restart, what was being written is mended and can be taken up
+// All recordings of this gateway. After a restart, what was being written is recovered and can be taken up
 // by the same broadcast for a while; then it is finalized.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { LecternError } from '#shared/contract/errors.ts';
 import { BroadcastId } from '#shared/contract/ids.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { LruMap } from '#shared/lru-map.ts';
 import type { Log } from '#server/log.ts';
 import type { BroadcastInfo } from '../channel/ports.ts';
 import { Backlog } from './backlog.ts';
 import { findLost, readIndex, readRecordingFile, type RecordingFile } from './format.ts';
-import { mendRecording } from './mend.ts';
-import { Recording, type RecordingHooks } from './recording.ts';
-import { Timeline } from './timeline.ts';
+import { recoverRecording } from './recover.ts';
+import { SegmentLog, type RecordingHooks } from './segment-log.ts';
+import { SegmentTimeline } from './segment-timeline.ts';
 
 /** Timelines of finished recordings that are kept for the next viewer. */
 const TIMELINES_KEPT = 16;
@@ -33,7 +34,7 @@ export interface Replay {
   readonly info: RecordingInfo;
   readonly title: string;
   readonly dir: string;
-  readonly timeline: Timeline;
+  readonly timeline: SegmentTimeline;
   readonly isOver: boolean;
 }
 
@@ -41,9 +42,9 @@ export class RecordingStore {
   readonly #options: RecordingStoreOptions;
   readonly #backlog: Backlog;
   /** Those that are not over, or ended in this run. */
-  readonly #open = new Map<string, Recording>();
+  readonly #open = new Map<string, SegmentLog>();
   readonly #finished = new Map<string, RecordingFile>();
-  readonly #timelines = new Map<string, Promise<Timeline>>();
+  readonly #timelines = new LruMap<string, Promise<SegmentTimeline>>(TIMELINES_KEPT);
   /** Finalizes a recording that nobody took up again. */
   readonly #deadlines = new Map<string, NodeJS.Timeout>();
 
@@ -52,7 +53,7 @@ export class RecordingStore {
     this.#backlog = options.backlog ?? new Backlog();
   }
 
-  /** Reads what is on disk and mends what a crash left. Damaged folders are logged and left alone. */
+  /** Reads what is on disk and recovers what a crash left. Damaged folders are logged and left alone. */
   static async open(options: RecordingStoreOptions): Promise<RecordingStore> {
     const store = new RecordingStore(options);
     await mkdir(options.dir, { recursive: true });
@@ -68,7 +69,7 @@ export class RecordingStore {
   }
 
   /** Opens the recording of a broadcast, or takes it up where it stopped. */
-  take(info: BroadcastInfo, hooks: RecordingHooks): Recording {
+  take(info: BroadcastInfo, hooks: RecordingHooks): SegmentLog {
     clearTimeout(this.#deadlines.get(info.broadcast));
     this.#deadlines.delete(info.broadcast);
     const known = this.#open.get(info.broadcast);
@@ -88,7 +89,7 @@ export class RecordingStore {
       bytes: 0,
       reason: null,
     };
-    const recording = new Recording(this.#dir(info.broadcast), file, new Timeline(), this.#backlog);
+    const recording = new SegmentLog(this.#dir(info.broadcast), file, new SegmentTimeline(), this.#backlog);
     this.#open.set(info.broadcast, recording);
     recording.attach(hooks);
     recording.create();
@@ -96,12 +97,12 @@ export class RecordingStore {
   }
 
   /** The recording of a broadcast that is on air, ended a moment ago or may come back. */
-  recording(id: string): Recording | undefined {
+  recording(id: string): SegmentLog | undefined {
     return this.#open.get(id);
   }
 
   /** The newest of a channel's recordings that are on air, ended a moment ago or may come back. */
-  latest(channel: string): Recording | undefined {
+  latest(channel: string): SegmentLog | undefined {
     return [...this.#open.values()].findLast((recording) => recording.info.channel === channel);
   }
 
@@ -120,12 +121,10 @@ export class RecordingStore {
     if (!this.#finished.has(id)) return undefined;
     const dir = this.#dir(id);
     let timeline = this.#timelines.get(id);
-    this.#timelines.delete(id);
-    timeline ??= this.#read(id, dir);
-    // The map keeps the order of use; the first is the one that was not asked for the longest.
-    this.#timelines.set(id, timeline);
-    const [oldest] = this.#timelines.keys();
-    if (this.#timelines.size > TIMELINES_KEPT && oldest !== undefined) this.#timelines.delete(oldest);
+    if (timeline === undefined) {
+      timeline = this.#read(id, dir);
+      this.#timelines.set(id, timeline);
+    }
     const there = await timeline;
     const file = this.#finished.get(id);
     return file && { info: infoOf(file), title: file.title, dir, timeline: there, isOver: true };
@@ -186,7 +185,7 @@ export class RecordingStore {
     }
   }
 
-  #conclude(id: string, recording: Recording): void {
+  #conclude(id: string, recording: SegmentLog): void {
     this.#deadlines.delete(id);
     void recording.finalized().then(() => this.retire(id));
   }
@@ -215,7 +214,7 @@ export class RecordingStore {
   }
 
   /** What a finished recording holds. Its figures follow what somebody deleted from its folder. */
-  async #read(id: string, dir: string): Promise<Timeline> {
+  async #read(id: string, dir: string): Promise<SegmentTimeline> {
     const { timeline } = await readIndex(dir);
     const lost = await findLost(dir, timeline);
     const file = this.#finished.get(id);
@@ -238,12 +237,12 @@ export class RecordingStore {
       this.#finished.set(id, file);
       return;
     }
-    const timeline = await mendRecording(dir);
+    const timeline = await recoverRecording(dir);
     // What paused it, or an older Lectern gave up for, may be over. A crash may come before the file says
     // that media came, but not before the index does.
-    const isWriting = file.state === 'armed' ? timeline.rows.length > 0 : file.state !== 'finalizing';
+    const isWriting = file.state === 'armed' ? timeline.playable.length > 0 : file.state !== 'finalizing';
     const state = isWriting ? 'writing' : file.state;
-    const recording = new Recording(dir, { ...file, state }, timeline, this.#backlog);
+    const recording = new SegmentLog(dir, { ...file, state }, timeline, this.#backlog);
     this.#open.set(id, recording);
     recording.attach({
       changed: this.#options.onChanged,

@@ -1,18 +1,19 @@
 // The school's own server is asked. Its answer holds for the same viewer for a short while, so that a
 // player that asks for a segment every other second does not become a flood; no answer lets nobody in.
+import { LruMap } from '#shared/lru-map.ts';
 import { networkOf } from '#server/forwarded.ts';
 import { PrivateAddressError } from '#server/outgoing.ts';
 import type { AskLeave } from '../ask-leave.ts';
 import type { AccessRequest, AccessRule, ChannelAccess, Outcome } from '../decide.ts';
 
-/** Beyond this the oldest answers are forgotten. */
-const MOST_ANSWERS = 20_000;
+/** Beyond this the answers that were used longest ago are forgotten. */
+const MAX_ANSWERS = 20_000;
 
 /**
  * Questions under way for one address, half of all that may be (ask-leave.ts): a viewer who asks in ever other ways
  * keeps no other waiting. A school is one address.
  */
-const MOST_PER_ADDRESS = 32;
+const MAX_PER_ADDRESS = 32;
 const BUSY: Outcome = { allow: false, code: 'service-unavailable', reason: 'callback-failed' };
 
 interface Answer {
@@ -21,8 +22,7 @@ interface Answer {
 }
 
 export function callback(ask: AskLeave): AccessRule {
-  /** In the order in which they were asked for. */
-  const answers = new Map<string, Answer>();
+  const answers = new LruMap<string, Answer>(MAX_ANSWERS);
   /** Questions under way, by address. */
   const underWay = new Map<string, number>();
   return {
@@ -37,7 +37,7 @@ export function callback(ask: AskLeave): AccessRule {
       if (known !== undefined && known.untilMs > request.nowMs) return known.outcome;
       const network = networkOf(request.ip);
       const asking = underWay.get(network) ?? 0;
-      if (asking >= MOST_PER_ADDRESS) return BUSY;
+      if (asking >= MAX_PER_ADDRESS) return BUSY;
       underWay.set(network, asking + 1);
       const answer: Answer = {
         outcome: ask(url, body, timeoutMs).then(
@@ -52,7 +52,6 @@ export function callback(ask: AskLeave): AccessRule {
         // Those who ask while the question is under way share it, whatever the cache.
         untilMs: Number.POSITIVE_INFINITY,
       };
-      answers.delete(key);
       answers.set(key, answer);
       void answer.outcome.then((outcome) => {
         const left = (underWay.get(network) ?? 1) - 1;
@@ -63,8 +62,6 @@ export function callback(ask: AskLeave): AccessRule {
         if (holds && cacheMs > 0) answer.untilMs = request.nowMs + cacheMs;
         else if (answers.get(key) === answer) answers.delete(key);
       });
-      const [oldest] = answers.keys();
-      if (answers.size > MOST_ANSWERS && oldest !== undefined) answers.delete(oldest);
       return answer.outcome;
     },
   };

@@ -1,4 +1,4 @@
-// Whoever publishes needs the channel's stream key, and not one that was replaced.
+// Anyone who publishes needs the channel's stream key, and not one that was replaced.
 import { checkPublishKey } from '#server/publish-key.ts';
 import type { AccessRule } from '../decide.ts';
 

@@ -12,6 +12,7 @@ export function regions(countries: Countries): AccessRule {
       if (rule.mode === 'off') return null;
       if (!countries.isReady) return { allow: false, code: 'service-unavailable', reason: 'no-database' };
       const country = countries.of(plainIp(ip));
+      if (country === undefined) return { allow: false, code: 'service-unavailable', reason: 'broken' };
       if (country === null) {
         return rule.allowUnknown
           ? { allow: true }

@@ -1,9 +1,9 @@
 // A publisher's timestamps on the timeline of its channel, which never goes back: not when it drops and
 // returns, not when another takes over, not when it sets its own clock.
 
-/** Timestamps that go back by more than this were set anew, in µs. */
+/** Timestamps that go back by more than this were reset, in µs. */
 const BACK_US = 1_000_000;
-/** Timestamps this far ahead of the time that passed were set anew, in µs. */
+/** Timestamps this far ahead of the time that passed were reset, in µs. */
 const AHEAD_US = 10_000_000;
 /** A track that jumps follows a jump that the other one made if it lands this near to it, in µs. */
 const FOLLOW_US = 2_000_000;

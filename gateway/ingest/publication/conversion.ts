@@ -1,11 +1,11 @@
 // A picture that is converted from some moment on: until its converter keeps pace the original goes on where
 // browsers can show it, and the one follows the other without a picture lost or shown twice.
 import type { AvcConfig } from '#shared/media/frame.ts';
-import type { CodedPicture } from '../rtp/picture.ts';
-import { Transcoder } from '../transcode.ts';
+import type { CodedVideoFrame } from '../rtp/depacketiser.ts';
+import { Transcoder } from '../../ffmpeg/transcoder.ts';
 import type { Reason } from './inspect.ts';
-import { describeAvc, matroska, type CodedVideo } from './matroska.ts';
-import type { PictureIn } from './picture.ts';
+import { describeAvc, matroska, type CodedVideo } from '../../ffmpeg/containers/matroska.ts';
+import type { VideoInput } from './publication-video.ts';
 
 /** Times go through ffmpeg in these units. */
 const MS_PER_S = 1_000;
@@ -22,7 +22,7 @@ export interface ConversionOptions {
   /** When what was shown last is shown, in ms; -Infinity if nothing was. */
   readonly shownMs: () => number;
   /** What is to be shown; the first one is a key frame. */
-  readonly onPicture: (picture: CodedPicture<AvcConfig>) => void;
+  readonly onFrame: (frame: CodedVideoFrame<AvcConfig>) => void;
   readonly onKeyframeWanted: () => void;
   readonly onFailure: (reason: string) => void;
   readonly onLog: (line: string) => void;
@@ -56,7 +56,7 @@ export class Conversion {
           filters: this.filters,
           profile: 'baseline',
           maxKbps: 6_000,
-          onPicture: (picture) => this.#converted(picture),
+          onFrame: (frame) => this.#converted(frame),
         },
       ],
       onKeyframeNeeded: options.onKeyframeWanted,
@@ -75,11 +75,11 @@ export class Conversion {
     return this.hasTakenOver || Math.round(ptsUs / 1_000) >= this.#fromMs;
   }
 
-  /** Takes the next pictures, in decoding order; the first is one from which decoding can begin. */
-  push(pictures: readonly PictureIn[]): void {
-    const coded = pictures.map((picture) => this.#describe(picture));
+  /** Takes the next frames, in decoding order; the first is one from which decoding can begin. */
+  convertFrames(frames: readonly VideoInput[]): void {
+    const coded = frames.map((frame) => this.#describe(frame));
     for (const { ticks } of coded) this.#newestMs = Math.max(this.#newestMs, ticks);
-    this.#transcoder.push(...coded);
+    this.#transcoder.transcode(...coded);
   }
 
   /** Nothing more comes. Resolves when what is in the converter has come out. */
@@ -91,7 +91,7 @@ export class Conversion {
     this.#transcoder.close();
   }
 
-  #describe({ ptsUs, key, data, config }: PictureIn): CodedPicture<CodedVideo> {
+  #describe({ ptsUs, key, data, config }: VideoInput): CodedVideoFrame<CodedVideo> {
     const ticks = Math.round(ptsUs / 1_000);
     if (this.#described?.of !== config) {
       this.#described = { of: config, as: 'codec' in config ? describeAvc(config) : config };
@@ -101,13 +101,13 @@ export class Conversion {
     return { ticks, key, data, config: this.#described.as };
   }
 
-  #converted(picture: CodedPicture<AvcConfig>): void {
+  #converted(frame: CodedVideoFrame<AvcConfig>): void {
     if (!this.#isShown) {
-      if (this.#fromMs === Infinity) this.#takeOver(picture.ticks);
-      if (!picture.key || picture.ticks < this.#fromMs) return;
+      if (this.#fromMs === Infinity) this.#takeOver(frame.ticks);
+      if (!frame.key || frame.ticks < this.#fromMs) return;
       this.#isShown = true;
     }
-    this.#options.onPicture(picture);
+    this.#options.onFrame(frame);
   }
 
   /** Once the converter keeps pace it takes over with the next of its key frames that is still to come. */

@@ -8,7 +8,7 @@ export type Reason = ConversionReason;
 /** Full HD, either way up; what is larger is made smaller. */
 const MAX_LONG_SIDE = 1_920;
 const MAX_SHORT_SIDE = 1_088;
-/** 60 pictures a second, and what clocks are off by. */
+/** 60 frames a second, and what clocks are off by. */
 export const MAX_RATE = 66;
 /** Beyond this no conversion keeps up, per second. */
 export const ABSURD_RATE = 250;
@@ -52,7 +52,7 @@ export function hasBSlice(nals: readonly Uint8Array[]): boolean {
   });
 }
 
-/** How many pictures a second came lately, from their own times. */
+/** How many frames a second came lately, from their own times. */
 export class RateMeter {
   #fromUs: number | undefined;
   #count = 0;

@@ -1,21 +1,16 @@
 // AAC → Opus: one ffmpeg per publication, Matroska in, Ogg out. What comes out is longer or shorter than what
 // went in, so each frame's time is kept here and found again by counting samples.
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
-import { plainEnv } from '#server/process-env.ts';
 import { parseAudioSpecificConfig, withRateIndex } from '#shared/media/aac.ts';
 import type { AudioConfig } from '#shared/media/frame.ts';
 import { OPUS_SAMPLE_RATE, opusPacketInfo } from '#shared/media/opus.ts';
-import { soundMatroska } from './matroska.ts';
-import { OggOpusReader } from './ogg.ts';
+import { audioMatroska } from '../../ffmpeg/containers/matroska.ts';
+import { outputPipe, startProcess, type FfmpegProcess } from '../../ffmpeg/process.ts';
+import { OggOpusReader } from '../../ffmpeg/containers/ogg.ts';
 
 const BITRATE = '128k';
 /** Above this ffmpeg does not keep up: sound is left out rather than late. */
 const MAX_QUEUED_BYTES = 256 * 1024;
 const MAX_MARKS = 4_096;
-
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 export interface OpusChildOptions {
   readonly ffmpeg: string;
@@ -35,7 +30,7 @@ interface Mark {
 
 export class OpusChild {
   readonly #options: OpusChildOptions;
-  readonly #child: Child;
+  readonly #process: FfmpegProcess;
   readonly #ogg = new OggOpusReader();
   /** Per AAC frame, and of what they are counted in. */
   readonly #frameSamples: number;
@@ -54,55 +49,47 @@ export class OpusChild {
     const { coreRate, sampleRate, frameSamples, channels } = parseAudioSpecificConfig(description);
     this.#coreRate = coreRate;
     this.#frameSamples = frameSamples;
-    this.#child = spawn(
-      options.ffmpeg,
-      [
-        ...['-hide_banner', '-v', 'error', '-nostdin'],
-        ...['-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0'],
+    this.#process = startProcess({
+      ffmpeg: options.ffmpeg,
+      args: [
+        ...['-v', 'error', '-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0'],
         ...(record === description ? [] : ['-af', `asetrate=${sampleRate}`]),
         ...['-ac', '2', '-ar', String(OPUS_SAMPLE_RATE), '-c:a', 'libopus', '-b:a', BITRATE],
         ...['-application', 'audio', '-frame_duration', '20'],
-        ...['-f', 'ogg', '-page_duration', '1', '-flush_packets', '1', 'pipe:1'],
+        ...['-f', 'ogg', '-page_duration', '1', '-flush_packets', '1', outputPipe(0)],
       ],
-      { env: plainEnv(), stdio: ['pipe', 'pipe', 'pipe'] },
-    );
-    this.#child.stdout.on('data', (bytes: Buffer) => this.#read(bytes));
-    this.#child.stderr.setEncoding('utf8');
-    this.#child.stderr.on('data', (text: string) => options.onLog(text.trim().slice(0, 500)));
-    // The pipe breaks when ffmpeg ends; 'close' says so.
-    this.#child.stdin.on('error', () => undefined);
-    this.#child.on('error', (error: NodeJS.ErrnoException) => {
-      this.#end(error.code === 'ENOENT' || error.code === 'EACCES');
+      onLine: options.onLog,
     });
-    this.#child.on('close', () => this.#end(false));
-    const sound = { codecId: 'A_AAC', record, sampleRate: coreRate, channels };
-    this.#child.stdin.write(soundMatroska.header(sound));
+    this.#process.outputs[0]?.on('data', (bytes: Buffer) => this.#read(bytes));
+    void this.#process.ended.then(({ how }) => this.#end(how === 'missing'));
+    const audio = { codecId: 'A_AAC', record, sampleRate: coreRate, channels };
+    this.#process.stdin.write(audioMatroska.header(audio));
   }
 
   /** Takes one raw AAC frame. */
-  push(data: Uint8Array, ptsUs: number): void {
+  writeFrame(data: Uint8Array, ptsUs: number): void {
     if (this.#state !== 'open') return;
-    if (this.#child.stdin.writableLength > MAX_QUEUED_BYTES) return;
+    if (this.#process.stdin.writableLength > MAX_QUEUED_BYTES) return;
     this.#marks.push({ sample: this.#samplesIn, ptsUs });
     // What ffmpeg cannot decode never comes out: the marks must not grow for it.
     if (this.#marks.length > MAX_MARKS) this.#marks = this.#marks.slice(MAX_MARKS / 2);
     const timeMs = Math.round((this.#samplesIn * 1_000) / this.#coreRate);
     this.#samplesIn += this.#frameSamples;
-    this.#child.stdin.write(soundMatroska.frame(data, timeMs));
+    this.#process.stdin.write(audioMatroska.writeFrame(data, timeMs));
   }
 
   /** Nothing more comes. Resolves when what is in ffmpeg has come out; to be bounded by {@link close}. */
   async finish(): Promise<void> {
     if (this.#state !== 'open') return;
     this.#state = 'finishing';
-    this.#child.stdin.end();
-    await once(this.#child, 'close');
+    this.#process.stdin.end();
+    await this.#process.ended;
   }
 
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#child.kill('SIGKILL');
+    this.#process.kill();
   }
 
   #end(isMissing: boolean): void {
@@ -114,7 +101,7 @@ export class OpusChild {
   #read(bytes: Buffer): void {
     if (this.#state === 'closed') return;
     try {
-      for (const packet of this.#ogg.push(bytes)) {
+      for (const packet of this.#ogg.readBytes(bytes)) {
         const { durationUs } = opusPacketInfo(packet);
         const ptsUs = this.#timeOf(this.#samplesOut - this.#ogg.preSkip);
         this.#samplesOut += (durationUs * OPUS_SAMPLE_RATE) / 1_000_000;
@@ -122,7 +109,7 @@ export class OpusChild {
       }
     } catch (error) {
       this.#options.onLog(`its output is damaged: ${String(error)}`);
-      this.#child.kill('SIGKILL');
+      this.#process.kill();
     }
   }
 

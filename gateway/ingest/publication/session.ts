@@ -13,13 +13,14 @@ import type {
   PublicationEvents,
   PublishedAudio,
   PublishedVideo,
-} from '../publication.ts';
+} from './types.ts';
 import { PublisherClock } from './clock.ts';
 import type { PublicationMetrics } from './metrics.ts';
-import { PictureLine } from './picture.ts';
-import type { Slot } from './slot.ts';
-import type { TranscodeSlots } from './slots.ts';
-import { SoundLine } from './sound.ts';
+import { PublicationVideo } from './publication-video.ts';
+import type { PublisherSlot } from './slot/slot.ts';
+import type { Semaphore } from '../../ffmpeg/semaphore.ts';
+import { Skew } from './skew.ts';
+import { PublicationAudio } from './publication-audio.ts';
 
 const KEYFRAME_EVERY_MS = 500;
 /** How long what was sent last may take to be converted. */
@@ -27,20 +28,21 @@ const DRAIN_MS = 5_000;
 
 export interface SessionOptions {
   readonly ask: PublicationAsk;
-  readonly slot: Slot;
+  readonly slot: PublisherSlot;
   readonly events: PublicationEvents;
   readonly ffmpeg: string;
-  readonly conversions: TranscodeSlots;
+  readonly conversions: Semaphore;
   readonly metrics: PublicationMetrics;
   readonly log: Log;
 }
 
-export class Session implements Publication {
+export class PublisherSession implements Publication {
   readonly ask: PublicationAsk;
   readonly #options: SessionOptions;
   readonly #clock: PublisherClock;
-  readonly #picture: PictureLine;
-  readonly #sound: SoundLine;
+  readonly #skew = new Skew();
+  readonly #video: PublicationVideo;
+  readonly #audio: PublicationAudio;
   readonly #notices = new Map<PublisherNoticeCode, PublisherNotice>();
   #keyframeAtMs = -Infinity;
   #state: 'open' | 'ending' | 'over' = 'open';
@@ -55,7 +57,7 @@ export class Session implements Publication {
     const onNotice = (notice: PublisherNotice) => this.advise(notice);
     const onSettled = (...codes: readonly PublisherNoticeCode[]) => this.settle(...codes);
     const onLog = (line: string) => log.warn({ line }, 'ffmpeg says');
-    this.#picture = new PictureLine({
+    this.#video = new PublicationVideo({
       ffmpeg,
       slots: options.conversions,
       send: (nals, ptsUs) => slot.video(this, nals, ptsUs),
@@ -64,10 +66,12 @@ export class Session implements Publication {
       onFailure: (error) => this.refuse(error),
       onLog,
     });
-    this.#sound = new SoundLine({
+    this.#audio = new PublicationAudio({
       ffmpeg,
       floorUs,
       send: (packet, ptsUs, durationUs) => slot.audio(this, packet, ptsUs, durationUs),
+      onConversion: () => slot.expect(this, 'audio'),
+      onGivenUp: () => slot.unexpect(this, 'audio'),
       onNotice,
       onSettled,
       onLog,
@@ -75,7 +79,7 @@ export class Session implements Publication {
   }
 
   get mode(): 'pass' | 'convert' {
-    return this.#picture.mode;
+    return this.#video.mode;
   }
 
   get aheadMs(): number {
@@ -87,16 +91,16 @@ export class Session implements Publication {
     return this.#state === 'ending';
   }
 
-  video(frame: PublishedVideo): void {
+  publishVideo(frame: PublishedVideo): void {
     if (this.#state !== 'open') return;
     const dtsUs = this.#map('video', frame.dtsUs, frame.data.length);
-    this.#picture.push({ ...frame, dtsUs, ptsUs: dtsUs + frame.ptsUs - frame.dtsUs });
+    this.#video.submitFrame({ ...frame, dtsUs, ptsUs: dtsUs + frame.ptsUs - frame.dtsUs });
   }
 
-  audio(frame: PublishedAudio): void {
+  publishAudio(frame: PublishedAudio): void {
     if (this.#state !== 'open') return;
     const ptsUs = this.#map('audio', frame.ptsUs, frame.data.length);
-    this.#sound.push(frame.config, frame.data, ptsUs);
+    this.#audio.submitFrame(frame.config, frame.data, ptsUs);
   }
 
   advise(notice: PublisherNotice): void {
@@ -131,7 +135,7 @@ export class Session implements Publication {
     this.#state = 'ending';
     this.#timer = setTimeout(leave, DRAIN_MS);
     // What a converter holds is the last that was taught.
-    void Promise.allSettled([this.#picture.finish(), this.#sound.finish()]).then(leave);
+    void Promise.allSettled([this.#video.finish(), this.#audio.finish()]).then(leave);
   }
 
   /** Somebody needs a key frame. Publishers are asked no more often than they could make one. */
@@ -163,8 +167,12 @@ export class Session implements Publication {
     slot.heard(this);
     metrics.bytes(kind, bytes);
     const { jumps } = this.#clock;
-    const timelineUs = this.#clock.map(kind, timestampUs, slot.nowUs);
+    const { nowUs } = slot;
+    const timelineUs = this.#clock.map(kind, timestampUs, nowUs);
     if (this.#clock.jumps > jumps) metrics.jumped();
+    const late = this.#skew.note(kind, timelineUs, nowUs);
+    if (late === null) this.settle('apart');
+    else this.advise({ code: 'apart', late });
     return timelineUs;
   }
 
@@ -173,8 +181,8 @@ export class Session implements Publication {
     if (this.#state === 'over') return false;
     this.#state = 'over';
     clearTimeout(this.#timer);
-    this.#picture.close();
-    this.#sound.close();
+    this.#video.close();
+    this.#audio.close();
     return true;
   }
 }

@@ -1,11 +1,16 @@
 // H.264 out of RTP: RFC 6184, packetization modes 0 and 1 (single NAL unit, STAP-A, FU-A).
 import { NAL } from '#shared/media/avc.ts';
 import { ParameterSets } from '#shared/media/avc-sets.ts';
-import { MalformedError } from '#shared/media/bytes.ts';
+import { MalformedError, readU16 } from '#shared/media/bytes.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
-import { MAX_PICTURE_BYTES, type CodedPicture, type Depacketiser, type PicturePacket } from './picture.ts';
+import {
+  MAX_VIDEO_FRAME_BYTES,
+  type CodedVideoFrame,
+  type Depacketiser,
+  type VideoPacket,
+} from './depacketiser.ts';
 
-/** Parameter sets that change between two pictures. */
+/** Parameter sets that change between two frames. */
 const MAX_CHANGED = 64;
 const START = 0x80;
 const END = 0x40;
@@ -17,7 +22,7 @@ interface Nal {
 }
 
 export class H264Depacketiser implements Depacketiser {
-  readonly #onPicture: (picture: CodedPicture<AvcConfig>) => void;
+  readonly #onFrame: (frame: CodedVideoFrame<AvcConfig>) => void;
   readonly #sets = new ParameterSets();
   /** Of the latest key frame. */
   #config: AvcConfig | undefined;
@@ -40,15 +45,15 @@ export class H264Depacketiser implements Depacketiser {
   #fragmented: Nal | undefined;
   #needsKey = true;
 
-  constructor(onPicture: (picture: CodedPicture<AvcConfig>) => void) {
-    this.#onPicture = onPicture;
+  constructor(onFrame: (frame: CodedVideoFrame<AvcConfig>) => void) {
+    this.#onFrame = onFrame;
   }
 
   get needsKey(): boolean {
     return this.#needsKey;
   }
 
-  push(packet: PicturePacket, lost: number): void {
+  addPacket(packet: VideoPacket, lost: number): void {
     if (lost > 0) {
       this.#needsKey = true;
       this.#broken = true;
@@ -100,7 +105,7 @@ export class H264Depacketiser implements Depacketiser {
   #aggregate(payload: Uint8Array): void {
     let at = 1;
     while (at + 2 <= payload.length) {
-      const length = ((payload[at] ?? 0) << 8) | (payload[at + 1] ?? 0);
+      const length = readU16(payload, at);
       at += 2;
       if (length === 0 || at + length > payload.length) {
         this.#spoil();
@@ -130,7 +135,7 @@ export class H264Depacketiser implements Depacketiser {
     }
     nal.pieces.push(payload.subarray(2));
     nal.bytes += payload.length - 2;
-    if (this.#bytes + nal.bytes > MAX_PICTURE_BYTES) {
+    if (this.#bytes + nal.bytes > MAX_VIDEO_FRAME_BYTES) {
       this.#fragmented = undefined;
       this.#spoil();
     }
@@ -160,7 +165,7 @@ export class H264Depacketiser implements Depacketiser {
       if (type === NAL.idr) this.#key = true;
     }
     this.#bytes += nal.bytes;
-    if (this.#bytes > MAX_PICTURE_BYTES) this.#spoil();
+    if (this.#bytes > MAX_VIDEO_FRAME_BYTES) this.#spoil();
     else this.#nals.push(nal);
   }
 
@@ -202,7 +207,7 @@ export class H264Depacketiser implements Depacketiser {
       this.#nals.unshift(...this.#changed);
     }
     this.#changed = [];
-    this.#onPicture({ ticks: this.#ticks, key: this.#key, data: this.#lengthPrefixed(), config });
+    this.#onFrame({ ticks: this.#ticks, key: this.#key, data: this.#lengthPrefixed(), config });
   }
 
   /** By the parameter sets that the picture names; the same object while nothing changes. */

@@ -1,13 +1,13 @@
 // One RTP stream of one track: reorder, depacketise, ask for what is missing, report on what came.
 import type { FeedTrack } from '#shared/contract/internal.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
+import { writePictureLoss, writeReceiverReport, type ReceivedReport } from '#shared/media/rtcp.ts';
+import { parseRtp, readCaptureTime, type RtpPacket } from '#shared/media/rtp.ts';
 import type { TrackClock } from '../clock.ts';
 import type { IngestCounts } from '../metrics.ts';
 import { H264Depacketiser } from './h264.ts';
-import { parseRtp, type RtpPacket } from './packet.ts';
-import type { CodedPicture, Depacketiser } from './picture.ts';
+import type { CodedVideoFrame, Depacketiser } from './depacketiser.ts';
 import { ReorderBuffer } from './reorder.ts';
-import { pictureLoss, receiverReport, type SenderReport } from './rtcp.ts';
 import { Vp8Depacketiser, type Vp8Config } from './vp8.ts';
 
 /** How long a missing packet is waited for: a retransmission on the sender's uplink takes this long. */
@@ -15,10 +15,10 @@ const WAIT_MS = { video: 150, audio: 80 } as const;
 const KEYFRAME_INTERVAL_MS = 500;
 const REPORT_INTERVAL_MS = 1_000;
 
-/** What a stream gives: coded pictures, or Opus packets. */
+/** What a stream gives: coded video frames, or Opus packets. */
 export type StreamUnit =
-  | { readonly kind: 'h264'; readonly picture: CodedPicture<AvcConfig> }
-  | { readonly kind: 'vp8'; readonly picture: CodedPicture<Vp8Config> }
+  | { readonly kind: 'h264'; readonly frame: CodedVideoFrame<AvcConfig> }
+  | { readonly kind: 'vp8'; readonly frame: CodedVideoFrame<Vp8Config> }
   | { readonly kind: 'opus'; readonly ticks: number; readonly data: Uint8Array };
 
 export interface ReceiverOptions {
@@ -29,7 +29,7 @@ export interface ReceiverOptions {
   readonly ownSsrc: number;
   readonly onUnit: (unit: StreamUnit) => void;
   /** Sends RTCP to where the stream comes from. */
-  readonly send: (packet: Buffer) => void;
+  readonly send: (packet: Uint8Array) => void;
 }
 
 interface Queued {
@@ -61,15 +61,15 @@ export class RtpReceiver {
     this.#options = options;
     const { track, onUnit } = options;
     if (track.codec === 'h264') {
-      this.#depacketiser = new H264Depacketiser((picture) => this.#picture({ kind: 'h264', picture }));
+      this.#depacketiser = new H264Depacketiser((frame) => this.#emitFrame({ kind: 'h264', frame }));
     } else if (track.codec === 'vp8') {
-      this.#depacketiser = new Vp8Depacketiser((picture) => this.#picture({ kind: 'vp8', picture }));
+      this.#depacketiser = new Vp8Depacketiser((frame) => this.#emitFrame({ kind: 'vp8', frame }));
     }
     this.#buffer = new ReorderBuffer<Queued>({
       waitMs: WAIT_MS[track.kind],
       deliver: ({ ticks, packet }, lost) => {
         if (this.#depacketiser !== undefined) {
-          this.#depacketiser.push({ ticks, marker: packet.marker, payload: packet.payload }, lost);
+          this.#depacketiser.addPacket({ ticks, marker: packet.marker, payload: packet.payload }, lost);
         } else if (packet.payload.length > 0) {
           options.counts.sounds += 1;
           onUnit({ kind: 'opus', ticks, data: packet.payload });
@@ -87,20 +87,21 @@ export class RtpReceiver {
     const { track, clock, counts } = this.#options;
     const packet = parseRtp(bytes, track.absCaptureTimeId);
     if (packet?.payloadType !== track.payloadType) {
-      counts.rubbish += 1;
+      counts.malformed += 1;
       return;
     }
     counts.packets += 1;
     counts.bytes += bytes.length;
-    const ticks = clock.arrived(packet.timestamp, packet.capture, nowMs);
+    const capture = packet.extension === undefined ? undefined : readCaptureTime(packet.extension);
+    const ticks = clock.arrived(packet.timestamp, capture, nowMs);
     if (this.#received === 0) this.#firstSequence = packet.sequence;
     this.#received += 1;
     this.#measureJitter(ticks, nowMs);
-    this.#buffer.push({ sequence: packet.sequence, ticks, packet }, nowMs);
+    this.#buffer.addPacket({ sequence: packet.sequence, ticks, packet }, nowMs);
     if (this.#depacketiser?.needsKey === true) this.#sendKeyframeRequest(nowMs);
   }
 
-  senderReport(report: SenderReport, nowMs: number): void {
+  senderReport(report: ReceivedReport, nowMs: number): void {
     this.#lastReport = { compactNtp: report.compactNtp, atMs: nowMs };
     this.#options.clock.relayReport(report.rtpTimestamp, report.ntpMs, nowMs);
   }
@@ -122,8 +123,8 @@ export class RtpReceiver {
     if (this.#received > 0 && nowMs - this.#reportedAtMs >= REPORT_INTERVAL_MS) this.#report(nowMs);
   }
 
-  #picture(unit: Extract<StreamUnit, { kind: 'h264' | 'vp8' }>): void {
-    if (unit.picture.key) this.#keyframeWanted = false;
+  #emitFrame(unit: Extract<StreamUnit, { kind: 'h264' | 'vp8' }>): void {
+    if (unit.frame.key) this.#keyframeWanted = false;
     this.#options.counts.pictures += 1;
     this.#options.onUnit(unit);
   }
@@ -137,7 +138,7 @@ export class RtpReceiver {
     this.#keyframeWanted = false;
     this.#keyframeAtMs = nowMs;
     this.#options.counts.keyframeRequests += 1;
-    this.#options.send(pictureLoss(this.#options.ownSsrc, this.ssrc));
+    this.#options.send(writePictureLoss(this.#options.ownSsrc, this.ssrc));
   }
 
   /** RFC 3550 §A.8. */
@@ -162,7 +163,7 @@ export class RtpReceiver {
     this.#count();
     const last = this.#lastReport;
     this.#options.send(
-      receiverReport({
+      writeReceiverReport({
         own: this.#options.ownSsrc,
         ssrc: this.ssrc,
         fractionLost: expectedNow > 0 ? Math.floor((Math.max(0, lostNow) * 256) / expectedNow) : 0,

@@ -1,4 +1,5 @@
 // Puts packets back in order: waits a moment for what is missing, then goes on without it.
+import { sequenceDistance } from '#shared/media/rtp.ts';
 
 /** Beyond this distance a packet belongs to another numbering, not to this one late or early. */
 const MAX_JUMP = 3_000;
@@ -39,12 +40,12 @@ export class ReorderBuffer<P extends Sequenced> {
     return this.#highest;
   }
 
-  push(packet: P, nowMs: number): void {
+  addPacket(packet: P, nowMs: number): void {
     if (this.#next === undefined) {
       this.#next = packet.sequence;
       this.#highest = packet.sequence;
     }
-    const extended = this.#highest + signed16(packet.sequence - this.#highest);
+    const extended = this.#highest + sequenceDistance(packet.sequence - this.#highest);
     if (Math.abs(extended - this.#highest) > MAX_JUMP) {
       this.#restart(packet);
       return;
@@ -106,7 +107,7 @@ export class ReorderBuffer<P extends Sequenced> {
   #restart(packet: P): void {
     const before = this.#stray;
     this.#stray = packet;
-    if (before === undefined || signed16(packet.sequence - before.sequence) !== 1) return;
+    if (before === undefined || sequenceDistance(packet.sequence - before.sequence) !== 1) return;
     for (const extended of [...this.#held.keys()].sort((a, b) => a - b)) {
       const held = this.#held.get(extended);
       // A gap lies somewhere before each of them; one lost packet is enough to say so.
@@ -120,9 +121,4 @@ export class ReorderBuffer<P extends Sequenced> {
     this.#options.deliver(before, 1);
     this.#options.deliver(packet, 0);
   }
-}
-
-/** A difference of sequence numbers as the nearest distance, -32768 … 32767. */
-function signed16(difference: number): number {
-  return ((difference & 0xffff) ^ 0x8000) - 0x8000;
 }

@@ -2,11 +2,11 @@
 // apart by where they come from and by their SSRC; all else is counted and dropped at once.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { isRtcp, readSenderReports } from '#shared/media/rtcp.ts';
+import { peekSsrc } from '#shared/media/rtp.ts';
 import type { FeedAddress } from '../../channel/sources.ts';
 import type { IngestCounts } from '../metrics.ts';
-import { isRtcp, peekSsrc } from './packet.ts';
 import type { RtpReceiver } from './receiver.ts';
-import { readSenderReports } from './rtcp.ts';
 
 /** A key frame of every layer of a hundred classes at once. The system may grant less. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
@@ -76,7 +76,7 @@ export class RtpSocket {
     return () => this.#drop(route);
   }
 
-  send(packet: Buffer, to: FeedAddress): void {
+  send(packet: Uint8Array, to: FeedAddress): void {
     if (this.#closed) return;
     // RTCP is repeated anyway: an address that cannot be reached is no reason to do anything.
     this.#socket.send(packet, to.port, to.ip, () => undefined);
@@ -106,7 +106,7 @@ export class RtpSocket {
     }
     const ssrc = peekSsrc(bytes);
     const route = ssrc === undefined ? undefined : this.#find(ssrc, from);
-    if (route === undefined) this.#options.counts.rubbish += 1;
+    if (route === undefined) this.#options.counts.malformed += 1;
     else this.#give(route, (receiver) => receiver.rtp(bytes, nowMs));
   }
 

@@ -1,5 +1,10 @@
 // VP8 out of RTP: RFC 7741. Whole frames only, for the transcoder.
-import { MAX_PICTURE_BYTES, type CodedPicture, type Depacketiser, type PicturePacket } from './picture.ts';
+import {
+  MAX_VIDEO_FRAME_BYTES,
+  type CodedVideoFrame,
+  type Depacketiser,
+  type VideoPacket,
+} from './depacketiser.ts';
 
 export interface Vp8Config {
   readonly width: number;
@@ -7,22 +12,22 @@ export interface Vp8Config {
 }
 
 export class Vp8Depacketiser implements Depacketiser {
-  readonly #onPicture: (picture: CodedPicture<Vp8Config>) => void;
+  readonly #onFrame: (frame: CodedVideoFrame<Vp8Config>) => void;
   #config: Vp8Config | undefined;
   #ticks: number | undefined;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
   #needsKey = true;
 
-  constructor(onPicture: (picture: CodedPicture<Vp8Config>) => void) {
-    this.#onPicture = onPicture;
+  constructor(onFrame: (frame: CodedVideoFrame<Vp8Config>) => void) {
+    this.#onFrame = onFrame;
   }
 
   get needsKey(): boolean {
     return this.#needsKey;
   }
 
-  push(packet: PicturePacket, lost: number): void {
+  addPacket(packet: VideoPacket, lost: number): void {
     if (lost > 0) this.#drop();
     if (packet.ticks !== this.#ticks) {
       // The marker closes every frame, so one that is still open lacks its end.
@@ -45,7 +50,7 @@ export class Vp8Depacketiser implements Depacketiser {
     }
     this.#pieces.push(payload.subarray(descriptor.bytes));
     this.#bytes += payload.length - descriptor.bytes;
-    if (this.#bytes > MAX_PICTURE_BYTES) this.#drop();
+    if (this.#bytes > MAX_VIDEO_FRAME_BYTES) this.#drop();
   }
 
   #drop(): void {
@@ -65,7 +70,7 @@ export class Vp8Depacketiser implements Depacketiser {
     if (key) this.#config = this.#size(data);
     if (this.#config === undefined || (this.#needsKey && !key)) return;
     this.#needsKey = false;
-    this.#onPicture({ ticks: this.#ticks, key, data, config: this.#config });
+    this.#onFrame({ ticks: this.#ticks, key, data, config: this.#config });
   }
 
   /** The size in a key frame's header (RFC 6386 §9.1); the same object while it is the same. */
