@@ -8,5 +8,5 @@ import { startSchool } from './app.ts';
 
 writePrivately();
 const settings = takeSettings();
-const log = createLog(settings, 'school');
-await runService(log, () => startSchool(settings, loadSecrets(settings.LECTERN_DATA), log));
+const log = createLog(settings.log.level, 'school');
+await runService(log, () => startSchool(settings, loadSecrets(settings.dataDir), log));

@@ -6,7 +6,7 @@ import type { EventBatch } from '#shared/contract/internal.ts';
 import { LessonState } from '#shared/contract/rest.ts';
 import { labelledCounter } from '#server/counters.ts';
 import { createMetrics } from '#server/service.ts';
-import type { Database } from './database.ts';
+import type { Database } from './database/database.ts';
 import type { ApiEnv } from './http/api.ts';
 import { KEY_KINDS, type KeyKind } from './people/wrong-keys.ts';
 
@@ -19,8 +19,8 @@ export interface SchoolMetrics {
   countWrongKey: (kind: KeyKind) => void;
 }
 
-/** `errands` counts what is still to be done at the other services. */
-export function schoolMetrics(db: Database, errands: () => Promise<number>): SchoolMetrics {
+/** `jobs` counts what is still to be done at the other services. */
+export function schoolMetrics(db: Database, jobs: () => Promise<number>): SchoolMetrics {
   const registry = createMetrics('school');
   const requests = new Histogram({
     name: 'lectern_http_request_duration_seconds',
@@ -61,7 +61,7 @@ export function schoolMetrics(db: Database, errands: () => Promise<number>): Sch
     help: 'What is still to be ended or erased at the other services.',
     registers: [registry],
     async collect() {
-      this.set(await errands());
+      this.set(await jobs());
     },
   });
   return {

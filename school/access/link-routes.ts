@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LecternError } from '#shared/contract/errors.ts';
 import { LessonId } from '#shared/contract/ids.ts';
 import { LinkReplace, LinkReplaced } from '#shared/contract/rest.ts';
-import { LinkName } from '#shared/contract/tickets.ts';
+import { LinkName } from '#shared/contract/links.ts';
 import type { MiddlewareHandler } from 'hono';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import type { Links } from '../lessons/links.ts';

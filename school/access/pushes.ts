@@ -1,7 +1,7 @@
 // Tells the gateway what is set, and the rooms what follows from it: of one lesson, and of the school.
-import type { Database } from '../database.ts';
+import type { Database } from '../database/database.ts';
 import { findLesson, linkVersionsOf } from '../lessons/store.ts';
-import type { Neighbours } from '../neighbours.ts';
+import type { ServiceClients } from '../clients.ts';
 import { accessOf, schoolAccess } from './store.ts';
 
 /** All reject with a LecternError while the service cannot be told. */
@@ -14,31 +14,34 @@ export interface Pushes {
   rooms(): Promise<void>;
 }
 
-export function createPushes(
-  db: Database,
-  neighbours: Pick<Neighbours, 'putSettings' | 'putDefaults' | 'putRoomAccess' | 'recheckRooms'>,
-): Pushes {
+export function createPushes(db: Database, { gateway, sfu }: ServiceClients): Pushes {
   return {
     async settings(id) {
       const lesson = await findLesson(db, id);
-      // Deleted meanwhile: that errand tells more.
+      // Deleted in the meantime: the job for that does more.
       if (lesson === undefined) return;
-      await neighbours.putSettings(lesson.channel, {
-        version: lesson.settingsVersion,
-        lesson: id,
-        title: lesson.title,
-        publishVersion: lesson.state === 'ended' ? null : lesson.publishVersion,
-        epoch: lesson.accessEpoch,
-        access: accessOf(lesson),
+      await gateway.putSettings({
+        params: { channel: lesson.channel },
+        body: {
+          version: lesson.settingsVersion,
+          lesson: id,
+          title: lesson.title,
+          publishVersion: lesson.state === 'ended' ? null : lesson.publishVersion,
+          epoch: lesson.accessEpoch,
+          recording: lesson.recordingMode,
+          access: accessOf(lesson),
+        },
       });
     },
     async defaults() {
-      await neighbours.putDefaults(await schoolAccess(db));
+      await gateway.putDefaults({ body: await schoolAccess(db) });
     },
     async room(id) {
       const lesson = await findLesson(db, id);
-      if (lesson !== undefined) await neighbours.putRoomAccess(id, { links: linkVersionsOf(lesson) });
+      if (lesson === undefined) return;
+      const body = { links: linkVersionsOf(lesson), asksConsent: lesson.asksConsent === 1 };
+      await sfu.putRoomAccess({ params: { room: id }, body });
     },
-    rooms: () => neighbours.recheckRooms(),
+    rooms: () => sfu.recheckRooms(),
   };
 }

@@ -15,13 +15,13 @@ import { EncoderNow } from '#shared/contract/publish.ts';
 import { AccessRevoked, Lesson } from '#shared/contract/rest.ts';
 import { asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import type { Lessons } from '../lessons/service.ts';
-import type { Neighbours } from '../neighbours.ts';
+import type { ServiceClients } from '../clients.ts';
 import type { AccessService } from './service.ts';
 
 export interface AccessRoutes {
   access: AccessService;
   lessons: Lessons;
-  neighbours: Pick<Neighbours, 'encoder'>;
+  clients: ServiceClients;
   /** Refuses everyone but the owner: rules name servers that the gateway will speak to. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
   /** The client's address. */
@@ -32,10 +32,7 @@ const params = z.object({ lesson: LessonId });
 const tags = ['access'];
 const REFUSED = ['unauthorized', 'forbidden', 'not-found'] as const;
 
-export function addAccessRoutes(
-  api: Api,
-  { access, lessons, neighbours, ownerOnly, ipOf }: AccessRoutes,
-): void {
+export function addAccessRoutes(api: Api, { access, lessons, clients, ownerOnly, ipOf }: AccessRoutes): void {
   const common = { tags, middleware: ownerOnly };
 
   api.openapi(
@@ -134,7 +131,7 @@ export function addAccessRoutes(
       ...common,
       method: 'post',
       path: '/lessons/{lesson}/revoke',
-      summary: 'End all playback addresses of a lesson, and whoever watches by one, at once.',
+      summary: 'End all playback addresses of a lesson, and disconnect all who watch through one, at once.',
       request: { params },
       responses: {
         200: asJson('New addresses.', AccessRevoked),
@@ -174,7 +171,7 @@ export function addAccessRoutes(
     }),
     async (context) => {
       const { id } = await lessons.find(context.req.valid('param').lesson);
-      return context.json(await neighbours.encoder(id), 200);
+      return context.json(await clients.sfu.getEncoder({ params: { room: id } }), 200);
     },
   );
 }

@@ -11,19 +11,19 @@ import { LecternError } from '#shared/contract/errors.ts';
 import type { ExplainRequest } from '#shared/contract/internal.ts';
 import { MAX_EPOCH } from '#shared/contract/playback.ts';
 import type { AccessRevoked } from '#shared/contract/rest.ts';
-import { LinkVersion, type LinkName, type LinkVersions } from '#shared/contract/tickets.ts';
+import { LinkVersion, type LinkName, type LinkVersions } from '#shared/contract/links.ts';
 import type { Log } from '#server/log.ts';
-import type { Database } from '../database.ts';
-import type { Errands } from '../errands/errands.ts';
+import type { Database } from '../database/database.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import type { Links } from '../lessons/links.ts';
 import { findLesson, linkVersionsOf, type LessonRow } from '../lessons/store.ts';
-import type { Neighbours } from '../neighbours.ts';
+import type { ServiceClients } from '../clients.ts';
 import { accessOf, changeSettings, keepSchoolAccess, schoolAccess } from './store.ts';
 
 export interface AccessDeps {
   db: Database;
-  errands: Errands;
-  neighbours: Pick<Neighbours, 'explain'>;
+  jobs: Jobs;
+  clients: ServiceClients;
   links: Links;
   log: Log;
   /** The time in ms since 1970. */
@@ -52,30 +52,30 @@ export class AccessService {
   }
 
   async ofSchool(): Promise<SchoolAccessView> {
-    const { db, errands } = this.#deps;
+    const { db, jobs } = this.#deps;
     const { access } = await schoolAccess(db);
-    return { ...access, applied: !(await errands.isPending({ type: 'push-defaults' })) };
+    return { ...access, applied: !(await jobs.isPending({ type: 'push-defaults' })) };
   }
 
   async setSchool(access: AccessRules): Promise<SchoolAccessView> {
-    const { db, errands, log, now } = this.#deps;
+    const { db, jobs, log, now } = this.#deps;
     const [gateway, rooms] = await db.transaction().execute(async (transaction) => {
       await keepSchoolAccess(transaction, access, now());
       return [
-        await errands.add(transaction, { type: 'push-defaults' }),
-        await errands.add(transaction, { type: 'recheck-rooms' }),
+        await jobs.add(transaction, { type: 'push-defaults' }),
+        await jobs.add(transaction, { type: 'recheck-rooms' }),
       ] as const;
     });
     log.info('access rules of the school changed');
-    await errands.runOne(gateway);
-    void errands.runOne(rooms);
+    await jobs.runOne(gateway);
+    void jobs.runOne(rooms);
     return this.ofSchool();
   }
 
   async ofLesson(id: string): Promise<LessonAccessView> {
     const own = accessOf(await this.#find(id));
     const { access } = await schoolAccess(this.#deps.db);
-    const applied = !(await this.#deps.errands.isPending({ type: 'push-settings', lesson: id }));
+    const applied = !(await this.#deps.jobs.isPending({ type: 'push-settings', lesson: id }));
     return { ...own, effective: inForce(own, access), applied };
   }
 
@@ -87,7 +87,7 @@ export class AccessService {
   }
 
   /**
-   * Ends every playback address of the lesson that was ever handed out, and whoever watches by one. Links
+   * Ends every playback address of the lesson that was ever handed out, and disconnects all who watch through one. Links
    * to the room and to the watch page stay good: they are traded for new addresses.
    * Throws LecternError `conflict` when this was done as often as can be.
    */
@@ -153,11 +153,8 @@ export class AccessService {
     { ip, referer }: Visitor,
     trial: AccessRules,
   ): Promise<AccessTestResult> {
-    const answer = await this.#deps.neighbours.explain({
-      ...asked,
-      ip,
-      referer: referer ?? null,
-      trial,
+    const answer = await this.#deps.clients.gateway.explain({
+      body: { ...asked, ip, referer: referer ?? null, trial },
     });
     const { allow, rule, code, steps, country } = answer;
     return { allow, rule, code, steps, ip, country };
@@ -190,19 +187,19 @@ export class AccessService {
     id: string,
     change: (lesson: LessonRow) => Parameters<typeof changeSettings>[2],
   ): Promise<{ lesson: LessonRow; applied: boolean; inRoom: Promise<boolean> }> {
-    const { db, errands, now } = this.#deps;
+    const { db, jobs, now } = this.#deps;
     const { lesson, gateway, room } = await db.transaction().execute(async (transaction) => {
       const before = await findLesson(transaction, id);
       if (before === undefined) throw new LecternError('not-found');
       const after = await changeSettings(transaction, id, change(before), now());
       return {
         lesson: after ?? before,
-        gateway: await errands.add(transaction, { type: 'push-settings', lesson: id }),
-        room: await errands.add(transaction, { type: 'push-room', lesson: id }),
+        gateway: await jobs.add(transaction, { type: 'push-settings', lesson: id }),
+        room: await jobs.add(transaction, { type: 'push-room', lesson: id }),
       };
     });
-    const applied = await errands.runOne(gateway);
-    return { lesson, applied, inRoom: errands.runOne(room) };
+    const applied = await jobs.runOne(gateway);
+    return { lesson, applied, inRoom: jobs.runOne(room) };
   }
 
   async #find(id: string): Promise<LessonRow> {

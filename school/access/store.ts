@@ -1,7 +1,10 @@
 // Rules of access in the database: those of the school, and those of a lesson.
 import { AccessRules, DEFAULT_ACCESS, LessonAccess, AS_THE_SCHOOL } from '#shared/contract/access.ts';
 import type { AccessDefaults } from '#shared/contract/internal.ts';
-import type { Database, Tables } from '../database.ts';
+import type { Database } from '../database/database.ts';
+import { oneOf } from '../database/engine.ts';
+import type { Tables } from '../database/tables.ts';
+import { addJob } from '../jobs/job.ts';
 import type { LessonRow } from '../lessons/store.ts';
 
 /** What can be changed of a lesson that the gateway has to know. */
@@ -19,9 +22,14 @@ export async function changeSettings(
 ): Promise<LessonRow | undefined> {
   return transaction
     .updateTable('lesson')
-    .set(({ fn, val, eb, ref }) => ({
+    .set((eb) => ({
       ...change,
-      settingsVersion: fn<number>('max', [val(nowMs), eb(ref('settingsVersion'), '+', 1)]),
+      settingsVersion: eb
+        .case()
+        .when('settingsVersion', '<', nowMs)
+        .then(nowMs)
+        .else(eb('settingsVersion', '+', 1))
+        .end(),
     }))
     .where('id', '=', lesson)
     .returningAll()
@@ -57,18 +65,17 @@ export async function editionsOf(
   db: Database,
   lessons: readonly string[],
 ): Promise<ReadonlyMap<string, Edition>> {
-  if (lessons.length === 0) return new Map();
   const rows = await db
     .selectFrom('lesson')
     .select(['id', 'accessEpoch', 'watchLink'])
-    .where('id', 'in', [...new Set(lessons)])
+    .where('id', 'in', oneOf(db, lessons))
     .execute();
   return new Map(rows.map((row) => [row.id, row]));
 }
 
 /**
  * The gateway is there. Where its memory is another than that which was told, everything has to be said
- * again: errands for it are added.
+ * again: jobs for it are added.
  */
 export async function noteGateway(transaction: Database, instance: string): Promise<void> {
   const known = await transaction
@@ -85,19 +92,19 @@ export async function noteGateway(transaction: Database, instance: string): Prom
   ]);
 }
 
-/** Adds errands that tell the gateway something, but for those that are there already. */
+/** Adds jobs that tell the gateway something, but for those that are there already. */
 export async function addPushes(
   transaction: Database,
-  errands: readonly ({ type: 'push-defaults' } | { type: 'push-settings'; lesson: string })[],
+  jobs: readonly ({ type: 'push-defaults' } | { type: 'push-settings'; lesson: string })[],
 ): Promise<void> {
-  for (const errand of errands) {
-    const body = JSON.stringify(errand);
+  for (const job of jobs) {
+    const body = JSON.stringify(job);
     const same = await transaction
       .selectFrom('errand')
       .select('id')
       .where('body', '=', body)
       .executeTakeFirst();
-    if (same === undefined) await transaction.insertInto('errand').values({ body }).execute();
+    if (same === undefined) await addJob(transaction, job);
   }
 }
 

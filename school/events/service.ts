@@ -1,8 +1,9 @@
 // What the other services tell, applied in its order and once.
 import type { EventBatch, ServiceEvent } from '#shared/contract/internal.ts';
 import type { Log } from '#server/log.ts';
-import type { Database } from '../database.ts';
-import { noteArrival, noteDeparture } from '../lessons/attendance.ts';
+import type { Database } from '../database/database.ts';
+import { noteArrival, noteConsent, noteDeparture } from '../lessons/attendance.ts';
+import { keepChapter, removeChapter, renameChapter } from '../lessons/chapters.ts';
 import { deleteMessage, keepMessage } from '../lessons/chat.ts';
 import { findLesson, moveLesson } from '../lessons/store.ts';
 import { addPushes, changeSettings, noteGateway } from '../access/store.ts';
@@ -43,7 +44,7 @@ async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<
     await noteGateway(db, event.instance);
     return;
   }
-  const id = event.type === 'recording:changed' ? event.recording.lesson : event.lesson;
+  const id = lessonOf(event);
   if ((await findLesson(db, id)) === undefined) return;
   const { atMs } = event;
   switch (event.type) {
@@ -59,21 +60,39 @@ async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<
         await addPushes(db, [{ type: 'push-settings', lesson: id }]);
       }
       break;
+    case 'peer:changed':
+      if (event.peer.consentedAtMs !== undefined)
+        await noteConsent(db, id, event.peer.id, event.peer.consentedAtMs);
+      break;
     case 'peer:joined': {
-      const { peer, name, role } = event;
-      await noteArrival(db, { lesson: id, peer, name, role, atMs });
+      const { id: peer, name, role, joinedAtMs, consentedAtMs = null } = event.peer;
+      await noteArrival(db, { lesson: id, peer, name, role, atMs: joinedAtMs, consentedAtMs });
       break;
     }
     case 'peer:left':
-      await noteDeparture(db, id, atMs, event.peer);
+      await noteDeparture(db, id, atMs, event.peerId);
       break;
     case 'chat:posted': {
-      const { message, peer, name, role, text } = event;
-      await keepMessage(db, { lesson: id, message, peer, name, role, text, sentAtMs: atMs });
+      const { id: message, peerId: peer, name, role, text, sentAtMs } = event.message;
+      await keepMessage(db, { lesson: id, message, peer, name, role, text, sentAtMs });
       break;
     }
     case 'chat:deleted':
-      await deleteMessage(db, id, event.message);
+      await deleteMessage(db, id, event.messageId);
+      break;
+    case 'chapter:marked': {
+      const { id: chapter, title, markedAtMs } = event.chapter;
+      // Off air a room marks none.
+      if (event.media === null) break;
+      const { broadcast } = event.media;
+      await keepChapter(db, { lesson: id, chapter, broadcast, title, markedAtMs });
+      break;
+    }
+    case 'chapter:renamed':
+      await renameChapter(db, { lesson: id, chapter: event.chapterId, title: event.title });
+      break;
+    case 'chapter:removed':
+      await removeChapter(db, id, event.chapterId);
       break;
     case 'broadcast:changed':
       // An interrupted broadcast is still on air: its addresses stand and its viewers wait.
@@ -84,5 +103,12 @@ async function applyEvent(db: Database, event: ServiceEvent, log: Log): Promise<
     case 'recording:changed':
       await noteRecording(db, event.recording, atMs);
       break;
+    default:
+    // What only the room itself needs.
   }
+}
+
+function lessonOf(event: Exclude<ServiceEvent, { type: 'gateway:started' }>): string {
+  if ('room' in event) return event.room;
+  return event.type === 'recording:changed' ? event.recording.lesson : event.lesson;
 }

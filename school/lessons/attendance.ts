@@ -1,7 +1,7 @@
 // Who was in a class, and when.
 import type { Attendance } from '#shared/contract/rest.ts';
-import type { Role } from '#shared/domain/permissions.ts';
-import type { Database } from '../database.ts';
+import type { Role } from '#shared/domain/roles.ts';
+import type { Database } from '../database/database.ts';
 
 export interface Arrival {
   lesson: string;
@@ -9,17 +9,38 @@ export interface Arrival {
   name: string;
   role: Role;
   atMs: number;
+  /** When they agreed to be recorded; null if they were not asked. */
+  consentedAtMs: number | null;
 }
 
 /** Notes an arrival. Someone who never left, as the SFU was restarted, has been there all along. */
 export async function noteArrival(db: Database, { atMs, ...person }: Arrival): Promise<void> {
-  const { name, role } = person;
+  const { name, role, consentedAtMs } = person;
   await db
     .insertInto('attendance')
     .values({ ...person, joinedAtMs: atMs, leftAtMs: null })
     .onConflict((conflict) =>
-      conflict.columns(['lesson', 'peer']).where('leftAtMs', 'is', null).doUpdateSet({ name, role }),
+      conflict
+        .columns(['lesson', 'peer'])
+        .where('leftAtMs', 'is', null)
+        .doUpdateSet({ name, role, ...(consentedAtMs !== null && { consentedAtMs }) }),
     )
+    .execute();
+}
+
+/** Notes when somebody who is there agreed to be recorded. */
+export async function noteConsent(
+  db: Database,
+  lesson: string,
+  peer: string,
+  consentedAtMs: number,
+): Promise<void> {
+  await db
+    .updateTable('attendance')
+    .set({ consentedAtMs })
+    .where('lesson', '=', lesson)
+    .where('peer', '=', peer)
+    .where('leftAtMs', 'is', null)
     .execute();
 }
 
@@ -49,7 +70,7 @@ export async function listAttendance(
   const [atMs, id] = after.split('.').map(Number);
   const rows = await db
     .selectFrom('attendance')
-    .select(['id', 'peer', 'name', 'role', 'joinedAtMs', 'leftAtMs'])
+    .select(['id', 'peer', 'name', 'role', 'joinedAtMs', 'leftAtMs', 'consentedAtMs'])
     .where('lesson', '=', lesson)
     .where(({ eb, refTuple, tuple }) => eb(refTuple('joinedAtMs', 'id'), '>', tuple(atMs ?? 0, id ?? 0)))
     .orderBy('joinedAtMs')

@@ -1,6 +1,7 @@
 // The archive of what was written in a class, for its replay.
 import type { ReplayChatPage } from '#shared/contract/rest.ts';
-import type { Database, Tables } from '../database.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
 
 /** A page of a replay's chat has at most so many messages, and so many bytes of text unless it is one message. */
 const PAGE_MESSAGES = 100;

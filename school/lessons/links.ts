@@ -3,11 +3,12 @@
 import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
 import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
-import type { Invite, LinkVersions } from '#shared/contract/tickets.ts';
+import type { Invite } from '#shared/contract/tickets.ts';
+import type { LinkVersions } from '#shared/contract/links.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import type { Secrets } from '#server/secrets.ts';
-import { publicUrl, type Settings } from '#server/settings.ts';
+import type { Settings } from '#server/settings.ts';
 import type { Tokens } from '../people/tokens.ts';
 
 /** Addresses made within this part of their lifetime are the same text, so that a CDN caches them once. */
@@ -25,11 +26,11 @@ export class Links {
 
   /** `now` gives the time in ms since 1970. */
   constructor(settings: Settings, secrets: Secrets, tokens: Tokens, now: () => number) {
-    this.#base = publicUrl(settings);
-    const { LECTERN_PLAY_ORIGINS: origins } = settings;
+    this.#base = settings.door.origin;
+    const { playOrigins: origins } = settings.door;
     this.#origins = origins.length > 0 ? origins : [this.#base];
-    this.#rtmpPort = settings.LECTERN_RTMP_PORT;
-    this.#ttlS = settings.LECTERN_PLAYBACK_TTL_S;
+    this.#rtmpPort = settings.gateway.rtmpPort;
+    this.#ttlS = settings.school.playbackTtlS;
     this.#secret = secrets.playback;
     this.#tokens = tokens;
     this.#now = now;
@@ -87,6 +88,11 @@ export class Links {
     const http = (path: string) => `${this.#base}${path}?${query}`;
     const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience', version });
     return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv) };
+  }
+
+  /** Where a picture of a recording is, signed for the lesson's `epoch`. */
+  still(recording: string, epoch: number): string {
+    return `${this.#base}${replayPaths(recording).still}?${this.#query(`/replay/${recording}`, epoch)}`;
   }
 
   async #page(path: string, invite: Invite): Promise<string> {

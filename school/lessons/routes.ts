@@ -10,6 +10,8 @@ import {
   LessonSearch,
   PlaybackCreate,
   PlaybackIssued,
+  RecordingAction,
+  RecordingDone,
   TicketCreate,
   TicketIssued,
   Watermark,
@@ -109,7 +111,8 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       },
     }),
     async (context) => {
-      const lesson = await lessons.create(context.req.valid('json').title);
+      const { title, recording } = context.req.valid('json');
+      const lesson = await lessons.create(title, recording);
       return context.json(lesson, 201, { location: `/api/v1/lessons/${lesson.id}` });
     },
   );
@@ -157,7 +160,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       path: '/lessons/{lesson}',
       tags,
       middleware: ownerOnly,
-      summary: 'Rename a lesson.',
+      summary: 'Change the title of a lesson, or whether its broadcasts are recorded.',
       request: { params, body: jsonBody(LessonPatch) },
       responses: {
         200: asJson('The lesson.', Lesson),
@@ -165,8 +168,8 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       },
     }),
     async (context) => {
-      const { title } = context.req.valid('json');
-      return context.json(await lessons.rename(context.req.valid('param').lesson, title), 200);
+      const patch = context.req.valid('json');
+      return context.json(await lessons.change(context.req.valid('param').lesson, patch), 200);
     },
   );
 
@@ -176,7 +179,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       path: '/lessons/{lesson}',
       tags,
       middleware: ownerOnly,
-      summary: 'Delete a lesson with its recordings, chat and attendance.',
+      summary: 'Delete a lesson with its recordings, chat, chapters and attendance.',
       request: { params },
       responses: { 204: { description: 'Deleted.' }, ...refusals('unauthorized', 'forbidden', 'not-found') },
     }),
@@ -200,6 +203,34 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
       },
     }),
     async (context) => context.json(await lessons.end(context.req.valid('param').lesson), 200),
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/lessons/{lesson}/recording',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Start, pause, resume or stop the recording of what is on air, or mark a chapter of it.',
+      description: 'Nothing of a pause is kept.',
+      request: { params, body: jsonBody(RecordingAction) },
+      responses: {
+        200: asJson('What is so from now on.', RecordingDone),
+        ...refusals(
+          'bad-request',
+          'unauthorized',
+          'forbidden',
+          'not-found',
+          'not-live',
+          'conflict',
+          'service-unavailable',
+        ),
+      },
+    }),
+    async (context) => {
+      const { lesson } = context.req.valid('param');
+      return context.json(await lessons.record(lesson, context.req.valid('json')), 200);
+    },
   );
 
   api.openapi(

@@ -1,7 +1,15 @@
 // Lessons: made, renamed, ended, deleted; and what an invitation to one is worth.
 import { LecternError } from '#shared/contract/errors.ts';
 import { makeId } from '#shared/contract/ids.ts';
-import type { Attendance, Lesson, TicketIssued } from '#shared/contract/rest.ts';
+import type { SfuClient } from '#shared/contract/internal-api.ts';
+import type {
+  Attendance,
+  Lesson,
+  LessonPatch,
+  RecordingAction,
+  RecordingDone,
+  TicketIssued,
+} from '#shared/contract/rest.ts';
 import {
   inviteId,
   inviteOf,
@@ -10,11 +18,15 @@ import {
   type Invite,
   type Ticket,
 } from '#shared/contract/tickets.ts';
-import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import type { RecordingMode } from '#shared/domain/recording.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import type { Log } from '#server/log.ts';
 import { changeSettings } from '../access/store.ts';
-import { forgetErased, type Database } from '../database.ts';
-import type { Errands } from '../errands/errands.ts';
+import type { Database } from '../database/database.ts';
+import { forgetErased } from '../database/engine.ts';
+import type { Job } from '../jobs/job.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import { newPeerId, type Tokens } from '../people/tokens.ts';
 import { listReplays } from '../recordings/store.ts';
 import { listAttendance, noteDeparture } from './attendance.ts';
@@ -22,6 +34,7 @@ import type { Links } from './links.ts';
 import {
   deleteLesson,
   findLesson,
+  folded,
   insertLesson,
   linkVersionsOf,
   listLessons,
@@ -32,13 +45,19 @@ import { findWatching, setWatermark, type Watching } from './watching.ts';
 
 export interface LessonDeps {
   db: Database;
-  errands: Errands;
+  jobs: Jobs;
   links: Links;
   tokens: Tokens;
+  sfu: SfuClient;
   log: Log;
   /** The time in ms since 1970. */
   now: () => number;
+  /** Of new lessons. */
+  recordingMode: RecordingMode;
 }
+
+/** What each action of the API comes to. */
+const CHOICE_OF = { start: 'on', resume: 'on', pause: 'paused', stop: 'off' } as const;
 
 const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes);
 
@@ -50,23 +69,24 @@ export class Lessons {
     this.#deps = deps;
   }
 
-  async create(title: string): Promise<Lesson> {
-    const { db, errands, log, now } = this.#deps;
-    const { lesson, errand } = await db.transaction().execute(async (transaction) => {
+  async create(title: string, recording?: RecordingMode): Promise<Lesson> {
+    const { db, jobs, log, now, recordingMode } = this.#deps;
+    const { lesson, job } = await db.transaction().execute(async (transaction) => {
       const row = await insertLesson(transaction, {
         id: makeId(random),
         title,
         channel: makeId(random),
         state: 'scheduled',
         createdAtMs: now(),
+        recordingMode: recording ?? recordingMode,
       });
       return {
         lesson: row,
-        errand: await errands.add(transaction, { type: 'push-settings', lesson: row.id }),
+        job: await jobs.add(transaction, { type: 'push-settings', lesson: row.id }),
       };
     });
     log.info({ lesson: lesson.id }, 'lesson created');
-    void errands.runOne(errand);
+    void jobs.runOne(job);
     return this.#view(lesson);
   }
 
@@ -79,15 +99,46 @@ export class Lessons {
     return this.#views(await listLessons(this.#deps.db, limit, beforeMs, search));
   }
 
-  async rename(id: string, title: string): Promise<Lesson> {
-    const { db, errands, now } = this.#deps;
-    const { row, errand } = await db.transaction().execute(async (transaction) => {
-      const renamed = await changeSettings(transaction, id, { title }, now());
-      if (renamed === undefined) throw new LecternError('not-found');
-      return { row: renamed, errand: await errands.add(transaction, { type: 'push-settings', lesson: id }) };
+  /**
+   * Sets the title, whether broadcasts are recorded, and whether students are asked for their consent. What is on air
+   * follows at once; who is in already is not asked.
+   */
+  async change(id: string, { title, recording, asksConsent }: LessonPatch): Promise<Lesson> {
+    const { db, jobs, now } = this.#deps;
+    const change = {
+      ...(title !== undefined && { title, titleFolded: folded(title) }),
+      ...(recording !== undefined && { recordingMode: recording }),
+      ...(asksConsent !== undefined && { asksConsent: asksConsent ? (1 as const) : (0 as const) }),
+    };
+    const { row, added } = await db.transaction().execute(async (transaction) => {
+      const changed = await changeSettings(transaction, id, change, now());
+      if (changed === undefined) throw new LecternError('not-found');
+      const told: Job[] = [{ type: 'push-settings', lesson: id }];
+      // The room has to know of it before the next student comes with an older ticket.
+      if (asksConsent !== undefined) told.push({ type: 'push-room', lesson: id });
+      const jobIds: number[] = [];
+      for (const job of told) jobIds.push(await jobs.add(transaction, job));
+      return { row: changed, added: jobIds };
     });
-    void errands.runOne(errand);
+    for (const job of added) void jobs.runOne(job);
     return this.#view(row);
+  }
+
+  /**
+   * Chooses whether what is on air is recorded from now on, or marks a chapter of it. Throws LecternError `not-live`
+   * while nothing is on air, `conflict` where the lesson says that it always is recorded or there are as many
+   * chapters as may be, or `service-unavailable`.
+   */
+  async record(id: string, wanted: RecordingAction): Promise<RecordingDone> {
+    const { sfu } = this.#deps;
+    await this.find(id);
+    const params = { room: id };
+    if (wanted.action === 'chapter') {
+      return { chapter: await sfu.markChapter({ params, body: { title: wanted.title } }) };
+    }
+    const choice = CHOICE_OF[wanted.action];
+    await sfu.chooseRecording({ params, body: { choice } });
+    return { recording: choice };
   }
 
   /**
@@ -95,19 +146,19 @@ export class Lessons {
    * reached now, once it is sure that they will be. Ending it again changes nothing.
    */
   async end(id: string): Promise<Lesson> {
-    const { db, errands, log, now } = this.#deps;
+    const { db, jobs, log, now } = this.#deps;
     const { channel } = await this.find(id);
     const ended = await db.transaction().execute(async (transaction) => {
       if ((await moveLesson(transaction, id, 'end')) === undefined) return false;
       await noteDeparture(transaction, id, now());
       await changeSettings(transaction, id, {}, now());
-      await errands.add(transaction, { type: 'end-lesson', lesson: id, channel });
-      await errands.add(transaction, { type: 'push-settings', lesson: id });
+      await jobs.add(transaction, { type: 'end-lesson', lesson: id, channel });
+      await jobs.add(transaction, { type: 'push-settings', lesson: id });
       return true;
     });
     if (ended) {
       log.info({ lesson: id }, 'lesson ended');
-      await errands.run();
+      await jobs.run();
     }
     return this.get(id);
   }
@@ -117,18 +168,18 @@ export class Lessons {
    * what a service cannot erase now, it erases later.
    */
   async delete(id: string): Promise<void> {
-    const { db, errands, log } = this.#deps;
+    const { db, jobs, log } = this.#deps;
     const { channel } = await this.find(id);
     await db.transaction().execute(async (transaction) => {
       await deleteLesson(transaction, id);
-      await errands.add(transaction, { type: 'erase-lesson', lesson: id, channel });
+      await jobs.add(transaction, { type: 'erase-lesson', lesson: id, channel });
     });
     await forgetErased(db);
     log.info({ lesson: id }, 'lesson deleted');
-    await errands.run();
+    await jobs.run();
   }
 
-  /** What its audience is told beside the addresses. */
+  /** What its audience is told besides the addresses. */
   async watching(id: string): Promise<Watching> {
     await this.find(id);
     return findWatching(this.#deps.db, id);
@@ -171,6 +222,8 @@ export class Lessons {
       room: id,
       channel,
       title,
+      recording: lesson.recordingMode,
+      asksConsent: lesson.asksConsent === 1 && (role === 'student' || role === 'auditor'),
       role,
       permissions: [...ROLE_PERMISSIONS[role]],
       invite: editionOf(lesson, role, invite?.version, before),
@@ -224,13 +277,17 @@ export class Lessons {
     return Promise.all(
       rows.map(async (row) => {
         const { id, title, channel, state, createdAtMs, accessEpoch, publishVersion } = row;
+        const { state: replay = 'none', newest = null } = replays.get(id) ?? {};
         return {
           id,
           title,
           channel,
           state,
           createdAtMs,
-          replay: replays.get(id) ?? 'none',
+          recording: row.recordingMode,
+          asksConsent: row.asksConsent === 1,
+          replay,
+          still: newest === null ? null : links.still(newest, accessEpoch),
           links: await links.ofLesson(id, linkVersionsOf(row)),
           play: links.play(channel, accessEpoch),
           publish: state === 'ended' ? null : links.publish(id, channel, publishVersion),

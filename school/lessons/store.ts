@@ -1,8 +1,9 @@
 // Lessons in the database.
 import { sql, type Selectable } from 'kysely';
-import type { LinkVersions } from '#shared/contract/tickets.ts';
+import type { LinkVersions } from '#shared/contract/links.ts';
 import { lessonLifecycle, type LessonEvent, type LessonState } from '#shared/domain/lifecycle.ts';
-import { folded, type Database, type Tables } from '../database.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
 
 /** `createdAtMs` is also the cursor of the list: no two lessons have the same. */
 export type LessonRow = Selectable<Tables['lesson']>;
@@ -10,7 +11,7 @@ export type LessonRow = Selectable<Tables['lesson']>;
 /** Adds a lesson within the caller's transaction; `createdAtMs` is moved on if another lesson has it. */
 export async function insertLesson(
   transaction: Database,
-  lesson: Pick<LessonRow, 'id' | 'title' | 'channel' | 'state' | 'createdAtMs'>,
+  lesson: Pick<LessonRow, 'id' | 'title' | 'channel' | 'state' | 'createdAtMs' | 'recordingMode'>,
 ): Promise<LessonRow> {
   const newest = await transaction
     .selectFrom('lesson')
@@ -21,6 +22,7 @@ export async function insertLesson(
     .insertInto('lesson')
     .values({
       ...lesson,
+      titleFolded: folded(lesson.title),
       createdAtMs,
       settingsVersion: createdAtMs,
       publishVersion: 0,
@@ -48,6 +50,9 @@ export const linkVersionsOf = ({
   watch: watchLink,
 });
 
+/** What is the same to a reader is the same text, in any language; no engine does that by itself. */
+export const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
+
 export function findLesson(db: Database, id: string): Promise<LessonRow | undefined> {
   return db.selectFrom('lesson').selectAll().where('id', '=', id).executeTakeFirst();
 }
@@ -68,7 +73,9 @@ export function listLessons(
     .selectAll()
     .$if(words.length > 0, (query) =>
       query.where((each) =>
-        each.and(words.map((word) => sql<boolean>`instr(folded(${each.ref('title')}), ${word}) > 0`)),
+        each.and(
+          words.map((word) => sql<boolean>`${each.ref('titleFolded')} like ${holding(word)} escape '\\'`),
+        ),
       ),
     )
     .$if(beforeMs !== undefined, (query) => query.where('createdAtMs', '<', beforeMs ?? 0))
@@ -76,6 +83,9 @@ export function listLessons(
     .limit(limit)
     .execute();
 }
+
+/** The pattern of a text that has `word` in it. */
+const holding = (word: string): string => `%${word.replace(/[\\%_]/g, '\\$&')}%`;
 
 /** Deletes the lesson and all that is known of it. */
 export async function deleteLesson(db: Database, id: string): Promise<void> {

@@ -1,7 +1,7 @@
-// What the audience of a lesson is told beside its addresses: the mark over the picture, and whether the
+// What the audience of a lesson is told besides its addresses: the mark over the picture, and whether the
 // teacher's picture is there.
 import { createHmac } from 'node:crypto';
-import type { Database } from '../database.ts';
+import type { Database } from '../database/database.ts';
 
 export interface Watching {
   /** The text over the picture; `{viewer}` stands for who watches. Null for none. */

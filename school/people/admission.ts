@@ -1,7 +1,7 @@
 // What an invitation lets its holder be in a lesson.
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import { LINK_OF, type Invite } from '#shared/contract/tickets.ts';
-import type { Database } from '../database.ts';
+import type { Database } from '../database/database.ts';
 import type { ApiContext } from '../http/api.ts';
 import { findLesson, linkVersionsOf } from '../lessons/store.ts';
 import type { Owner } from './owner.ts';

@@ -1,4 +1,4 @@
-// Who is the owner: whoever holds the API key, or the session cookie that the owner link was traded for.
+// Who is the owner: the one who holds the API key, or the session cookie that the owner link was traded for.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
@@ -69,7 +69,7 @@ export class Owner {
   }
 
   /**
-   * A cookie comes along whoever made the browser ask, so a change must come from our own pages.
+   * A cookie comes along no matter who made the browser ask, so a change must come from our own pages.
    * Browsers say so in Sec-Fetch-Site (https and localhost) or Origin (everywhere).
    * Throws LecternError `forbidden`.
    */

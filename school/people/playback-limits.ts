@@ -12,6 +12,10 @@ import { TokenBuckets } from '#server/token-buckets.ts';
 const ADDRESS_RATE = { capacity: 2_000, perSecond: 300 };
 const INVITE_RATE = { capacity: 10_000, perSecond: 1_000 };
 
+/** A search reads all that was written in a class, in a quarter of a second at most where it was as much as it may be. */
+const SEARCH_ADDRESS_RATE = { capacity: 40, perSecond: 3 };
+const SEARCH_INVITE_RATE = { capacity: 60, perSecond: 4 };
+
 export interface PlaybackLimits {
   /** Before anything is read or checked. */
   readonly byAddress: MiddlewareHandler<ApiEnv>;
@@ -20,10 +24,21 @@ export interface PlaybackLimits {
 }
 
 /** `now` is the time in ms. */
-export function playbackLimits(ipOf: (context: ApiContext) => string, now: () => number): PlaybackLimits {
-  const invitations = new TokenBuckets({ ...INVITE_RATE, now });
+export const playbackLimits = (ipOf: (context: ApiContext) => string, now: () => number): PlaybackLimits =>
+  limitsOf(ADDRESS_RATE, INVITE_RATE, ipOf, now);
+
+export const searchLimits = (ipOf: (context: ApiContext) => string, now: () => number): PlaybackLimits =>
+  limitsOf(SEARCH_ADDRESS_RATE, SEARCH_INVITE_RATE, ipOf, now);
+
+function limitsOf(
+  ofAddress: typeof ADDRESS_RATE,
+  ofInvite: typeof INVITE_RATE,
+  ipOf: (context: ApiContext) => string,
+  now: () => number,
+): PlaybackLimits {
+  const invitations = new TokenBuckets({ ...ofInvite, now });
   return {
-    byAddress: limitRate(new TokenBuckets({ ...ADDRESS_RATE, now }), ipOf),
+    byAddress: limitRate(new TokenBuckets({ ...ofAddress, now }), ipOf),
     takeFor(context, invitation) {
       if (invitation === null) return;
       refuseFor(context, invitations.take(`${invitation.lesson} ${invitation.role} ${invitation.version}`));

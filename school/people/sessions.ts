@@ -2,7 +2,7 @@
 // for everyone who has a copy of its cookie, also after a restart.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Secrets } from '#server/secrets.ts';
-import type { Database } from '../database.ts';
+import type { Database } from '../database/database.ts';
 
 /** How long a sign-in lasts, in s. */
 export const SESSION_TTL_S = 30 * 86_400;

@@ -2,7 +2,7 @@
 // who asks too often; those who teach are counted apart, so that no student keeps them out, and so is each person
 // who has a ticket, so that nobody who asks too often at the same address does.
 import type { Invite } from '#shared/contract/tickets.ts';
-import { teaches } from '#shared/domain/permissions.ts';
+import { teaches } from '#shared/domain/roles.ts';
 import { refuseFor, type ApiContext } from '../http/api.ts';
 import { TokenBuckets } from '#server/token-buckets.ts';
 

@@ -5,29 +5,44 @@ import { LessonId, RecordingId } from '#shared/contract/ids.ts';
 import {
   PlaybackCreate,
   Recording,
+  RecordingPatch,
+  ReplayChapters,
   ReplayChatPage,
   ReplayChatQuery,
+  ReplayFound,
   ReplayIssued,
+  ReplaySearchQuery,
+  RetentionView,
 } from '#shared/contract/rest.ts';
-import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
+import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
 import type { PlaybackLimits } from '../people/playback-limits.ts';
+import type { Retention } from './retention.ts';
 import type { Recordings } from './service.ts';
 
 export interface RecordingRoutes {
   recordings: Recordings;
+  retention: Pick<Retention, 'view'>;
   admission: Admission;
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
   limits: PlaybackLimits;
+  /** Those of the search. */
+  searching: PlaybackLimits;
 }
 
 const params = z.object({ recording: RecordingId });
 const tags = ['recordings'];
 
 export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
-  const { recordings, admission, ownerOnly, limits } = deps;
+  const { recordings, retention, admission, ownerOnly, limits, searching } = deps;
+  /** The lesson that the invitation is to; null for the owner, who may ask for all. Counts to the limits. */
+  const invitedTo = async (context: ApiContext, invite: string, by = limits): Promise<string | null> => {
+    const invitation = await admission.read(context, invite);
+    by.takeFor(context, invitation);
+    return invitation?.lesson ?? null;
+  };
   api.openapi(
     createRoute({
       method: 'get',
@@ -68,6 +83,40 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
 
   api.openapi(
     createRoute({
+      method: 'patch',
+      path: '/recordings/{recording}',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Name a recording; keep it whatever the limits are, or no longer.',
+      request: { params, body: jsonBody(RecordingPatch) },
+      responses: {
+        200: asJson('The recording.', Recording),
+        ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
+      },
+    }),
+    async (context) => {
+      const { recording } = context.req.valid('param');
+      return context.json(await recordings.change(recording, context.req.valid('json')), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/retention',
+      tags,
+      middleware: ownerOnly,
+      summary: 'How long recordings are kept, and which of them go next.',
+      responses: {
+        200: asJson('The limits, and what they take.', RetentionView),
+        ...refusals('unauthorized'),
+      },
+    }),
+    async (context) => context.json(await retention.view(), 200),
+  );
+
+  api.openapi(
+    createRoute({
       method: 'delete',
       path: '/recordings/{recording}',
       tags,
@@ -103,10 +152,9 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       },
     }),
     async (context) => {
-      const invitation = await admission.read(context, context.req.valid('json').invite);
-      limits.takeFor(context, invitation);
       const { recording } = context.req.valid('param');
-      return context.json(await recordings.replay(recording, invitation?.lesson ?? null), 200);
+      const lesson = await invitedTo(context, context.req.valid('json').invite);
+      return context.json(await recordings.replay(recording, lesson), 200);
     },
   );
 
@@ -126,10 +174,54 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
     }),
     async (context) => {
       const { invite, ...place } = context.req.valid('json');
-      const invitation = await admission.read(context, invite);
-      limits.takeFor(context, invitation);
       const { recording } = context.req.valid('param');
-      return context.json(await recordings.chat(recording, invitation?.lesson ?? null, place), 200);
+      const lesson = await invitedTo(context, invite);
+      return context.json(await recordings.chat(recording, lesson, place), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/recordings/{recording}/search',
+      tags,
+      security: ANYONE,
+      middleware: searching.byAddress,
+      summary: 'Trade an invitation of its lesson for the moments at which something was written.',
+      description:
+        'Messages, with the names of those who wrote them, and chapters that have all of the words.',
+      request: { params, body: jsonBody(ReplaySearchQuery) },
+      responses: {
+        200: asJson('The first fifty, in the order of time.', ReplayFound),
+        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+      },
+    }),
+    async (context) => {
+      const { invite, q } = context.req.valid('json');
+      const { recording } = context.req.valid('param');
+      const lesson = await invitedTo(context, invite, searching);
+      return context.json(await recordings.search(recording, lesson, q), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/recordings/{recording}/chapters',
+      tags,
+      security: ANYONE,
+      middleware: limits.byAddress,
+      summary: 'Trade an invitation of its lesson for the chapters that were marked while it was recorded.',
+      request: { params, body: jsonBody(PlaybackCreate) },
+      responses: {
+        200: asJson('The chapters, in the order of time.', ReplayChapters),
+        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+      },
+    }),
+    async (context) => {
+      const { recording } = context.req.valid('param');
+      const lesson = await invitedTo(context, context.req.valid('json').invite);
+      return context.json(await recordings.chapters(recording, lesson), 200);
     },
   );
 }

@@ -1,18 +1,39 @@
 // Recordings in the database: what the gateway told about them.
-import { sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
-import type { ReplayState } from '#shared/contract/rest.ts';
-import type { Database, Tables } from '../database.ts';
+import type { RecordingPatch, ReplayState } from '#shared/contract/rest.ts';
+import type { Database } from '../database/database.ts';
+import { oneOf } from '../database/engine.ts';
+import type { Tables } from '../database/tables.ts';
+import { addJob } from '../jobs/job.ts';
+import { findLesson } from '../lessons/store.ts';
 
-export type RecordingRow = Tables['recording'];
+export type RecordingRow = Selectable<Tables['recording']>;
 
 const STOPPED: readonly RecordingInfo['state'][] = ['finalizing', 'ready', 'failed'];
 /** States after which nothing more happens. */
 export const FINAL: readonly RecordingInfo['state'][] = ['ready', 'failed'];
+/** Its broadcast is on air. */
+export const ON_AIR: readonly RecordingInfo['state'][] = ['armed', 'writing', 'paused'];
 
-/** Takes over what the gateway says of a recording. What is final or deleted stays so. */
+/** What became ready longer ago than this when it is heard of is no news, in ms. */
+const NEWS_MS = 24 * 60 * 60_000;
+
+/**
+ * Takes over what the gateway says of a recording, in the caller's transaction. What is final or deleted stays so; of
+ * one that becomes ready the operator's webhook is told.
+ */
 export async function noteRecording(db: Database, info: RecordingInfo, atMs: number): Promise<void> {
   const { id, lesson, channel, ...figures } = info;
+  const known = await db
+    .selectFrom('recording')
+    .select(['state', 'erasedAtMs'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (known !== undefined && (known.erasedAtMs !== null || FINAL.includes(known.state))) return;
+  if (info.state === 'ready' && atMs - info.startedAtMs - info.durationMs < NEWS_MS) {
+    await addJob(db, { type: 'tell-ready', recording: id, atMs });
+  }
   const endedAtMs = STOPPED.includes(info.state) ? atMs : null;
   await db
     .insertInto('recording')
@@ -30,11 +51,15 @@ export async function noteRecording(db: Database, info: RecordingInfo, atMs: num
     .execute();
 }
 
-/** Adds those of `infos`, however many, that are not known yet and whose lesson is. */
-export async function addMissing(db: Database, infos: readonly RecordingInfo[], atMs: number): Promise<void> {
-  if (infos.length === 0) return;
+/** Adds those of `infos`, however many, that are not known yet and whose lesson is. Returns how many that were. */
+export async function addMissing(
+  db: Database,
+  infos: readonly RecordingInfo[],
+  atMs: number,
+): Promise<number> {
+  if (infos.length === 0) return 0;
   // In one transaction: a lesson must not go between the look and the note.
-  await db.transaction().execute(async (transaction) => {
+  return db.transaction().execute(async (transaction) => {
     const known = await idsAmong(
       transaction,
       'recording',
@@ -46,20 +71,19 @@ export async function addMissing(db: Database, infos: readonly RecordingInfo[], 
       'lesson',
       missing.map(({ lesson }) => lesson),
     );
-    for (const info of missing) {
-      if (lessons.has(info.lesson)) await noteRecording(transaction, info, atMs);
-    }
+    const added = missing.filter(({ lesson }) => lessons.has(lesson));
+    for (const info of added) await noteRecording(transaction, info, atMs);
+    return added.length;
   });
 }
 
-/** Those of `ids` that `table` has. They go as one value: SQLite takes 32,766 of them, a gateway has more. */
+/** Those of `ids`, however many, that `table` has. */
 async function idsAmong(
   db: Database,
   table: 'lesson' | 'recording',
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const given = sql<string>`(select value from json_each(${JSON.stringify(ids)}))`;
-  const rows = await db.selectFrom(table).select('id').where('id', 'in', given).execute();
+  const rows = await db.selectFrom(table).select('id').where('id', 'in', oneOf(db, ids)).execute();
   return new Set(rows.map(({ id }) => id));
 }
 
@@ -80,7 +104,7 @@ export interface RecordingFilter {
   limit: number;
 }
 
-/** Newest first. */
+/** Newest first; without those of broadcasts of which nothing was recorded. */
 export function listRecordings(
   db: Database,
   { lesson, beforeMs, limit }: RecordingFilter,
@@ -89,6 +113,7 @@ export function listRecordings(
     .selectFrom('recording')
     .selectAll()
     .where('erasedAtMs', 'is', null)
+    .where((eb) => eb.or([eb('state', '!=', 'failed'), eb('bytes', '>', 0)]))
     .$if(lesson !== undefined, (query) => query.where('lesson', '=', lesson ?? ''))
     .$if(beforeMs !== undefined, (query) => query.where('startedAtMs', '<', beforeMs ?? 0))
     .orderBy('startedAtMs', 'desc')
@@ -107,21 +132,68 @@ export function replayOf(recordings: readonly Pick<RecordingInfo, 'state' | 'dur
   return recordings.some(({ state }) => !FINAL.includes(state)) ? 'preparing' : 'none';
 }
 
+/** What there is to watch of a lesson, and the newest recording of it; null where there is none. */
+export interface LessonReplay {
+  readonly state: ReplayState;
+  readonly newest: string | null;
+}
+
 /** The replays of `lessons`, by the lesson's id, as far as the gateway told. */
 export async function listReplays(
   db: Database,
   lessons: readonly string[],
-): Promise<ReadonlyMap<string, ReplayState>> {
+): Promise<ReadonlyMap<string, LessonReplay>> {
   const rows = await db
     .selectFrom('recording')
-    .select(['lesson', 'state', 'durationMs'])
-    .where('lesson', 'in', lessons)
+    .select(['id', 'lesson', 'state', 'durationMs'])
+    .where('lesson', 'in', oneOf(db, lessons))
     .where('erasedAtMs', 'is', null)
+    .orderBy('startedAtMs', 'desc')
     .execute();
   const byLesson = Map.groupBy(rows, ({ lesson }) => lesson);
-  return new Map(lessons.map((lesson) => [lesson, replayOf(byLesson.get(lesson) ?? [])]));
+  return new Map(
+    lessons.map((lesson) => {
+      const recordings = byLesson.get(lesson) ?? [];
+      return [lesson, { state: replayOf(recordings), newest: recordings.find(isWatchable)?.id ?? null }];
+    }),
+  );
 }
 
-export async function markErased(db: Database, id: string, atMs: number): Promise<void> {
-  await db.updateTable('recording').set({ erasedAtMs: atMs }).where('id', '=', id).execute();
+/** What a recording is called: by a name of its own, or as its class. */
+export async function titleOf(
+  db: Database,
+  { title, lesson }: Pick<RecordingRow, 'title' | 'lesson'>,
+): Promise<string> {
+  return title ?? (await findLesson(db, lesson))?.title ?? '';
+}
+
+/** Changes what `patch` names. */
+export async function changeRecording(
+  db: Database,
+  id: string,
+  { kept, title }: RecordingPatch,
+): Promise<void> {
+  if (kept === undefined && title === undefined) return;
+  await db
+    .updateTable('recording')
+    .set({ ...(kept !== undefined && { isKept: kept ? 1 : 0 }), ...(title !== undefined && { title }) })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Returns false if it is deleted already or, with `unlessKept`, kept. */
+export async function markErased(
+  db: Database,
+  id: string,
+  atMs: number,
+  { unlessKept }: { unlessKept: boolean },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('recording')
+    .set({ erasedAtMs: atMs })
+    .where('id', '=', id)
+    .where('erasedAtMs', 'is', null)
+    .$if(unlessKept, (query) => query.where('isKept', '=', 0))
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }

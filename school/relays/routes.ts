@@ -7,11 +7,11 @@ import { LessonId } from '#shared/contract/ids.ts';
 import { RelaysInfo, RelaysWanted } from '#shared/contract/relay.ts';
 import { asJson, jsonBody, refusals, type Api, type ApiEnv } from '../http/api.ts';
 import type { Lessons } from '../lessons/service.ts';
-import type { Neighbours } from '../neighbours.ts';
+import type { ServiceClients } from '../clients.ts';
 
 export interface RelayRoutes {
   lessons: Pick<Lessons, 'find'>;
-  neighbours: Pick<Neighbours, 'relays' | 'putRelays'>;
+  clients: ServiceClients;
   /** Refuses everyone but the owner. */
   ownerOnly: MiddlewareHandler<ApiEnv>;
 }
@@ -19,7 +19,7 @@ export interface RelayRoutes {
 const params = z.object({ lesson: LessonId });
 const tags = ['relays'];
 
-export function addRelayRoutes(api: Api, { lessons, neighbours, ownerOnly }: RelayRoutes): void {
+export function addRelayRoutes(api: Api, { lessons, clients, ownerOnly }: RelayRoutes): void {
   api.openapi(
     createRoute({
       method: 'get',
@@ -35,7 +35,7 @@ export function addRelayRoutes(api: Api, { lessons, neighbours, ownerOnly }: Rel
     }),
     async (context) => {
       const { channel } = await lessons.find(context.req.valid('param').lesson);
-      return context.json(await neighbours.relays(channel), 200);
+      return context.json(await clients.gateway.getRelays({ params: { channel } }), 200);
     },
   );
 
@@ -66,7 +66,8 @@ export function addRelayRoutes(api: Api, { lessons, neighbours, ownerOnly }: Rel
       const { id, title, channel, state } = await lessons.find(context.req.valid('param').lesson);
       if (state === 'ended') throw new LecternError('room-closed');
       const wanted = context.req.valid('json');
-      return context.json(await neighbours.putRelays(channel, { lesson: id, title, wanted }), 200);
+      const body = { lesson: id, title, wanted };
+      return context.json(await clients.gateway.putRelays({ params: { channel }, body }), 200);
     },
   );
 }

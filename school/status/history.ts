@@ -5,32 +5,32 @@ import {
   type StatusHistory,
   type StatusSample,
 } from '#shared/contract/status-history.ts';
-import type { ChannelStatus, ServiceName, Status, Vitals } from '#shared/contract/status.ts';
+import type { ChannelStatus, ServiceName, Status, ProcessStats } from '#shared/contract/status.ts';
 
 /** What was told at one time; the processor part of each service is added here. */
-export type Told = Omit<Status, 'services' | 'warnings'> & {
-  readonly services: readonly { readonly name: ServiceName; readonly vitals: Vitals | null }[];
+export type StatusReport = Omit<Status, 'services' | 'warnings'> & {
+  readonly services: readonly { readonly name: ServiceName; readonly vitals: ProcessStats | null }[];
 };
 
 export class History {
   readonly #samples: StatusSample[] = [];
-  readonly #before = new Map<ServiceName, { vitals: Vitals; atMs: number }>();
+  readonly #before = new Map<ServiceName, { vitals: ProcessStats; atMs: number }>();
 
-  /** Adds a sample of `told`; the oldest goes when there is an hour of them. */
-  take(told: Told): void {
+  /** Adds a sample of `report`; the oldest goes when there is an hour of them. */
+  append(report: StatusReport): void {
     const services: StatusSample['services'] = {};
-    for (const { name, vitals } of told.services) {
+    for (const { name, vitals } of report.services) {
       if (vitals === null) continue;
-      services[name] = { cpu: this.cpu(name, vitals, told.atMs), memoryBytes: vitals.memoryBytes };
-      this.#before.set(name, { vitals, atMs: told.atMs });
+      services[name] = { cpu: this.cpu(name, vitals, report.atMs), memoryBytes: vitals.memoryBytes };
+      this.#before.set(name, { vitals, atMs: report.atMs });
     }
-    const channels = told.channels
+    const channels = report.channels
       .slice(0, MAX_CHANNELS_SAMPLED)
       .map((one) => [one.broadcast, { inBps: one.inBps, outBps: one.outBps, viewers: viewersOf(one) }]);
     this.#samples.push({
-      atMs: told.atMs,
+      atMs: report.atMs,
       services,
-      sums: sumsOf(told),
+      sums: sumsOf(report),
       channels: Object.fromEntries(channels) as StatusSample['channels'],
     });
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
@@ -40,7 +40,7 @@ export class History {
    * Processor time that a service took since the last sample, in parts of a core; since its start where there
    * is no sample of it yet, or where it was started again.
    */
-  cpu(name: ServiceName, { cpuS, uptimeS }: Vitals, atMs: number): number {
+  cpu(name: ServiceName, { cpuS, uptimeS }: ProcessStats, atMs: number): number {
     const before = this.#before.get(name);
     const passedS = before === undefined ? 0 : (atMs - before.atMs) / 1_000;
     // Its uptime tells a restart: the processor time of a new process may be above the old one's.
@@ -59,7 +59,7 @@ export class History {
 const viewersOf = ({ viewers }: ChannelStatus) =>
   Object.values(viewers).reduce((sum, count) => sum + count, 0);
 
-function sumsOf({ channels, disk }: Told): StatusSample['sums'] {
+function sumsOf({ channels, disk }: StatusReport): StatusSample['sums'] {
   // Its disk is told with its channels: without it the gateway said nothing.
   if (disk === null) return null;
   const viewers: Record<string, number> = { flv: 0, hls: 0, rtmp: 0, whep: 0 };

@@ -16,7 +16,7 @@ const DISK_FULL_BYTES = 0.5 * GIB;
 const LOSS_RATIO = 0.02;
 /** A viewer who joins waits for the next key frame, unless the gateway has one: HLS cuts at them. */
 const KEYFRAMES_RARE_MS = 8_000;
-/** ITU-R BT.1359: viewers notice sound that is 125 ms late; handing over has its own delay beside that. */
+/** ITU-R BT.1359: viewers notice sound that is 125 ms late; handing over has its own delay on top of that. */
 const SKEW_MS = 400;
 const SLOW_READERS = 3;
 const SOUND_LATE_MS = 500;
@@ -43,8 +43,8 @@ export function warningsOf({ gateway, sfu }: Facts): Warning[] {
   ];
 }
 
-const down = (service: ServiceName, told: object | undefined): Warning[] =>
-  told === undefined ? [{ code: 'service-down', service }] : [];
+const down = (service: ServiceName, status: object | undefined): Warning[] =>
+  status === undefined ? [{ code: 'service-down', service }] : [];
 
 function diskOf({ disk }: GatewayStatus): Warning[] {
   const { freeBytes, sizeBytes } = disk;
@@ -75,7 +75,7 @@ function classOf(channel: ChannelStatus): Warning[] {
 const soundOf = ({ sound }: GatewayStatus): Warning[] =>
   sound.lagMs > SOUND_LATE_MS ? [{ code: 'sound-late', value: Math.round(sound.lagMs) }] : [];
 
-const waiting = (service: ServiceName, told: { outbox: number } | undefined): Warning[] =>
-  told !== undefined && told.outbox > EVENTS_WAITING
-    ? [{ code: 'events-waiting', service, value: told.outbox }]
+const waiting = (service: ServiceName, status: { outbox: number } | undefined): Warning[] =>
+  status !== undefined && status.outbox > EVENTS_WAITING
+    ? [{ code: 'events-waiting', service, value: status.outbox }]
     : [];

@@ -1,31 +1,23 @@
 // Asks the other services how they are, when somebody wants to know and every ten seconds for the history.
-import type { z } from '@hono/zod-openapi';
 import { SAMPLE_EVERY_MS, type StatusHistory } from '#shared/contract/status-history.ts';
-import { GatewayStatus, SfuStatus, type Status } from '#shared/contract/status.ts';
-import type { ServiceName, Vitals } from '#shared/contract/status.ts';
-import { callInternal } from '#server/internal-client.ts';
+import type { ServiceName, Status, ProcessStats } from '#shared/contract/status.ts';
 import type { Log } from '#server/log.ts';
-import type { Settings } from '#server/settings.ts';
-import { processVitals } from '#server/vitals.ts';
+import { processStats } from '#server/process-stats.ts';
+import type { ServiceClients } from '../clients.ts';
 import { History } from './history.ts';
 import { warningsOf } from './warnings.ts';
 
-/** A page waits for this answer: what does not answer by then counts as down. */
-const ANSWER_LIMIT_MS = 1_500;
-
 export interface StatusWatcherOptions {
-  readonly settings: Pick<Settings, 'LECTERN_GATEWAY_URL' | 'LECTERN_SFU_URL'>;
-  /** The internal secret. */
-  readonly secret: string;
+  readonly clients: ServiceClients;
   readonly now: () => number;
   readonly log: Log;
   /** By default SAMPLE_EVERY_MS. */
   readonly everyMs?: number;
 }
 
-/** What a service told, and how long that took. */
-interface Told<T> {
-  readonly told: T | undefined;
+/** The status of a service, undefined if it did not answer, and how long that took. */
+interface ServiceAnswer<T> {
+  readonly status: T | undefined;
   readonly answerMs: number;
 }
 
@@ -43,10 +35,10 @@ export class StatusWatcher {
 
   /** The status now. Never rejects for a service that does not answer. */
   async status(): Promise<Status> {
-    const { settings, now } = this.#options;
+    const { clients, now } = this.#options;
     const [gateway, sfu] = await Promise.all([
-      this.#ask(settings.LECTERN_GATEWAY_URL, GatewayStatus),
-      this.#ask(settings.LECTERN_SFU_URL, SfuStatus),
+      this.#ask('gateway', clients.gateway.status),
+      this.#ask('sfu', clients.sfu.status),
     ]);
     const atMs = now();
     return {
@@ -54,16 +46,16 @@ export class StatusWatcher {
       services: [
         this.#serviceOf('gateway', gateway, atMs),
         this.#serviceOf('sfu', sfu, atMs),
-        this.#serviceOf('school', { told: { vitals: processVitals() }, answerMs: 0 }, atMs),
+        this.#serviceOf('school', { status: { vitals: processStats() }, answerMs: 0 }, atMs),
       ],
-      channels: (gateway.told?.channels ?? []).map((channel) => ({
+      channels: (gateway.status?.channels ?? []).map((channel) => ({
         ...channel,
-        viewers: { ...channel.viewers, whep: sfu.told?.whepViewers[channel.lesson] ?? 0 },
+        viewers: { ...channel.viewers, whep: sfu.status?.whepViewers[channel.lesson] ?? 0 },
       })),
-      rooms: sfu.told ?? null,
-      disk: gateway.told?.disk ?? null,
-      sound: gateway.told?.sound ?? null,
-      warnings: warningsOf({ gateway: gateway.told, sfu: sfu.told }),
+      rooms: sfu.status ?? null,
+      disk: gateway.status?.disk ?? null,
+      sound: gateway.status?.sound ?? null,
+      warnings: warningsOf({ gateway: gateway.status, sfu: sfu.status }),
     };
   }
 
@@ -78,33 +70,31 @@ export class StatusWatcher {
   }
 
   async #sample(): Promise<void> {
-    // One that hangs is waited for; its neighbours are not asked twice meanwhile.
+    // While one that hangs is waited for, the others are not asked again.
     if (this.#sampling) return;
     this.#sampling = true;
-    this.#history.take(await this.status());
+    this.#history.append(await this.status());
     this.#sampling = false;
   }
 
-  async #ask<T extends z.ZodType>(origin: string, schema: T): Promise<Told<z.output<T>>> {
-    const { secret, log } = this.#options;
+  async #ask<T>(service: ServiceName, ask: () => Promise<T>): Promise<ServiceAnswer<T>> {
     const startMs = performance.now();
-    const url = `${origin}/internal/status`;
     try {
-      const told = await callInternal(secret, 'GET', url, schema, undefined, ANSWER_LIMIT_MS);
-      return { told, answerMs: Math.round(performance.now() - startMs) };
+      const status = await ask();
+      return { status, answerMs: Math.round(performance.now() - startMs) };
     } catch (error) {
-      log.debug({ err: error, url }, 'a service told nothing of itself');
-      return { told: undefined, answerMs: Math.round(performance.now() - startMs) };
+      this.#options.log.debug({ err: error, service }, 'a service did not answer');
+      return { status: undefined, answerMs: Math.round(performance.now() - startMs) };
     }
   }
 
   #serviceOf(
     name: ServiceName,
-    { told, answerMs }: Told<{ vitals: Vitals }>,
+    { status, answerMs }: ServiceAnswer<{ vitals: ProcessStats }>,
     atMs: number,
   ): Status['services'][number] {
-    if (told === undefined) return { name, state: 'down', answerMs: null, vitals: null, cpu: null };
-    const { vitals } = told;
+    if (status === undefined) return { name, state: 'down', answerMs: null, vitals: null, cpu: null };
+    const { vitals } = status;
     return { name, state: 'up', answerMs, vitals, cpu: this.#history.cpu(name, vitals, atMs) };
   }
 }

@@ -1,0 +1,8 @@
+export {};
+
+declare module '../database/tables.ts' {
+  interface Tables {
+    /** How far each outbox of the other services was applied. */
+    outbox: { name: string; lastId: number };
+  }
+}

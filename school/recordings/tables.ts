@@ -1,0 +1,24 @@
+import type { Generated } from 'kysely';
+import type { RecordingState } from '#shared/domain/lifecycle.ts';
+
+declare module '../database/tables.ts' {
+  interface Tables {
+    recording: {
+      id: string;
+      lesson: string;
+      channel: string;
+      state: RecordingState;
+      startedAtMs: number;
+      /** When it stopped being written; null until then. */
+      endedAtMs: number | null;
+      durationMs: number;
+      bytes: number;
+      /** When it was deleted. The row stays, so that a late event does not bring it back. */
+      erasedAtMs: number | null;
+      /** 1 for what no limit deletes. */
+      isKept: Generated<0 | 1>;
+      /** Null where it has that of its class. */
+      title: Generated<string | null>;
+    };
+  }
+}
