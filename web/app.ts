@@ -1,12 +1,12 @@
-// Joins the parts of the page: the only place beside main.ts that knows the browser and the engine both.
+// Joins the parts of the page: the only place besides main.ts that knows the browser and the engine both.
 import { Api } from './engine/api.ts';
-import { DELIVERIES, suits } from './engine/player/chooser.ts';
+import { PROTOCOL_PREFERENCES, suits } from './engine/player/chooser.ts';
 import { LivePlayer } from './engine/player/live-player.ts';
 import { ReplayPlayer } from './engine/player/replay-player.ts';
 import { drawChart } from './platform/chart.ts';
 import { browserAttention } from './platform/network.ts';
 import { browserHistory, documentTheme, storage } from './platform/page.ts';
-import { forgetTab, tabStore } from './platform/stores.ts';
+import { forgetTab, rememberedStore, tabStore } from './platform/stores.ts';
 import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
@@ -30,10 +30,11 @@ export function createApp(): App {
   const router = new Router(browserHistory, new Invitations(tabStore));
   const browser = { clock: browserClock, random: Math.random, wallMs: () => api.time.nowMs() };
 
-  const deliveryOf = (wish: string | null) => DELIVERIES.find((delivery) => delivery === wish);
+  const preferenceOf = (text: string | null) =>
+    PROTOCOL_PREFERENCES.find((preference) => preference === text);
   /** What the address asks for, or what was chosen the last time. */
   const wishedDelivery = () =>
-    deliveryOf(router.query('player')) ?? deliveryOf(storage.read('delivery')) ?? 'auto';
+    preferenceOf(router.query('player')) ?? preferenceOf(storage.read('delivery')) ?? 'auto';
 
   const watch = (lesson: string, invite: string) => {
     const delivery = wishedDelivery();
@@ -59,7 +60,7 @@ export function createApp(): App {
     });
   };
   const { route } = router;
-  // Whoever comes by a watch link waits for a picture: begin before the page's own code is here.
+  // Anyone who comes by a watch link waits for a picture: begin before the page's own code is here.
   let ahead = route.name === 'watch' ? { ...route, store: watch(route.lesson, route.invite) } : undefined;
 
   return {
@@ -91,6 +92,7 @@ export function createApp(): App {
         api,
         recording,
         invite,
+        store: rememberedStore,
         createPlayer: (video, options) =>
           new ReplayPlayer({
             ...browser,

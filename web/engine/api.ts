@@ -15,11 +15,16 @@ import {
   AccessRevoked,
   Attendance,
   Lesson,
+  type LessonPatch,
   LinkReplaced,
   PlaybackIssued,
   Recording,
+  ReplayChapters,
   ReplayChatPage,
+  ReplayFound,
   ReplayIssued,
+  RetentionView,
+  type RecordingPatch,
   Session,
   SessionsEnded,
   TicketIssued,
@@ -102,13 +107,31 @@ export class Api {
     return this.#call('POST', '/lessons', Lesson, { title });
   }
 
-  renameLesson(lesson: string, title: string): Promise<Lesson> {
-    return this.#call('PATCH', `/lessons/${lesson}`, Lesson, { title });
+  changeLesson(lesson: string, patch: LessonPatch): Promise<Lesson> {
+    return this.#call('PATCH', `/lessons/${lesson}`, Lesson, patch);
   }
 
   /** Ends the class for everyone who is in it. */
   async endLesson(lesson: string): Promise<void> {
     await this.#call('POST', `/lessons/${lesson}/end`, Anything, {});
+  }
+
+  changeRecording(recording: string, patch: RecordingPatch): Promise<Recording> {
+    return this.#call('PATCH', `/recordings/${recording}`, Recording, patch);
+  }
+
+  async deleteRecording(recording: string): Promise<void> {
+    await this.#call('DELETE', `/recordings/${recording}`, Anything);
+  }
+
+  /** The moments of a replay at which the words of `q` were written. */
+  searchReplay(recording: string, invite: string, q: string): Promise<ReplayFound> {
+    return this.#call('POST', `/recordings/${recording}/search`, ReplayFound, { invite, q });
+  }
+
+  /** How long recordings are kept, and which go next. */
+  retention(): Promise<RetentionView> {
+    return this.#call('GET', '/retention', RetentionView);
   }
 
   /** Deletes the lesson with all its recordings and its chat. */
@@ -156,7 +179,7 @@ export class Api {
     return this.#call('PUT', `/lessons/${lesson}/watermark`, Watermark, { text });
   }
 
-  /** Ends all playback addresses of a class, and whoever watches by one. */
+  /** Ends all playback addresses of a class, and disconnects all who watch through one. */
   revokeAccess(lesson: string): Promise<AccessRevoked> {
     return this.#call('POST', `/lessons/${lesson}/revoke`, AccessRevoked);
   }
@@ -181,7 +204,7 @@ export class Api {
     return this.#call('GET', `/lessons/${lesson}/relays`, RelaysInfo);
   }
 
-  /** Says all of that anew. */
+  /** Says all of that again. */
   setRelays(lesson: string, wanted: RelaysWanted): Promise<RelaysInfo> {
     return this.#call('PUT', `/lessons/${lesson}/relays`, RelaysInfo, wanted);
   }
@@ -214,6 +237,11 @@ export class Api {
     place: { after: string } | { before: string },
   ): Promise<ReplayChatPage> {
     return this.#call('POST', `/recordings/${recording}/chat`, ReplayChatPage, { invite, ...place });
+  }
+
+  /** The chapters that were marked in it. */
+  replayChapters(recording: string, invite: string): Promise<ReplayChapters> {
+    return this.#call('POST', `/recordings/${recording}/chapters`, ReplayChapters, { invite });
   }
 
   async #call<T extends z.ZodType>(

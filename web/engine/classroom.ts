@@ -1,22 +1,15 @@
 // A person's membership of a class, from the green room to the end: it joins the signalling, the media
 // and the room's state, and brings all of them back when something breaks.
-import { LecternError } from '#shared/contract/errors.ts';
-import type {
-  BroadcastView,
-  FactData,
-  FactName,
-  Joined,
-  ProducerView,
-  Welcome,
-} from '#shared/contract/signalling.ts';
+import { codeOf } from '#shared/contract/errors.ts';
+import type { FactData, Joined, Welcome } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
-import type { Source } from '#shared/domain/sources.ts';
-import { ChatLog } from './chat.ts';
-import { Comings } from './comings.ts';
-import { Door } from './door.ts';
+import { expected } from '#shared/expected.ts';
+import { PresenceNotices } from './presence-notices.ts';
 import type { Devices } from './devices.ts';
 import { Emitter, together } from './emitter.ts';
 import type { EncodedOptions } from './encoded/encoded-publications.ts';
+import type { CreateFeature, FeatureHost } from './feature.ts';
 import { MediaSession } from './media-session.ts';
 import { Outgoing } from './outgoing.ts';
 import { JOIN_RETRY_MS, JOIN_RETRYABLE, refusedPhase, type Notice, type Phase } from './phases.ts';
@@ -25,7 +18,7 @@ import { Publishing } from './publishing.ts';
 import { permissionChanges, RoomMirror } from './room-mirror.ts';
 import { retryDelayMs, Signalling, type FactEvents, type SignalState } from './signalling.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { UplinkMeter, type Uplink } from './uplink.ts';
+import { UplinkMeter, type UplinkHealth } from './uplink.ts';
 
 /** After so many media connections that failed in a row the network is said to block them. */
 const BLOCKED_AFTER = 2;
@@ -41,6 +34,8 @@ export interface ClassroomOptions extends EncodedOptions {
   readonly ticket: string;
   readonly devices: Devices;
   readonly network: NetworkPort;
+  /** What a room can do besides media and people. */
+  readonly features: readonly CreateFeature[];
   /** Exchanges an expired ticket for a new one. */
   readonly renewTicket: () => Promise<string>;
 }
@@ -48,8 +43,6 @@ export interface ClassroomOptions extends EncodedOptions {
 /** Owns everything of one membership except the devices. `close()` is final and idempotent. */
 export class Classroom extends Emitter<ClassroomEvents> {
   readonly room = new RoomMirror();
-  readonly chat: ChatLog;
-  readonly door: Door;
   readonly publishing: Publishing;
   readonly outgoing: Outgoing;
   readonly media: Subscriptions;
@@ -57,13 +50,21 @@ export class Classroom extends Emitter<ClassroomEvents> {
   readonly #session: MediaSession;
   readonly #renewTicket: () => Promise<string>;
   readonly #offs: (() => void)[] = [];
-  readonly #comings = new Comings((type, names) => this.emit('notice', { type, names }));
+  readonly #features = new Map<CreateFeature, unknown>();
+  readonly #onJoined: ((joined: Joined) => void)[] = [];
+  readonly #presenceNotices = new PresenceNotices<'peer-joined' | 'peer-left'>((type, names) =>
+    this.emit('notice', { type, names }),
+  );
+  readonly #notices = new PresenceNotices<string>((key, names) =>
+    this.emit('notice', { type: 'feature', key, names }),
+  );
   readonly #changed = together(() => this.emit('changed'));
   #meter: UplinkMeter | undefined;
   #phase: Phase = { name: 'connecting' };
   #welcome: Welcome | undefined;
   /** The name to come in under; undefined until the person asked to. */
   #name: string | undefined;
+  #consents = false;
   /** Facts that arrive between asking to join and the answer wait for it here. */
   #early: (() => void)[] | undefined;
   #failures = 0;
@@ -78,8 +79,6 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.outgoing = new Outgoing(this.#session, this.#signalling, options);
     this.publishing = new Publishing(options.devices, this.outgoing);
     this.media = new Subscriptions(this.#session, this.#signalling);
-    this.chat = new ChatLog(this.#signalling);
-    this.door = new Door(this.#signalling);
     this.#offs.push(
       options.network.onChange(() => (this.#networkChanged = true)),
       this.#signalling.on('state', (state) => this.#signalState(state)),
@@ -88,7 +87,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
         if (this.#session.connection === 'connected') this.#failures = 0;
         this.#changed();
       }),
-      ...[this.chat, this.publishing, this.media].map((part) =>
+      ...[this.publishing, this.media].map((part) =>
         (part as Emitter<{ changed: [] }>).on('changed', () => this.#changed()),
       ),
       this.publishing.on('blocked', (kind, problem) =>
@@ -99,14 +98,24 @@ export class Classroom extends Emitter<ClassroomEvents> {
       this.outgoing.on('fellBack', (code) => this.emit('notice', { type: 'fell-back', code })),
     );
     this.#listen();
+    const host = this.#host();
+    for (const create of options.features) this.#features.set(create, create(host));
   }
+
+  /** What `create` made; it is one of the features that the class was opened with. */
+  feature<Part>(create: CreateFeature<Part>): Part {
+    return this.#features.get(create) as Part;
+  }
+
+  /** Asks the room. Rejects with the server's refusal. */
+  readonly request: Signalling['request'] = (name, input) => this.#signalling.request(name, input);
 
   get phase(): Phase {
     return this.#phase;
   }
 
   /** How well our own media leaves us; null while nothing is sent. */
-  get uplink(): Uplink | null {
+  get uplink(): UplinkHealth | null {
     return this.outgoing.uplink ?? this.#meter?.uplink ?? null;
   }
 
@@ -131,52 +140,25 @@ export class Classroom extends Emitter<ClassroomEvents> {
   }
 
   /** Comes in under `name`, now or as soon as there is a connection. */
-  join(name: string): void {
+  join(name: string, consents: boolean): void {
     this.#name = name;
+    this.#consents = consents;
     if (this.#phase.name === 'lobby') void this.#enter();
     else if (this.#phase.name === 'connecting') this.#to({ name: 'joining' });
   }
 
   /** Leaves the room; the class goes on. */
   async leave(): Promise<void> {
-    await this.#signalling.request('room:leave', {}).catch(() => undefined);
+    await this.#signalling
+      .request('room:leave', {})
+      .catch(expected('the room hears of it when the socket closes'));
     this.#end({ name: 'ended', reason: 'left' });
-  }
-
-  /** Ends the class for everyone. Rejects with the server's refusal. */
-  async endClass(): Promise<void> {
-    await this.#signalling.request('room:close', {});
-  }
-
-  /** Rejects with the server's refusal, e.g. `already-live`. */
-  async startBroadcast(): Promise<void> {
-    this.#broadcast((await this.#signalling.request('broadcast:start', {})).broadcast);
-  }
-
-  async stopBroadcast(): Promise<void> {
-    this.#broadcast((await this.#signalling.request('broadcast:stop', {})).broadcast);
-  }
-
-  /** Sets what one person may do, out of `GRANTABLE`. */
-  async permit(peerId: string, permissions: readonly Permission[]): Promise<void> {
-    await this.#signalling.request('peer:permit', { peerId, permissions: [...permissions] });
-  }
-
-  async mute(peerId: string, source: Source): Promise<void> {
-    await this.#signalling.request('peer:mute', { peerId, source });
-  }
-
-  async remove(peerId: string): Promise<void> {
-    await this.#signalling.request('peer:remove', { peerId });
-  }
-
-  async deleteMessage(messageId: string): Promise<void> {
-    await this.#signalling.request('chat:delete', { messageId });
   }
 
   close(): void {
     clearTimeout(this.#again);
-    this.#comings.close();
+    this.#presenceNotices.close();
+    this.#notices.close();
     this.#meter?.close();
     for (const off of this.#offs.splice(0)) off();
     this.#signalling.close();
@@ -186,16 +168,31 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#session.close();
   }
 
-  #listen(): void {
-    const on = <Name extends FactName>(name: Name, handle: (fact: FactData<Name>) => void) => {
-      this.#offs.push(
-        (this.#signalling as unknown as Emitter<FactEvents>).on(name, (fact) => {
-          if (this.#early === undefined) handle(fact);
-          else this.#early.push(() => handle(fact));
-          this.#changed();
-        }),
-      );
+  /** Calls `handle` for each such fact, but not before the answer to a join that is under way. */
+  readonly #on: FeatureHost['on'] = (name, handle) => {
+    this.#offs.push(
+      (this.#signalling as unknown as Emitter<FactEvents>).on(name, (fact) => {
+        if (this.#early === undefined) handle(fact);
+        else this.#early.push(() => handle(fact));
+        this.#changed();
+      }),
+    );
+  };
+
+  #host(): FeatureHost {
+    return {
+      request: this.request,
+      room: this.room,
+      on: this.#on,
+      onJoined: (handle) => this.#onJoined.push(handle),
+      changed: () => this.#changed(),
+      notice: (notice) => this.emit('notice', notice),
+      noticeOf: (key, name) => this.#notices.add(key, name),
     };
+  }
+
+  #listen(): void {
+    const on = this.#on;
     this.#offs.push(
       this.#signalling.on('room:welcomed', (welcome) => this.#welcomed(welcome)),
       this.#signalling.on('room:restarted', () => this.#rebuild()),
@@ -204,7 +201,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     );
     on('room:presence', ({ present }) => this.room.presence(present));
     on('peer:joined', (peer) => {
-      if (this.room.peer(peer)) this.#comings.add('peer-joined', peer.name);
+      if (this.room.peer(peer)) this.#presenceNotices.add('peer-joined', peer.name);
     });
     on('peer:updated', (peer) => {
       const before = this.room.you;
@@ -216,13 +213,8 @@ export class Classroom extends Emitter<ClassroomEvents> {
     });
     on('peer:left', ({ peerId }) => {
       const peer = this.room.peerLeft(peerId);
-      if (peer !== undefined) this.#comings.add('peer-left', peer.name);
+      if (peer !== undefined) this.#presenceNotices.add('peer-left', peer.name);
     });
-    on('door:knocked', (guest) => {
-      this.door.knocked(guest);
-      this.#comings.add('knocked', guest.name);
-    });
-    on('door:left', ({ peerIds }) => this.door.left(peerIds));
     on('producer:created', (producer) => this.room.producer(producer));
     on('producer:updated', (producer) => {
       this.room.producer(producer);
@@ -243,9 +235,6 @@ export class Classroom extends Emitter<ClassroomEvents> {
     on('consumer:created', (consumer) => this.media.add(consumer));
     on('consumer:closed', ({ consumerId }) => this.media.remove(consumerId));
     on('consumer:layer', ({ consumerId, spatialLayer }) => this.media.layerChanged(consumerId, spatialLayer));
-    on('chat:posted', (message) => this.chat.posted(message, message.peerId === this.room.you?.id));
-    on('chat:deleted', ({ messageId }) => this.chat.deleted(messageId));
-    on('chat:filled', () => this.emit('notice', { type: 'chat-filled' }));
     on('broadcast:changed', (broadcast) => this.room.broadcast(broadcast));
   }
 
@@ -264,7 +253,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#welcome = welcome;
     this.room.welcomed(welcome, Date.now());
     // Prepared before anybody presses Join; a browser without WebRTC is told on joining.
-    this.#session.load(welcome.routerRtpCapabilities).catch(() => undefined);
+    this.#session.load(welcome.routerRtpCapabilities).catch(expected('told on joining'));
     if (this.#name === undefined) this.#to({ name: 'lobby' });
     else void this.#enter();
   }
@@ -281,6 +270,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
       const joined = await this.#signalling.request('room:join', {
         name: this.#name,
         rtpCapabilities: this.#session.recvCapabilities,
+        consents: this.#consents,
       });
       // A newer attempt, or a lost connection, took over.
       if (this.#early !== early) return;
@@ -290,7 +280,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     } catch (error) {
       if (this.#early !== early) return;
       this.#early = undefined;
-      const code = error instanceof LecternError ? error.code : 'internal-error';
+      const code = codeOf(error);
       // `door:opened` follows, on this connection or on the next one.
       if (code === 'must-wait') this.#to({ name: 'waiting' });
       else if (JOIN_RETRYABLE.has(code)) {
@@ -319,13 +309,13 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.outgoing.start(mine, you.name);
     const canPublish = joined.you.permissions.some((permission) => permission.startsWith('publish:'));
     // Ahead of the first press of a button; a failure shows when something is published.
-    if (canPublish && this.outgoing.way.name === 'webrtc') this.#session.send().catch(() => undefined);
+    if (canPublish && this.outgoing.way.name === 'webrtc')
+      this.#session.send().catch(expected('shown when something is published'));
     if (kept && (this.#networkChanged || this.#session.connection !== 'connected')) {
       void this.#session.restartIce();
     }
     this.#networkChanged = false;
-    this.chat.joined(joined.chat);
-    this.door.joined(joined.waiting);
+    for (const handle of this.#onJoined) handle(joined);
     this.#meter ??= new UplinkMeter(
       () => ({ sending: this.#session.sending, sendsVideo: this.outgoing.sendsVideo }),
       () => this.#changed(),
@@ -333,7 +323,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     this.#to({ name: 'joined' });
   }
 
-  /** The transports and what flowed on them are gone; devices, wishes and last frames stay. */
+  /** The transports and what flowed on them are gone; devices, what is desired and last frames stay. */
   #dropMedia(): void {
     this.outgoing.reset();
     this.media.reset();
@@ -375,7 +365,7 @@ export class Classroom extends Emitter<ClassroomEvents> {
     try {
       this.#signalling.renew(await this.#renewTicket());
     } catch (error) {
-      const code = error instanceof LecternError ? error.code : 'internal-error';
+      const code = codeOf(error);
       if (code === 'service-unavailable') this.#again = setTimeout(() => void this.#renew(), JOIN_RETRY_MS);
       else this.#end({ name: 'refused', code });
     }
@@ -385,11 +375,6 @@ export class Classroom extends Emitter<ClassroomEvents> {
     if (this.#phase.name === 'ended' || this.#phase.name === 'refused') return;
     this.#to(phase);
     this.close();
-  }
-
-  #broadcast(broadcast: BroadcastView): void {
-    this.room.broadcast(broadcast);
-    this.#changed();
   }
 
   #to(phase: Phase): void {

@@ -1,6 +1,6 @@
 // Cameras, microphones and speakers: which there are, which one was chosen, and the local tracks that
 // are open. A device that is denied, missing or pulled out is a state, never a dead end. It is opened by a
-// press only: whoever lost one may not want to be seen or heard when it is back.
+// press only: anyone who lost one may not want to be seen or heard when it is back.
 import { Emitter } from './emitter.ts';
 import {
   DeviceError,

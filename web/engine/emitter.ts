@@ -2,7 +2,10 @@
 
 type EventMap<Events> = { [Name in keyof Events]: readonly unknown[] };
 
-/** An object that others listen to. Listeners run in the order in which they came. */
+/**
+ * An object that others listen to. Listeners run in the order in which they came; one that throws keeps no other from
+ * hearing, and its error is reported as one that nobody caught.
+ */
 export class Emitter<Events extends EventMap<Events>> {
   // Unknown here, because a map cannot say that the type of its values depends on the key.
   readonly #listeners = new Map<keyof Events, Set<unknown>>();
@@ -20,7 +23,15 @@ export class Emitter<Events extends EventMap<Events>> {
   protected emit<Name extends keyof Events>(event: Name, ...args: Events[Name]): void {
     const listeners = this.#listeners.get(event) as Set<(...args: Events[Name]) => void> | undefined;
     // A copy: a listener may take itself off while it runs.
-    for (const listener of [...(listeners ?? [])]) listener(...args);
+    for (const listener of [...(listeners ?? [])]) {
+      try {
+        listener(...args);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 

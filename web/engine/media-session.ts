@@ -9,7 +9,7 @@ import type {
   Transport,
 } from 'mediasoup-client/types';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { Media, TransportView } from '#shared/contract/signalling.ts';
+import type { Media, TransportView } from '#shared/contract/features/media.ts';
 import { TabSource } from '#shared/domain/sources.ts';
 import { Emitter } from './emitter.ts';
 import type { Signalling } from './signalling.ts';
@@ -20,7 +20,7 @@ const ICE_PATIENCE_MS = 1_500;
 export interface MediaSessionEvents {
   /** A transport is connected, or is not any more. */
   connection: [];
-  /** A transport is beyond repair: the room must be joined anew. */
+  /** A transport is beyond repair: the room must be joined again. */
   failed: [];
 }
 

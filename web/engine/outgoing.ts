@@ -1,21 +1,21 @@
 // The way that this tab's picture and sound take: WebRTC, or encoded in the page and sent over HTTPS, where
 // the person chose that or the network lets no WebRTC through.
 import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import { TabSource } from '#shared/domain/sources.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import { EncodedPublications, type EncodedOptions } from './encoded/encoded-publications.ts';
 import { Emitter } from './emitter.ts';
 import type { MediaSession } from './media-session.ts';
-import { Publications, type PublicationState, type Wish } from './publications.ts';
+import { RtcPublications, type PublicationState, type Desired } from './rtc-publications.ts';
 import type { Signalling } from './signalling.ts';
-import type { Uplink } from './uplink.ts';
+import type { UplinkHealth } from './uplink.ts';
 
 /** So long WebRTC may take to connect before the other way is taken, in ms. */
 const PATIENCE_MS = 8_000;
 
 /** What the person chose. */
-export type SendWish = 'auto' | 'webrtc' | 'webcodecs';
+export type SendPreference = 'auto' | 'webrtc' | 'webcodecs';
 
 /** The way that is taken; `blocked` if it is so because WebRTC did not connect. */
 export type SendWay =
@@ -33,12 +33,12 @@ export interface OutgoingEvents {
 /** Owns what this tab sends, whichever way. `close()` is idempotent. */
 export class Outgoing extends Emitter<OutgoingEvents> {
   readonly #media: MediaSession;
-  readonly #rtc: Publications;
+  readonly #rtc: RtcPublications;
   readonly #encodedOptions: EncodedOptions;
   readonly #offs: (() => void)[];
-  readonly #wishes = new Map<TabSource, Wish>();
+  readonly #desired = new Map<TabSource, Desired>();
   #encoded: EncodedPublications | undefined;
-  #wish: SendWish = 'auto';
+  #preference: SendPreference = 'auto';
   #way: SendWay = { name: 'webrtc' };
   #name = '';
   #joined = false;
@@ -49,12 +49,12 @@ export class Outgoing extends Emitter<OutgoingEvents> {
     super();
     this.#media = media;
     this.#encodedOptions = encoded;
-    this.#rtc = new Publications(media, signalling);
+    this.#rtc = new RtcPublications(media, signalling);
     this.#offs = [
       media.on('connection', () => this.#watch()),
       this.#rtc.on('changed', () => this.emit('changed')),
       this.#rtc.on('refused', (source, code) => {
-        this.#wishes.delete(source);
+        this.#desired.delete(source);
         this.emit('refused', source, code);
       }),
     ];
@@ -65,20 +65,20 @@ export class Outgoing extends Emitter<OutgoingEvents> {
   }
 
   /** Says what the person wants; to be said before anything is sent. */
-  prefer(wish: SendWish): void {
-    this.#wish = wish;
-    if (wish === 'webcodecs' && this.#encodedOptions.encoder.available) this.#encode('chosen');
+  prefer(preference: SendPreference): void {
+    this.#preference = preference;
+    if (preference === 'webcodecs' && this.#encodedOptions.encoder.available) this.#encode('chosen');
   }
 
   state(source: TabSource): PublicationState {
     return (this.#encoded ?? this.#rtc).state(source);
   }
 
-  /** Wishes for a source to be sent; null to stop it altogether. */
-  set(source: TabSource, wish: Wish | null): void {
-    if (wish === null) this.#wishes.delete(source);
-    else this.#wishes.set(source, wish);
-    (this.#encoded ?? this.#rtc).set(source, wish);
+  /** States that a source should be sent; null to stop it altogether. */
+  set(source: TabSource, desired: Desired | null): void {
+    if (desired === null) this.#desired.delete(source);
+    else this.#desired.set(source, desired);
+    (this.#encoded ?? this.#rtc).set(source, desired);
   }
 
   /** What this tab sends, as the others see it over WebRTC. */
@@ -96,7 +96,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
   }
 
   /** How well what is encoded here leaves us; null over WebRTC, which is measured elsewhere. */
-  get uplink(): Uplink | null {
+  get uplink(): UplinkHealth | null {
     return this.#encoded?.uplink ?? null;
   }
 
@@ -113,7 +113,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
     this.#rtc.suspend();
   }
 
-  /** The transports are gone; the wishes stay. */
+  /** The transports are gone; the desired stay. */
   reset(): void {
     this.#connected = false;
     this.#rtc.reset();
@@ -125,7 +125,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
 
   closedByServer(producerId: string): TabSource | undefined {
     const source = this.#rtc.closedByServer(producerId);
-    if (source !== undefined) this.#wishes.delete(source);
+    if (source !== undefined) this.#desired.delete(source);
     return source;
   }
 
@@ -144,7 +144,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
       this.#patience = undefined;
     } else if (state === 'connecting' || state === 'failed') {
       // It goes on over attempts that failed; once connected, WebRTC heals itself.
-      if (this.#wish !== 'auto' || this.#connected || !this.#encodedOptions.encoder.available) return;
+      if (this.#preference !== 'auto' || this.#connected || !this.#encodedOptions.encoder.available) return;
       this.#patience ??= setTimeout(() => this.#encode('blocked'), PATIENCE_MS);
     }
   }
@@ -161,7 +161,7 @@ export class Outgoing extends Emitter<OutgoingEvents> {
       encoded.on('failed', (code) => this.#failed(encoded, code)),
     );
     for (const source of TabSource.options) this.#rtc.set(source, null);
-    for (const [source, wish] of this.#wishes) encoded.set(source, wish);
+    for (const [source, desired] of this.#desired) encoded.set(source, desired);
     if (this.#joined) encoded.start(this.#name);
     this.emit('changed');
   }
@@ -172,13 +172,13 @@ export class Outgoing extends Emitter<OutgoingEvents> {
     this.#encoded = undefined;
     this.#way = { name: 'webrtc' };
     // Not to and fro.
-    this.#wish = 'webrtc';
+    this.#preference = 'webrtc';
     encoded.close();
     // The teacher sent it away, or the class is over: it does not come in by another door.
     const gone = code === 'peer-removed' || code === 'room-closed';
-    for (const [source, wish] of [...this.#wishes]) {
-      if (!gone) this.#rtc.set(source, wish);
-      else if (this.#wishes.delete(source)) this.emit('refused', source, code);
+    for (const [source, desired] of [...this.#desired]) {
+      if (!gone) this.#rtc.set(source, desired);
+      else if (this.#desired.delete(source)) this.emit('refused', source, code);
     }
     if (!gone) this.emit('fellBack', code);
     this.emit('changed');

@@ -3,7 +3,7 @@ import type { ErrorCode } from '#shared/contract/errors.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
-import { PASSING } from './passing.ts';
+import { RETRYABLE } from './retryable.ts';
 import type { CaptureKind, DeviceProblem } from './ports.ts';
 
 export type Phase =
@@ -31,10 +31,10 @@ export function refusedPhase(code: ErrorCode): Phase {
 
 /** Something that happened and is worth a word. */
 export type Notice =
-  | { readonly type: 'peer-joined' | 'peer-left' | 'knocked'; readonly names: readonly string[] }
+  | { readonly type: 'peer-joined' | 'peer-left'; readonly names: readonly string[] }
+  /** A feature's own: `key` says which, `names` whom it is about. */
+  | { readonly type: 'feature'; readonly key: string; readonly names: readonly string[] }
   | { readonly type: 'granted' | 'revoked'; readonly permissions: readonly Permission[] }
-  /** Students can write no more in this lesson. */
-  | { readonly type: 'chat-filled' }
   /** The server's advice about what is encoded here. */
   | { readonly type: 'advice'; readonly about: PublisherNotice }
   /** Sending over HTTPS ended for this reason; WebRTC is tried again. */
@@ -50,4 +50,4 @@ export type Notice =
 /** A join that got no answer on a connection that stands is asked again after this many ms. */
 export const JOIN_RETRY_MS = 2_000;
 /** Refusals of a join that pass: it is asked again, after `conflict` on another socket. */
-export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([...PASSING, 'conflict']);
+export const JOIN_RETRYABLE: ReadonlySet<ErrorCode> = new Set([...RETRYABLE, 'conflict']);

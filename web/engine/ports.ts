@@ -118,8 +118,8 @@ export interface EncoderPort {
 
 export interface OpenEncoder {
   /** The picture to send; null is none. The track stays its owner's. */
-  setPicture(track: MediaStreamTrack | null, source: 'camera' | 'screen'): void;
+  setVideoTrack(track: MediaStreamTrack | null, source: 'camera' | 'screen'): void;
   /** The sounds to send, as one. */
-  setSounds(tracks: readonly MediaStreamTrack[]): void;
+  setAudioTracks(tracks: readonly MediaStreamTrack[]): void;
   close(): void;
 }

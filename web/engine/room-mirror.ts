@@ -1,12 +1,7 @@
 // This tab's copy of what the room is: who is in it, who sends what, and the state of the broadcast.
-import type {
-  BroadcastView,
-  Joined,
-  PeerView,
-  ProducerView,
-  RoomView,
-  Welcome,
-} from '#shared/contract/signalling.ts';
+import type { BroadcastView } from '#shared/contract/features/broadcast.ts';
+import type { Joined, PeerView, RoomView, Welcome } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import type { Permission } from '#shared/domain/permissions.ts';
 
 export class RoomMirror {

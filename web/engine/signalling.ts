@@ -1,7 +1,8 @@
 // The conversation with the SFU: typed requests with acknowledgements, checked facts, and a connection
-// that is tried for ever. It knows nothing of rooms or media.
+// that is tried forever. It knows nothing of rooms or media.
 import { io, type Socket } from 'socket.io-client';
 import { z } from 'zod';
+import { backoffMs } from '#shared/backoff.ts';
 import { ErrorBody, ErrorCode, LecternError } from '#shared/contract/errors.ts';
 import {
   FACTS,
@@ -13,7 +14,7 @@ import {
   type RequestResult,
 } from '#shared/contract/signalling.ts';
 import { Emitter } from './emitter.ts';
-import { passes } from './passing.ts';
+import { isRetryable } from './retryable.ts';
 import type { NetworkPort } from './ports.ts';
 
 /** How long an acknowledgement may take, in ms. */
@@ -64,7 +65,7 @@ const Answer = z.union([
  * to a random half is taken off so that a whole class does not come back in the same instant.
  */
 export function retryDelayMs(attempt: number, random: () => number): number {
-  const full = Math.min(boundMs(attempt), FIRST_RETRY_MS * 2 ** (attempt - 1));
+  const full = backoffMs(attempt - 1, { minMs: FIRST_RETRY_MS, maxMs: boundMs(attempt) });
   return full / 2 + (full / 2) * random();
 }
 
@@ -127,7 +128,7 @@ export class Signalling extends Emitter<SignallingEvents> {
     this.#socket.connect();
   }
 
-  /** Drops the present connection, if any, and connects anew at once. */
+  /** Drops the present connection, if any, and connects again at once. */
   reconnect(): void {
     if (this.#state.name === 'idle' || this.#state.name === 'closed' || this.#state.name === 'refused')
       return;
@@ -197,7 +198,7 @@ export class Signalling extends Emitter<SignallingEvents> {
   #failed(error: Error): void {
     if (this.#state.name === 'closed') return;
     const refusal = Refusal.safeParse(error);
-    if (refusal.success && !passes(refusal.data.data.error.code)) {
+    if (refusal.success && !isRetryable(refusal.data.data.error.code)) {
       this.#to({ name: 'refused', code: refusal.data.data.error.code });
       return;
     }

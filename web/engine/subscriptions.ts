@@ -1,6 +1,6 @@
 // What this tab receives: one entry for each source of each person, with the track to show or play.
 import type { Consumer } from 'mediasoup-client/types';
-import type { ConsumerView } from '#shared/contract/signalling.ts';
+import type { ConsumerView } from '#shared/contract/features/media.ts';
 import type { Source } from '#shared/domain/sources.ts';
 import { Emitter } from './emitter.ts';
 import { layerFor, type TileSize } from './layers.ts';
@@ -82,7 +82,7 @@ export class Subscriptions extends Emitter<SubscriptionsEvents> {
     this.#changed();
   }
 
-  /** Receives one more, or the same source of the same person anew. */
+  /** Receives one more, or the same source of the same person again. */
   add(view: ConsumerView): void {
     const key = keyOf(view);
     const before = this.#entries.get(key);

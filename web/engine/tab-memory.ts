@@ -12,6 +12,8 @@ const TabMemory = z.object({
   name: z.string(),
   /** Whether the person was in the room. */
   joined: z.boolean(),
+  /** Whether the person agreed to be recorded, where that is asked. */
+  consents: z.boolean().default(false),
   camera: z.boolean(),
   microphone: z.boolean(),
   /** Whether a screen was shared. It cannot be shared again without the person, but missed. */

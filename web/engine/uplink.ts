@@ -1,4 +1,5 @@
 // How well this tab's media leaves it: samples from RTCStatsReport and one rule. Pure.
+import { expected } from '#shared/expected.ts';
 
 export type Health = 'good' | 'fair' | 'poor';
 /** What to blame: the network, this computer's processor, or nothing. */
@@ -17,7 +18,7 @@ export interface UplinkSample {
   readonly limitedBy: 'none' | 'bandwidth' | 'cpu';
 }
 
-export interface Uplink {
+export interface UplinkHealth {
   readonly health: Health;
   readonly cause: HealthCause;
   readonly rttMs: number | null;
@@ -117,7 +118,7 @@ export class UplinkMeter {
   readonly #judge = new UplinkJudge();
   readonly #timer: ReturnType<typeof setInterval>;
   #last: { readonly transport: object; readonly bytesSent: number } | undefined;
-  #uplink: Uplink | null = null;
+  #uplink: UplinkHealth | null = null;
 
   constructor(source: () => UplinkSource, onChange: () => void) {
     this.#source = source;
@@ -126,7 +127,7 @@ export class UplinkMeter {
   }
 
   /** Null while nothing is sent. */
-  get uplink(): Uplink | null {
+  get uplink(): UplinkHealth | null {
     return this.#uplink;
   }
 
@@ -143,7 +144,7 @@ export class UplinkMeter {
       this.#uplink = null;
       return;
     }
-    const report = await sending.getStats().catch(() => undefined);
+    const report = await sending.getStats().catch(expected('the transport is closed'));
     if (report === undefined) return;
     const { bytesSent, ...sample } = readUplink(report, sending.connectionState === 'connected');
     const before = this.#last?.transport === sending ? this.#last.bytesSent : undefined;

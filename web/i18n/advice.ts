@@ -12,7 +12,11 @@ const advice = defineMessages({
     'sound-undescribed': 'There is no sound: the stream lacks its configuration. Restart the encoder.',
     'sound-layout': 'There is no sound: choose stereo in the encoder.',
     'sound-broken': 'There is no sound: it cannot be decoded. In the encoder, choose AAC-LC, stereo, 48 kHz.',
-    'no-ffmpeg': 'There is no sound: the server lacks ffmpeg. Ask whoever runs it to install ffmpeg.',
+    'apart-audio':
+      'The sound arrives more than 5 s after the picture, so viewers miss it. Look at the delays in the encoder.',
+    'apart-video':
+      'The picture arrives more than 5 s after the sound, so viewers miss it. Look at the delays in the encoder.',
+    'no-ffmpeg': 'There is no sound: the server lacks ffmpeg. Ask the person who runs it to install ffmpeg.',
     and: '; ',
     'b-frames': 'set B-frames to 0',
     codec: 'choose H.264',
@@ -31,6 +35,8 @@ const advice = defineMessages({
     'sound-undescribed': '没有声音：推流中缺少音频配置。请重新启动推流软件。',
     'sound-layout': '没有声音：请在推流软件中选择立体声。',
     'sound-broken': '没有声音：音频无法解码。请在推流软件中选择 AAC-LC、立体声、48 kHz。',
+    'apart-audio': '声音比画面晚到 5 秒以上，观众听不到。请检查推流软件中的延迟设置。',
+    'apart-video': '画面比声音晚到 5 秒以上，观众看不到。请检查推流软件中的延迟设置。',
     'no-ffmpeg': '没有声音：服务器上没有 ffmpeg。请联系管理员安装。',
     and: '；',
     'b-frames': '把 B 帧数设为 0',
@@ -50,5 +56,6 @@ export function adviceText(notice: PublisherNotice): string {
     const wishes = notice.reasons.map((reason: ConversionReason) => advice(reason)).join(advice('and'));
     return advice('converted', { wishes });
   }
+  if (notice.code === 'apart') return advice(`apart-${notice.late}`);
   return 'codec' in notice ? advice(notice.code, { codec: notice.codec }) : advice(notice.code);
 }

@@ -72,6 +72,9 @@ export const t = defineMessages({
     diskTitle: 'Disk',
     diskFree: '{free} free of {size}',
     diskRecordings: 'Recordings take {bytes}.',
+    keptDays: { one: 'They are deleted after {count} day.', other: 'They are deleted after {count} days.' },
+    keptBytes: 'The oldest are deleted when those that are not kept take more than {bytes}.',
+    goingTitle: 'To be deleted next',
     diskUsed: 'Disk used',
 
     wServiceDown: '{service} is not answering. It restarts by itself; if this stays, check the log.',
@@ -162,6 +165,9 @@ export const t = defineMessages({
     diskTitle: '磁盘',
     diskFree: '共 {size}，剩余 {free}',
     diskRecordings: '录制占用 {bytes}。',
+    keptDays: { one: '录制保留 {count} 天后删除。', other: '录制保留 {count} 天后删除。' },
+    keptBytes: '未标记保留的录制超过 {bytes} 时，删除最旧的。',
+    goingTitle: '即将删除',
     diskUsed: '磁盘已用比例',
 
     wServiceDown: '{service}没有响应。它会自动重启；如果持续如此，请查看日志。',

@@ -20,6 +20,8 @@ export const t = defineMessages({
     expiredText: 'Ask the teacher for a new one.',
     linkReplacedTitle: 'This link was replaced',
     linkReplacedText: 'Ask the teacher for the new one.',
+    consentTitle: 'You have to agree to be recorded',
+    consentText: 'Reload this page: the question is above Join.',
     waitTitle: 'Waiting to be let in',
     waitText: 'Keep this page open.',
     forbiddenTitle: 'You cannot open this page',
@@ -77,6 +79,8 @@ export const t = defineMessages({
     expiredText: '请向老师索取新的链接。',
     linkReplacedTitle: '这个链接已更换',
     linkReplacedText: '请向老师索取新的链接。',
+    consentTitle: '进入前须同意被录制',
+    consentText: '请刷新本页，在“加入”上方勾选同意。',
     waitTitle: '请等待老师同意',
     waitText: '请不要关闭本页。',
     forbiddenTitle: '你不能打开这个页面',
@@ -132,6 +136,7 @@ type Family =
   | 'busy'
   | 'notLive'
   | 'codec'
+  | 'consent'
   | 'conflict'
   | 'disk'
   | 'diskAway'
@@ -159,6 +164,7 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'not-live': 'notLive',
   'room-closed': 'ended',
   'must-wait': 'wait',
+  'consent-needed': 'consent',
   'room-full': 'full',
   'chat-full': 'chatFull',
   'not-joined': 'conflict',

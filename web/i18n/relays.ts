@@ -15,13 +15,13 @@ export const t = defineMessages({
     countRetrying: '{count} trying again',
     countFailed: '{count} stopped',
 
-    pushTitle: 'Also stream to …',
+    pushTitle: 'Also stream to…',
     pushText: 'YouTube, Twitch or any other RTMP server gets the class while it is live.',
     server: 'Server',
     key: 'Stream key',
     keyHint: 'Leave it empty if the address includes it.',
     add: 'Add',
-    pullTitle: 'Take the picture from …',
+    pullTitle: 'Take the picture from…',
     pullText:
       'A camera or another stream becomes the picture of this class, and the class goes live with it.',
     source: 'Address',
@@ -37,7 +37,7 @@ export const t = defineMessages({
     wrongPush: 'Enter an address that begins with rtmp:// or rtmps:// and has a path.',
     wrongPull: 'Enter an address that begins with rtmp://, rtmps://, http:// or https:// and has a path.',
     unavailable: 'The status is not available right now.',
-    loading: 'Loading …',
+    loading: 'Loading…',
 
     whyRefused: 'The server refused the connection.',
     whyClosed: 'The server closed the connection.',

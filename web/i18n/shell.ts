@@ -11,7 +11,7 @@ export const t = defineMessages({
     themeSystem: 'Match system',
     themeLight: 'Light',
     themeDark: 'Dark',
-    loading: 'Loading …',
+    loading: 'Loading…',
     close: 'Close',
     dismiss: 'Dismiss',
     cancel: 'Cancel',

@@ -1,4 +1,5 @@
 // Cameras, microphones, speakers and screens of a real browser (W3C mediacapture-main, screen-capture).
+import { expected } from '#shared/expected.ts';
 import {
   DeviceError,
   type CaptureKind,
@@ -39,11 +40,11 @@ export function browserDevices(): MediaDevicesPort {
 
     open(kind: CaptureKind, deviceId?: string): Promise<MediaStreamTrack> {
       if (devices === undefined) return Promise.reject(new DeviceError('insecure'));
-      const wish = {
+      const desired = {
         ...(kind === 'camera' ? CAMERA : MICROPHONE),
         ...(deviceId === undefined ? {} : { deviceId: { exact: deviceId } }),
       };
-      return opener.open(kind, wish);
+      return opener.open(kind, desired);
     },
 
     async openScreen(): Promise<ScreenCapture> {
@@ -81,7 +82,7 @@ export function browserDevices(): MediaDevicesPort {
             status.addEventListener('change', listener);
             statuses.add(status);
           })
-          .catch(() => undefined);
+          .catch(expected('a browser without this permission'));
       }
       return () => {
         closed = true;
@@ -93,7 +94,7 @@ export function browserDevices(): MediaDevicesPort {
 }
 
 interface Opening {
-  readonly wish: MediaTrackConstraints;
+  readonly desired: MediaTrackConstraints;
   readonly resolve: (track: MediaStreamTrack) => void;
   readonly reject: (error: DeviceError) => void;
 }
@@ -108,12 +109,12 @@ class Opener {
   }
 
   /** Rejects with {@link DeviceError}. */
-  open(kind: CaptureKind, wish: MediaTrackConstraints): Promise<MediaStreamTrack> {
+  open(kind: CaptureKind, desired: MediaTrackConstraints): Promise<MediaStreamTrack> {
     if (this.#waiting.size === 0) queueMicrotask(() => void this.#ask());
     // Another device of the same kind, chosen in the same moment: the later one counts.
     this.#waiting.get(kind)?.reject(new DeviceError('failed'));
     return new Promise((resolve, reject) => {
-      this.#waiting.set(kind, { wish, resolve, reject });
+      this.#waiting.set(kind, { desired, resolve, reject });
     });
   }
 
@@ -142,8 +143,8 @@ class Opener {
     const camera = asked.get('camera');
     const microphone = asked.get('microphone');
     const stream = await this.#capture({
-      ...(camera === undefined ? {} : { video: camera.wish }),
-      ...(microphone === undefined ? {} : { audio: microphone.wish }),
+      ...(camera === undefined ? {} : { video: camera.desired }),
+      ...(microphone === undefined ? {} : { audio: microphone.desired }),
     });
     const [video] = stream.getVideoTracks();
     const [audio] = stream.getAudioTracks();

@@ -1,4 +1,5 @@
-// Sound beside the media itself: how loud a microphone is, and a tone to test the speaker with.
+// Sound apart from the media itself: how loud a microphone is, and a tone to test the speaker with.
+import { expected } from '#shared/expected.ts';
 
 /** How often the level is read, in ms. */
 const LEVEL_INTERVAL_MS = 60;
@@ -71,5 +72,5 @@ export async function playTestSound(speakerId: string | undefined): Promise<void
 /** Sends an element's sound to a speaker; the default one where the browser or the device refuses. */
 export async function chooseSpeaker(element: HTMLMediaElement, speakerId: string | undefined): Promise<void> {
   if (speakerId === undefined || !('setSinkId' in element)) return;
-  await element.setSinkId(speakerId).catch(() => undefined);
+  await element.setSinkId(speakerId).catch(expected('the speaker is gone'));
 }

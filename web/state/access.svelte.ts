@@ -8,9 +8,8 @@ import {
   type RuleName,
   type SchoolAccessView,
 } from '#shared/contract/access.ts';
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { Api } from '../engine/api.ts';
-import { codeOf } from './session.svelte.ts';
 
 export { RULES };
 export type { AccessTestResult, RuleName };

@@ -1,6 +1,7 @@
 // Joins the parts of a class with the browser; its own chunk, loaded with the classroom page.
 import type { Api } from '../engine/api.ts';
 import { Devices } from '../engine/devices.ts';
+import type { CreateFeature } from '../engine/feature.ts';
 import { browserEncoder } from '../platform/encoding/browser-encoder.ts';
 import { browserDevices } from '../platform/media-devices.ts';
 import { browserNetwork } from '../platform/network.ts';
@@ -9,11 +10,12 @@ import { rememberedStore, tabStore } from '../platform/stores.ts';
 import { ClassroomState, type Notice } from './classroom.svelte.ts';
 import { DevicesState } from './devices.svelte.ts';
 
-/** Makes the state of one class and opens it; the caller closes it. */
+/** Makes the state of one class, with these features of its room, and opens it; the caller closes it. */
 export function openClassroom(
   api: Api,
   lessonId: string,
   invite: string,
+  features: readonly CreateFeature[],
   onNotice: (notice: Notice) => void,
 ): ClassroomState {
   const devices = new Devices(browserDevices(), rememberedStore);
@@ -25,6 +27,7 @@ export function openClassroom(
       devices,
       network: browserNetwork,
       encoder: browserEncoder,
+      features,
       remembered: rememberedStore,
       tab: tabStore,
     },

@@ -1,23 +1,22 @@
 // One class as the view sees it: thin runes over the engine, and what the tab remembers.
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode, LecternError } from '#shared/contract/errors.ts';
 import { DisplayName } from '#shared/contract/ids.ts';
 import type { TicketIssued } from '#shared/contract/rest.ts';
-import type { Role } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import type { Api } from '../engine/api.ts';
 import { Classroom } from '../engine/classroom.ts';
+import type { CreateFeature } from '../engine/feature.ts';
 import type { Devices } from '../engine/devices.ts';
-import type { SendWish } from '../engine/outgoing.ts';
+import type { SendPreference } from '../engine/outgoing.ts';
 import { refusedPhase, type EndReason, type Notice, type Phase } from '../engine/phases.ts';
 import type { EncoderPort, NetworkPort, StorePort } from '../engine/ports.ts';
-import { passes } from '../engine/passing.ts';
+import { isRetryable } from '../engine/retryable.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
-import { LecternError } from '#shared/contract/errors.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import type { Replay } from './replay-search.svelte.ts';
 import { RoomState } from './room.svelte.ts';
-import { codeOf } from './session.svelte.ts';
 
-export type { SendWish } from '../engine/outgoing.ts';
+export type { SendPreference } from '../engine/outgoing.ts';
 export type { EndReason, Notice, Phase } from '../engine/phases.ts';
 
 /** What the page shows. */
@@ -34,6 +33,7 @@ export interface ClassroomPorts {
   readonly devices: Devices;
   readonly network: NetworkPort;
   readonly encoder: EncoderPort;
+  readonly features: readonly CreateFeature[];
   /** For this browser: the name, and how to send. */
   readonly remembered: StorePort;
   /** For this tab: the ticket and whether it was in the room. */
@@ -60,6 +60,7 @@ export class ClassroomState {
   #room = $state.raw<RoomState>();
   #phase = $state.raw<Phase>({ name: 'connecting' });
   #role = $state.raw<Role>('student');
+  #asksConsent = $state(false);
   #title = $state('');
   #asked = $state(false);
   #returning = $state(false);
@@ -95,6 +96,11 @@ export class ClassroomState {
     return this.#role;
   }
 
+  /** Who joins has to agree to be recorded. */
+  get asksConsent(): boolean {
+    return this.#asksConsent;
+  }
+
   get title(): string {
     return this.#room?.room?.title ?? this.#title;
   }
@@ -110,7 +116,7 @@ export class ClassroomState {
   }
 
   /** What was on when the tab was last in the room; on for a newcomer. */
-  get wishes(): { camera: boolean; microphone: boolean } {
+  get desired(): { camera: boolean; microphone: boolean } {
     return { camera: this.#memory?.camera ?? true, microphone: this.#memory?.microphone ?? true };
   }
 
@@ -120,35 +126,37 @@ export class ClassroomState {
   }
 
   /** How to send, as it was last chosen in this browser. */
-  get sending(): SendWish {
+  get sending(): SendPreference {
     const stored = this.#ports.remembered.get(SEND_KEY);
     return stored === 'webrtc' || stored === 'webcodecs' ? stored : 'auto';
   }
 
-  set sending(wish: SendWish) {
-    this.#ports.remembered.set(SEND_KEY, wish === 'auto' ? null : wish);
+  set sending(preference: SendPreference) {
+    this.#ports.remembered.set(SEND_KEY, preference === 'auto' ? null : preference);
   }
 
-  /** Gets a ticket and connects; goes straight into the room after a reload. */
-  async open(): Promise<void> {
+  /** Gets a ticket, if need be, and connects; goes straight into the room after a reload. */
+  async open(isNewTicketNeeded = false): Promise<void> {
     const memory = recall(this.#ports.tab, this.lessonId, this.#invite);
     this.#memory = memory;
     try {
       const known = memory === undefined ? undefined : readTicket(memory.ticket);
       const fresh =
-        known !== undefined && known.exp * 1_000 > this.#ports.api.time.nowMs() + TICKET_MARGIN_MS;
+        !isNewTicketNeeded &&
+        known !== undefined &&
+        known.exp * 1_000 > this.#ports.api.time.nowMs() + TICKET_MARGIN_MS;
       const ticket = fresh && memory !== undefined ? memory.ticket : await this.#issue();
       if (!this.#closed) this.#start(ticket);
     } catch (error) {
       const code = codeOf(error);
       this.#phase = refusedPhase(code);
-      if (passes(code) && !this.#closed)
+      if (isRetryable(code) && !this.#closed)
         this.#retry = setTimeout(() => void this.open(), REFUSED_ASK_MS * (1 + Math.random()) * 0.5);
     }
   }
 
   /** Comes in. Devices that are wished for and open are published at once. */
-  join(name: string, camera: boolean, microphone: boolean): void {
+  join(name: string, camera: boolean, microphone: boolean, consents = false): void {
     const engine = this.#engine;
     if (engine === undefined) return;
     this.#asked = true;
@@ -160,19 +168,19 @@ export class ClassroomState {
     else devices.stop('camera');
     if (microphone && devices.microphone.state !== 'blocked') void engine.publishing.setMicrophone(true);
     else devices.stop('microphone');
-    this.#remember({ name, joined: true, camera, microphone });
-    engine.join(name);
+    this.#remember({ name, joined: true, camera, microphone, consents });
+    engine.join(name, consents);
   }
 
   /** Comes back after having left, been replaced or been refused. */
-  reopen(): void {
+  reopen({ fresh = false } = {}): void {
     clearTimeout(this.#retry);
     this.#engine?.close();
     this.#engine = undefined;
     this.#room = undefined;
     this.#asked = false;
     this.#phase = { name: 'connecting' };
-    void this.open();
+    void this.open(fresh);
   }
 
   /** Replaces a link of this class, so that the old one lets nobody in. Rejects with the server's refusal. */
@@ -211,6 +219,7 @@ export class ClassroomState {
     this.#memory = {
       name: '',
       joined: false,
+      consents: false,
       camera: true,
       microphone: true,
       screen: false,
@@ -232,16 +241,19 @@ export class ClassroomState {
     }
     this.#role = claims.role;
     this.#title = claims.title;
+    this.#asksConsent = claims.asksConsent === true;
     const engine = new Classroom({
       ticket,
       devices: this.#ports.devices,
       network: this.#ports.network,
       encoder: this.#ports.encoder,
+      features: this.#ports.features,
       publishAddress: async () => (await this.#ask()).publish,
       renewTicket: () => this.#issue(),
     });
     this.#engine = engine;
-    this.#returning = memory.joined && DisplayName.safeParse(memory.name).success;
+    const mayReturn = memory.consents || !this.#asksConsent;
+    this.#returning = memory.joined && mayReturn && DisplayName.safeParse(memory.name).success;
     this.#room = new RoomState(engine, claims.permissions, {
       links: memory.links,
       screenLost: this.#returning && memory.screen,
@@ -250,7 +262,7 @@ export class ClassroomState {
     engine.on('changed', () => this.#changed(engine));
     engine.on('notice', this.#onNotice);
     engine.open();
-    if (this.#returning) this.join(memory.name, memory.camera, memory.microphone);
+    if (this.#returning) this.join(memory.name, memory.camera, memory.microphone, memory.consents);
   }
 
   #changed(engine: Classroom): void {
@@ -263,6 +275,10 @@ export class ClassroomState {
       this.#ports.devices.stop('microphone');
       // Replaced: the same person is in another tab; this one must not take it back by a reload alone.
       this.#remember({ joined: false, screen: false });
+    } else if (engine.phase.name === 'refused' && engine.phase.code === 'consent-needed') {
+      // The class asks for it since this ticket was made: the green room does, by a new one.
+      this.#remember({ joined: false, consents: false });
+      this.reopen({ fresh: true });
     } else if (name === 'refused') {
       // A reload leads to the green room, where what was refused can be changed.
       this.#remember({ joined: false });

@@ -1,9 +1,9 @@
 // How the services are, asked again and again while the console is open.
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import { MAX_SAMPLES, SAMPLE_EVERY_MS, type StatusSample } from '#shared/contract/status-history.ts';
+import type { RetentionView } from '#shared/contract/rest.ts';
 import type { Status } from '#shared/contract/status.ts';
 import type { Api } from '../engine/api.ts';
-import { codeOf } from './session.svelte.ts';
 
 export type ConsoleState =
   | { name: 'loading' }
@@ -12,12 +12,13 @@ export type ConsoleState =
   | { name: 'failed'; code: ErrorCode };
 
 export class ConsoleStore {
-  #api: Pick<Api, 'status' | 'statusHistory'>;
+  #api: Pick<Api, 'status' | 'statusHistory' | 'retention'>;
   #state = $state.raw<ConsoleState>({ name: 'loading' });
   #samples = $state.raw<readonly StatusSample[]>([]);
+  #retention = $state.raw<RetentionView | null>(null);
   #asking = false;
 
-  constructor(api: Pick<Api, 'status' | 'statusHistory'>) {
+  constructor(api: Pick<Api, 'status' | 'statusHistory' | 'retention'>) {
     this.#api = api;
   }
 
@@ -28,6 +29,11 @@ export class ConsoleStore {
   /** The last hour, the oldest first. */
   get samples(): readonly StatusSample[] {
     return this.#samples;
+  }
+
+  /** How long recordings are kept, and which go next; null until that is known. */
+  get retention(): RetentionView | null {
+    return this.#retention;
   }
 
   /** Asks once; a second call while the first is under way does nothing. */
@@ -59,7 +65,11 @@ export class ConsoleStore {
     const nowMs = this.#state.name === 'ready' ? this.#state.status.atMs : undefined;
     if (lastMs !== undefined && nowMs !== undefined && nowMs - lastMs < SAMPLE_EVERY_MS) return;
     try {
-      const { samples } = await this.#api.statusHistory(lastMs);
+      const [{ samples }, retention] = await Promise.all([
+        this.#api.statusHistory(lastMs),
+        this.#api.retention(),
+      ]);
+      this.#retention = retention;
       this.#samples = [...this.#samples, ...samples].slice(-MAX_SAMPLES);
     } catch {
       // The status says what is wrong, and the next answer brings what is missing.

@@ -1,4 +1,5 @@
 // The devices of this tab, for the view.
+import { expected } from '#shared/expected.ts';
 import type { Devices, LocalDevice } from '../engine/devices.ts';
 import type { CaptureKind, DeviceInfo, DeviceKind, SoundPort } from '../engine/ports.ts';
 
@@ -69,7 +70,7 @@ export class DevicesState {
   async testSpeaker(): Promise<void> {
     if (this.#testing) return;
     this.#testing = true;
-    await this.#sound.playTestSound(this.#devices.chosen('speaker')).catch(() => undefined);
+    await this.#sound.playTestSound(this.#devices.chosen('speaker')).catch(expected('the speaker is gone'));
     this.#testing = false;
   }
 

@@ -1,9 +1,9 @@
 // The owner's list of classes.
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { EncoderView } from '#shared/contract/publish.ts';
-import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import type { Lesson, Recording, RecordingPatch } from '#shared/contract/rest.ts';
+import type { RecordingMode } from '#shared/domain/recording.ts';
 import type { Api } from '../engine/api.ts';
-import { codeOf } from './session.svelte.ts';
 
 export type { Lesson, Recording };
 
@@ -33,6 +33,8 @@ export class LessonsStore {
   #shown = PAGE;
   /** Counts the questions for the list: an answer to an older one is dropped. */
   #asked = 0;
+  /** The same for the recordings of each class. */
+  readonly #recordingsAsked = new Map<string, number>();
 
   constructor(api: Api) {
     this.#api = api;
@@ -115,13 +117,35 @@ export class LessonsStore {
   }
 
   async loadRecordings(lesson: string): Promise<void> {
-    const set = (state: RecordingsState) => (this.#recordings = { ...this.#recordings, [lesson]: state });
+    const asked = (this.#recordingsAsked.get(lesson) ?? 0) + 1;
+    this.#recordingsAsked.set(lesson, asked);
+    const set = (state: RecordingsState) => {
+      if (this.#recordingsAsked.get(lesson) === asked)
+        this.#recordings = { ...this.#recordings, [lesson]: state };
+    };
     try {
       const recordings = await this.#api.recordings(lesson);
       set({ name: 'ready', recordings: recordings.toSorted((a, b) => b.startedAtMs - a.startedAtMs) });
     } catch (error) {
       if (this.recordings(lesson).name !== 'ready') set({ name: 'failed', code: codeOf(error) });
     }
+  }
+
+  /** Names a recording of a class, or sets whether a limit may delete it. Rejects with a LecternError. */
+  async changeRecording({ id, lesson }: Recording, patch: RecordingPatch): Promise<void> {
+    await this.#api.changeRecording(id, patch);
+    await this.loadRecordings(lesson);
+  }
+
+  /** Deletes a finished recording of a class, if it is still there. Rejects with a LecternError. */
+  async removeRecording({ id, lesson }: Recording): Promise<void> {
+    try {
+      await this.#api.deleteRecording(id);
+    } catch (error) {
+      if (codeOf(error) !== 'not-found') throw error;
+    }
+    // Its class may have no replay now, or another still.
+    await Promise.all([this.loadRecordings(lesson), this.load()]);
   }
 
   /** Creates a class. Rejects with a LecternError. */
@@ -146,7 +170,17 @@ export class LessonsStore {
 
   /** Gives a class another title. Rejects with a LecternError. */
   async rename(lesson: string, title: string): Promise<void> {
-    this.#replace(await this.#api.renameLesson(lesson, title));
+    this.#replace(await this.#api.changeLesson(lesson, { title }));
+  }
+
+  /** Says whether the broadcasts of a class are recorded. Rejects with a LecternError. */
+  async setRecording(lesson: string, recording: RecordingMode): Promise<void> {
+    this.#replace(await this.#api.changeLesson(lesson, { recording }));
+  }
+
+  /** Says whether students are asked to agree to be recorded. Rejects with a LecternError. */
+  async askConsent(lesson: string, asksConsent: boolean): Promise<void> {
+    this.#replace(await this.#api.changeLesson(lesson, { asksConsent }));
   }
 
   /** The text over the picture of each viewer of a class. Rejects with a LecternError. */

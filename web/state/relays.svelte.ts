@@ -1,6 +1,5 @@
 // Where a class is sent on to and where its picture is taken from, as the owner sees and changes it.
-import type { ErrorCode } from '#shared/contract/errors.ts';
-import { LecternError } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode, LecternError } from '#shared/contract/errors.ts';
 import {
   PullUrl,
   PushUrl,
@@ -9,8 +8,7 @@ import {
   type RelaysWanted,
 } from '#shared/contract/relay.ts';
 import type { Api } from '../engine/api.ts';
-import type { Clock } from '../engine/player/ports.ts';
-import { codeOf } from './session.svelte.ts';
+import type { PlayerClock } from '../engine/player/ports.ts';
 
 export type { RelayInfo };
 
@@ -32,7 +30,7 @@ export function pushAddress(server: string, key: string): string {
 /** Looks again and again until it is closed. */
 export class RelaysStore {
   readonly #api: Api;
-  readonly #clock: Clock;
+  readonly #clock: PlayerClock;
   readonly #lesson: string;
   #state = $state.raw<RelaysState>({ name: 'loading' });
   #cancel: (() => void) | undefined;
@@ -40,7 +38,7 @@ export class RelaysStore {
   #changes = 0;
   #closed = false;
 
-  constructor(api: Api, clock: Clock, lesson: string) {
+  constructor(api: Api, clock: PlayerClock, lesson: string) {
     this.#api = api;
     this.#clock = clock;
     this.#lesson = lesson;

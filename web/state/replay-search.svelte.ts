@@ -1,7 +1,7 @@
 // After class: asks for its replay until there is one, or until it is known that there is none.
-import type { ErrorCode } from '#shared/contract/errors.ts';
-import { passes } from '../engine/passing.ts';
-import { codeOf } from './session.svelte.ts';
+import { Backoff } from '#shared/backoff.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
+import { isRetryable } from '../engine/retryable.ts';
 
 export type Replay =
   | { readonly name: 'preparing' | 'none' }
@@ -9,11 +9,8 @@ export type Replay =
   /** The link no longer opens it, and asking again changes nothing. */
   | { readonly name: 'refused'; readonly code: ErrorCode };
 
-/** A replay is ready moments after the end: the first pause between two questions, in ms. */
-const ASK_MS = 2_000;
-/** A service that stands still makes it minutes: the growth of the pause, and its limit in ms. */
-const ASK_GROWTH = 1.2;
-const ASK_MAX_MS = 10_000;
+/** The pauses between two questions: a replay is ready moments after the end, minutes if a service stands still. */
+const ASK = { minMs: 2_000, maxMs: 10_000, growth: 1.2 };
 /** Where there is none, news of a recording may still be under way: asked so many times more. */
 const ASK_NONE_TIMES = 8;
 
@@ -21,7 +18,7 @@ const ASK_NONE_TIMES = 8;
 export class ReplaySearch {
   readonly #find: () => Promise<Replay>;
   #found = $state.raw<Replay>({ name: 'preparing' });
-  #pauseMs = ASK_MS;
+  readonly #backoff = new Backoff(ASK);
   #none = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -44,13 +41,12 @@ export class ReplaySearch {
   async #ask(): Promise<void> {
     const found = await this.#find().catch((error: unknown): Replay => {
       const code = codeOf(error);
-      return passes(code) ? this.#found : { name: 'refused', code };
+      return isRetryable(code) ? this.#found : { name: 'refused', code };
     });
     if (this.#closed) return;
     this.#found = found;
     this.#none = found.name === 'none' ? this.#none + 1 : 0;
     if (found.name === 'ready' || found.name === 'refused' || this.#none > ASK_NONE_TIMES) return;
-    this.#timer = setTimeout(() => void this.#ask(), this.#pauseMs);
-    this.#pauseMs = Math.min(ASK_MAX_MS, this.#pauseMs * ASK_GROWTH);
+    this.#timer = setTimeout(() => void this.#ask(), this.#backoff.failed());
   }
 }

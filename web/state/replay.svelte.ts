@@ -1,15 +1,17 @@
-// One recording as it is watched: its addresses, its player, and its chat in time with the picture.
-import type { ErrorCode } from '#shared/contract/errors.ts';
-import type { ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
+// One recording as it is watched: its addresses, its player, and its chapters and chat in time with the picture.
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
+import type { ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
-import type { Clock, LevelChoice } from '../engine/player/ports.ts';
+import { recallPlace, rememberPlace } from '../engine/player/left-off.ts';
+import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
-import { passes } from '../engine/passing.ts';
-import { Timeline } from '../engine/player/timeline.ts';
-import { codeOf } from './session.svelte.ts';
+import type { StorePort } from '../engine/ports.ts';
+import { isRetryable } from '../engine/retryable.ts';
+import { Moments } from './moments.svelte.ts';
+import { PlaybackTimeline } from '../engine/player/playback-timeline.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayMessage & {
@@ -17,13 +19,20 @@ export type ReplayChat = ReplayMessage & {
   readonly atS: number;
 };
 
+export type ReplayMark = ReplayChapter & {
+  /** Where it begins, in seconds of the replay. */
+  readonly atS: number;
+};
+
 /** How often to look whether a recording is ready, in ms. */
 const NOT_READY_ASK_MS = 2_000;
-/** How long after a passing refusal to ask again, in ms. */
+/** How long after a retryable refusal to ask again, in ms. */
 const REFUSED_ASK_MS = 3_000;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 300_000;
 const RENEW_MIN_MS = 5_000;
+/** How far it plays until the place is kept again, in s. */
+const KEEP_EVERY_S = 5;
 
 export type ReplayPhase =
   | { readonly name: 'loading' }
@@ -36,13 +45,15 @@ export interface ReplayOptions {
   readonly recording: string;
   readonly invite: string;
   readonly api: Api;
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   readonly random: () => number;
   /** In ms since 1970. */
   readonly wallMs: () => number;
+  /** What the browser keeps. */
+  readonly store: StorePort;
   readonly createPlayer: (
     video: HTMLVideoElement,
-    options: Pick<ReplayPlayerOptions, 'address' | 'events'>,
+    options: Pick<ReplayPlayerOptions, 'fromS' | 'address' | 'events'>,
   ) => ReplayPlayer;
 }
 
@@ -51,8 +62,10 @@ export class ReplayStore {
   #phase = $state.raw<ReplayPhase>({ name: 'loading' });
   #playing = $state.raw<ReplayState>({ name: 'opening' });
   #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
-  #timeline = $state.raw(new Timeline([]));
+  #timeline = $state.raw(new PlaybackTimeline([]));
   #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
+  #resumedAtS = $state<number | null>(null);
+  #keptAtS = 0;
   #player: ReplayPlayer | undefined;
   #closed = false;
   #cancelAsk: () => void = () => undefined;
@@ -64,17 +77,25 @@ export class ReplayStore {
   #hasNoChat = $state(false);
 
   readonly #chat = $derived.by((): readonly ReplayChat[] => {
-    const phase = this.#phase;
-    if (phase.name !== 'ready') return [];
-    const { recording } = phase.issued;
-    const atS = (sentAtMs: number) =>
-      this.#timeline.empty ? (sentAtMs - recording.startedAtMs) / 1_000 : this.#timeline.positionOf(sentAtMs);
-    return this.#messages.map((message) => ({ ...message, atS: Math.max(0, atS(message.sentAtMs)) }));
+    if (this.#phase.name !== 'ready') return [];
+    return this.#messages.map((message) => ({ ...message, atS: this.positionOf(message.sentAtMs) }));
   });
+
+  #marked = $state.raw<readonly ReplayChapter[]>([]);
+  #cancelChapters: () => void = () => undefined;
+  readonly #chapters = $derived.by((): readonly ReplayMark[] =>
+    this.#marked.map((chapter) => ({ ...chapter, atS: this.positionOf(chapter.markedAtMs) })),
+  );
+
+  /** The search. */
+  readonly moments: Moments;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
-    const { api, recording, invite, clock } = options;
+    const { api, recording, invite, clock, store } = options;
+    this.#keptAtS = recallPlace(store, recording);
+    this.#resumedAtS = this.#keptAtS > 0 ? this.#keptAtS : null;
+    this.moments = new Moments((q) => api.searchReplay(recording, invite, q), clock);
     this.#pages = new ChatPages({
       ask: (place) => api.replayChat(recording, invite, place),
       clock,
@@ -90,6 +111,30 @@ export class ReplayStore {
 
   get phase(): ReplayPhase {
     return this.#phase;
+  }
+
+  /** Where it goes on since it was left there, in s; null if it began at the beginning, or went elsewhere since. */
+  get resumedAtS(): number | null {
+    return this.#resumedAtS;
+  }
+
+  /** The picture is at `positionS` of `lengthS`: what is watched again later goes on there. */
+  watchedTo(positionS: number, lengthS: number): void {
+    // Before anything is shown the element is at its beginning.
+    if (this.#playing.name === 'playing' && Math.abs(positionS - this.#keptAtS) >= KEEP_EVERY_S)
+      this.#keep(positionS, lengthS);
+  }
+
+  /** The person went to `positionS` of `lengthS`. */
+  sought(positionS: number, lengthS: number): void {
+    this.#resumedAtS = null;
+    this.#player?.beginAt(positionS);
+    this.#keep(positionS, lengthS);
+  }
+
+  #keep(positionS: number, lengthS: number): void {
+    this.#keptAtS = positionS;
+    rememberPlace(this.#options.store, this.#options.recording, positionS, lengthS);
   }
 
   get playing(): ReplayState {
@@ -117,6 +162,11 @@ export class ReplayStore {
   /** Nobody wrote anything in this class. */
   get hasNoChat(): boolean {
     return this.#hasNoChat;
+  }
+
+  /** What was marked in this class, in the order of time. */
+  get chapters(): readonly ReplayMark[] {
+    return this.#chapters;
   }
 
   /** The picture is at `positionS`: its chat is loaded. */
@@ -147,11 +197,12 @@ export class ReplayStore {
   /** Plays into the element. Returns the function that lets it go. */
   attach(video: HTMLVideoElement): () => void {
     const player = this.#options.createPlayer(video, {
+      fromS: this.#keptAtS,
       address: () => (this.#phase.name === 'ready' ? this.#phase.issued.recording.hls : ''),
       events: {
         state: (state) => (this.#playing = state),
         levels: (choice) => (this.#levels = choice),
-        marks: (marks) => (this.#timeline = new Timeline(marks)),
+        marks: (marks) => (this.#timeline = new PlaybackTimeline(marks)),
         autoplay: (outcome) => (this.#autoplay = outcome),
       },
     });
@@ -174,7 +225,9 @@ export class ReplayStore {
   close(): void {
     this.#closed = true;
     this.#cancelAsk();
+    this.#cancelChapters();
     this.#pages.close();
+    this.moments.close();
     this.#player?.close();
   }
 
@@ -203,13 +256,34 @@ export class ReplayStore {
       return NOT_READY_ASK_MS;
     }
     this.#phase = { name: 'ready', issued };
+    void this.#askChapters();
     return Math.max(RENEW_MIN_MS, expiresAtMs(hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
   }
 
+  /** They are few: all of them are asked for, with each new address. */
+  async #askChapters(): Promise<void> {
+    const { api, recording, invite, clock } = this.#options;
+    this.#cancelChapters();
+    try {
+      const { chapters } = await api.replayChapters(recording, invite);
+      this.#marked = chapters;
+    } catch (error) {
+      if (this.#closed || !isRetryable(codeOf(error))) return;
+      this.#cancelChapters = clock.after(REFUSED_ASK_MS, () => void this.#askChapters());
+    }
+  }
+
+  /** The replay's second at which the class was at `wallMs`. */
+  positionOf(wallMs: number): number {
+    if (!this.#timeline.empty) return Math.max(0, this.#timeline.positionOf(wallMs));
+    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : wallMs;
+    return Math.max(0, (wallMs - startedAtMs) / 1_000);
+  }
+
   #onRefusal(code: ErrorCode): number | null {
-    const passing = passes(code);
-    if (passing && this.#phase.name === 'ready') return REFUSED_ASK_MS;
+    const retryable = isRetryable(code);
+    if (retryable && this.#phase.name === 'ready') return REFUSED_ASK_MS;
     this.#phase = { name: 'refused', code };
-    return passing ? REFUSED_ASK_MS : null;
+    return retryable ? REFUSED_ASK_MS : null;
   }
 }

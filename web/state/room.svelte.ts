@@ -1,27 +1,28 @@
 // The room from the inside, for the view: what there is to see, and what can be done.
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { PeerView, ProducerView, WaitingView } from '#shared/contract/signalling.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
+import type { PeerView } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
-import { GRANTABLE, mayManage, type Permission } from '#shared/domain/permissions.ts';
+import { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
+import { mayManage } from '#shared/domain/roles.ts';
 import type { Source } from '#shared/domain/sources.ts';
-import type { OutgoingMessage } from '../engine/chat.ts';
 import type { Classroom } from '../engine/classroom.ts';
+import type { CreateFeature } from '../engine/feature.ts';
 import type { TileSize } from '../engine/layers.ts';
 import type { RemoteMedia } from '../engine/subscriptions.ts';
 
-export type { OutgoingMessage } from '../engine/chat.ts';
 export type { TileSize } from '../engine/layers.ts';
 export type { RemoteMedia } from '../engine/subscriptions.ts';
-export type { PeerView, WaitingView } from '#shared/contract/signalling.ts';
+export type { PeerView } from '#shared/contract/signalling.ts';
 export { GRANTABLE, type Permission } from '#shared/domain/permissions.ts';
 
-/** Something that can be asked of the server and may be refused. */
-export type Act = 'go-live' | 'stop' | 'end' | 'manage' | 'chat';
+/** Something that can be asked of the server and may be refused, by a word of the one who asks. */
+export type Act = string;
 
 /** What the room needs of its tab. */
 export interface RoomTab {
   readonly links: { readonly student: string; readonly watch: string } | null;
-  /** Whether the tab shared a screen before it was loaded anew. */
+  /** Whether the tab shared a screen before it was loaded again. */
   readonly screenLost: boolean;
   /** The person knows that the screen is not shared any more, or shares one again. */
   readonly onScreenSettled: () => void;
@@ -35,14 +36,10 @@ export class RoomState {
   readonly #onScreenSettled: () => void;
   #screenLost: boolean = $state(false);
   #version = $state(0);
-  #unread = $state(0);
   /** When this tab lost its connection, in ms since 1970 by this machine's clock. */
   #lostAtMs: number | null = null;
   /** The broadcast whose end the person knows of. */
   #settledEnd = $state<string | null>(null);
-  /** The message that is being written. */
-  draft = $state('');
-  #chatOpen = $state(false);
   #busy = $state.raw<Act | null>(null);
   #refusal = $state.raw<{ readonly act: Act; readonly code: ErrorCode } | null>(null);
 
@@ -57,9 +54,6 @@ export class RoomState {
       this.#lostAtMs = engine.phase.name === 'reconnecting' ? (this.#lostAtMs ?? Date.now()) : null;
       if (engine.publishing.screen !== 'off') this.settleScreen();
     });
-    engine.chat.on('received', () => {
-      if (!this.#chatOpen) this.#unread += 1;
-    });
   }
 
   readonly phase = $derived.by(() => this.#read((engine) => engine.phase));
@@ -73,14 +67,9 @@ export class RoomState {
   readonly media: readonly RemoteMedia[] = $derived.by(() =>
     this.#withoutOwn(this.#read((engine) => engine.media.list)),
   );
-  readonly waiting: readonly WaitingView[] = $derived.by(() => this.#read((engine) => engine.door.waiting));
   readonly present = $derived.by(() => this.#read((engine) => engine.room.present));
   readonly uplink = $derived.by(() => this.#read((engine) => engine.uplink));
   readonly mediaBlocked = $derived.by(() => this.#read((engine) => engine.mediaBlocked));
-  readonly messages = $derived.by(() => this.#read((engine) => engine.chat.messages));
-  readonly outgoing: readonly OutgoingMessage[] = $derived.by(() =>
-    this.#read((engine) => engine.chat.outgoing),
-  );
   readonly camera = $derived.by(() => this.#read((engine) => engine.publishing.camera));
   readonly microphone = $derived.by(() => this.#read((engine) => engine.publishing.microphone));
   readonly screen = $derived.by(() => this.#read((engine) => engine.publishing.screen));
@@ -164,14 +153,9 @@ export class RoomState {
     return this.you !== null && this.may('peer:manage') && mayManage(this.you.role, peer.role);
   }
 
-  get unread(): number {
-    return this.#unread;
-  }
-
-  /** While the chat is looked at, nothing is unread. */
-  set chatOpen(open: boolean) {
-    this.#chatOpen = open;
-    if (open) this.#unread = 0;
+  /** What a feature made of this class. Read again each time, it is reactive: `$derived(room.feature(x).list)`. */
+  feature<Part>(create: CreateFeature<Part>): Part {
+    return this.#read((engine) => engine.feature(create));
   }
 
   /** What is being asked of the server now. */
@@ -202,68 +186,65 @@ export class RoomState {
   }
 
   goLive(): Promise<void> {
-    return this.#ask('go-live', () => this.#engine.startBroadcast());
+    return this.ask('go-live', () => this.#engine.request('broadcast:start', {}));
   }
 
   stopBroadcast(): Promise<void> {
-    return this.#ask('stop', () => this.#engine.stopBroadcast());
+    return this.ask('stop', () => this.#engine.request('broadcast:stop', {}));
+  }
+
+  /** What a press of the switch of the recording does now. */
+  get recordingAct(): 'record' | 'pause' | 'resume' | 'leaveOut' {
+    const choice = this.room?.broadcast.recordingChoice;
+    if (choice === 'on') return this.isOnAir ? 'pause' : 'leaveOut';
+    return choice === 'paused' ? 'resume' : 'record';
+  }
+
+  /** True if this person may switch it. */
+  get maySwitchRecording(): boolean {
+    return (
+      this.may('broadcast:control') && this.room !== null && this.room.broadcast.recordingMode !== 'always'
+    );
+  }
+
+  toggleRecording(): Promise<void> {
+    const choice = ({ record: 'on', resume: 'on', pause: 'paused', leaveOut: 'off' } as const)[
+      this.recordingAct
+    ];
+    return this.ask('record', () => this.#engine.request('recording:choose', { choice }));
   }
 
   endClass(): Promise<void> {
-    return this.#ask('end', () => this.#engine.endClass());
+    return this.ask('end', () => this.#engine.request('room:close', {}));
   }
 
   leave(): void {
     void this.#engine.leave();
   }
 
-  say(text: string): void {
-    this.#engine.chat.send(text);
-  }
-
-  retry(messageId: string): void {
-    this.#engine.chat.retry(messageId);
-  }
-
-  discard(messageId: string): void {
-    this.#engine.chat.discard(messageId);
-  }
-
-  deleteMessage(messageId: string): Promise<void> {
-    return this.#ask('chat', () => this.#engine.deleteMessage(messageId));
-  }
-
   /** Gives or takes one permission of one person. */
   permit(peer: PeerView, permission: Permission, allowed: boolean): Promise<void> {
     const kept = peer.permissions.filter((one) => GRANTABLE.includes(one) && one !== permission);
-    return this.#ask('manage', () => this.#engine.permit(peer.id, allowed ? [...kept, permission] : kept));
+    const permissions = allowed ? [...kept, permission] : kept;
+    return this.ask('manage', () => this.#engine.request('peer:permit', { peerId: peer.id, permissions }));
   }
 
   mute(peer: PeerView, source: Source): Promise<void> {
-    return this.#ask('manage', () => this.#engine.mute(peer.id, source));
+    return this.ask('manage', () => this.#engine.request('peer:mute', { peerId: peer.id, source }));
   }
 
   remove(peer: PeerView): Promise<void> {
-    return this.#ask('manage', () => this.#engine.remove(peer.id));
+    return this.ask('manage', () => this.#engine.request('peer:remove', { peerId: peer.id }));
   }
 
-  /** Lets people in who wait. */
-  admit(guests: readonly WaitingView[]): Promise<void> {
-    return this.#ask('manage', () => this.#engine.door.admit(guests.map(({ id }) => id)));
-  }
-
-  /** Sends somebody away who waits. */
-  refuse(guest: WaitingView): Promise<void> {
-    return this.#ask('manage', () => this.#engine.door.refuse([guest.id]));
-  }
-
-  async #ask(act: Act, request: () => Promise<void>): Promise<void> {
+  /** Asks something of the server; a refusal is shown. Resolves in any case. */
+  async ask(act: Act, request: () => Promise<unknown>): Promise<void> {
     this.#busy = act;
     this.#refusal = null;
     try {
       await request();
     } catch (error) {
-      this.#refusal = { act, code: error instanceof LecternError ? error.code : 'internal-error' };
+      this.#refusal = { act, code: codeOf(error) };
     } finally {
       this.#busy = null;
     }

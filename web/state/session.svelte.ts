@@ -1,8 +1,8 @@
 // Who sits at this browser: the owner of this Lectern, or someone who has only a link.
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { Api } from '../engine/api.ts';
 
-export type { ErrorCode };
+export { codeOf, type ErrorCode };
 
 export type SessionState =
   { name: 'loading' } | { name: 'owner' } | { name: 'anonymous' } | { name: 'failed'; code: ErrorCode };
@@ -67,9 +67,4 @@ export class SessionStore {
     this.#state = { name: 'anonymous' };
     this.#forgetTab();
   }
-}
-
-/** The code of a refusal; `internal-error` for anything else that was thrown. */
-export function codeOf(error: unknown): ErrorCode {
-  return error instanceof LecternError ? error.code : 'internal-error';
 }

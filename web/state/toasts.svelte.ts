@@ -1,4 +1,5 @@
 // Short notes that come and go by themselves.
+import { untrack } from 'svelte';
 
 export type ToastTone = 'info' | 'success' | 'danger';
 
@@ -21,10 +22,13 @@ export class Toasts {
   }
 
   show(text: string, tone: ToastTone = 'info'): void {
-    const same = this.#list.find((toast) => toast.text === text);
-    if (same !== undefined) this.dismiss(same.id);
     const id = ++this.#lastId;
-    this.#list = [...this.#list, { id, tone, text }];
+    // Effects show notes too: one that depended on the list would be run again by what it shows, without end.
+    untrack(() => {
+      const same = this.#list.find((toast) => toast.text === text);
+      if (same !== undefined) this.dismiss(same.id);
+      this.#list = [...this.#list, { id, tone, text }];
+    });
     this.#timers.set(
       id,
       setTimeout(() => this.dismiss(id), STAY_MS[tone]),

@@ -1,18 +1,19 @@
 // The audience's side of one class: waits for it, plays it, says what is going on, leads to the replay.
-import type { ErrorCode } from '#shared/contract/errors.ts';
+import { backoffMs } from '#shared/backoff.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { PlaybackIssued, Recording, ReplayState } from '#shared/contract/rest.ts';
 import type { Api } from '../engine/api.ts';
-import { DELIVERIES, type Delivery } from '../engine/player/chooser.ts';
+import { PROTOCOL_PREFERENCES, type ProtocolPreference } from '../engine/player/chooser.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
 import type { PlaybackStats } from '../engine/player/metrics.ts';
-import type { Clock, LevelChoice } from '../engine/player/ports.ts';
+import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
 import type { AttentionPort } from '../engine/ports.ts';
-import { passes } from '../engine/passing.ts';
+import { isRetryable } from '../engine/retryable.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
-import { codeOf } from './session.svelte.ts';
+import { LiveChapters } from './live-chapters.svelte.ts';
 
-export { DELIVERIES };
-export type { Delivery, LevelChoice, PlaybackStats, Recording };
+export { PROTOCOL_PREFERENCES };
+export type { ProtocolPreference, LevelChoice, PlaybackStats, Recording };
 
 /**
  * Asking whether class began, in ms: with ±25 % nobody who looks waits longer than 2 s. An answer costs the
@@ -21,10 +22,8 @@ export type { Delivery, LevelChoice, PlaybackStats, Recording };
 const WAIT_MS = 1_600;
 /** The same while nobody looks, in ms; who looks again is told at once. */
 const HIDDEN_WAIT_MS = 10_000;
-/** Asking a server that did not answer, or for a replay: the first pause, its growth, and its limit, in ms. */
-const PATIENT_MIN_MS = 2_000;
-const PATIENT_GROWTH = 1.3;
-const PATIENT_MAX_MS = 6_000;
+/** The pauses in asking a server that did not answer, or for a replay. */
+const PATIENT = { minMs: 2_000, maxMs: 6_000, growth: 1.3 };
 /** While the picture is away, in ms. */
 const TROUBLE_ASK_MS = 2_500;
 /** After the end of a stream, within about this many ms: all viewers ask at once. */
@@ -37,6 +36,8 @@ const NONE_ASKS = 10;
 const RENEW_BEFORE_MS = 120_000;
 /** How much of a class that is over may still come, in ms. */
 const TAIL_MS = 20_000;
+/** What is guessed to be behind the end is looked for this far before it, in s. */
+const BEFORE_END_S = 4;
 /** A pause shorter than this is not worth a word, in ms. */
 const TROUBLE_AFTER_MS = 2_500;
 
@@ -54,14 +55,14 @@ export interface WatchOptions {
   readonly lesson: string;
   readonly invite: string;
   readonly api: Api;
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   readonly attention: AttentionPort;
   readonly random: () => number;
   /** In ms since 1970. */
   readonly wallMs: () => number;
-  readonly delivery: Delivery;
+  readonly delivery: ProtocolPreference;
   /** The person chose another: to be remembered. */
-  readonly onDelivery?: (delivery: Delivery) => void;
+  readonly onDelivery?: (delivery: ProtocolPreference) => void;
   /** Makes the player for the element, and fetches its code. */
   readonly createPlayer: (video: HTMLVideoElement, events: LivePlayerEvents) => LivePlayer;
 }
@@ -77,6 +78,7 @@ const NO_STATS: PlaybackStats = {
 };
 
 export class WatchStore {
+  readonly chapters = new LiveChapters();
   readonly #options: WatchOptions;
   #phase = $state.raw<WatchPhase>({ name: 'loading' });
   #title = $state('');
@@ -85,11 +87,13 @@ export class WatchStore {
   #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
   #stats = $state.raw<PlaybackStats>(NO_STATS);
   #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
-  #delivery = $state<Delivery>('auto');
+  #delivery = $state<ProtocolPreference>('auto');
   #reachable = $state(true);
   /** The server's word; a picture that plays proves it out of date. */
   #interrupted = $state(false);
   #watermark = $state<string | null>(null);
+  /** How long the broadcast was when the server said so, in ms; null while that is not known. */
+  #seekable: { readonly lengthMs: number; readonly atMs: number } | null = null;
   /** True once a gap has lasted long enough to say so. */
   #gapped = $state(false);
   #issued: PlaybackIssued | undefined;
@@ -127,6 +131,14 @@ export class WatchStore {
     return this.#watermark;
   }
 
+  /** How long the broadcast is so far, in s; undefined while that is not known. */
+  lengthS(): number | undefined {
+    if (this.#seekable === null) return undefined;
+    const { lengthMs, atMs } = this.#seekable;
+    // Nothing is added while the teacher's picture is away.
+    return (lengthMs + (this.interrupted ? 0 : this.#options.clock.nowMs() - atMs)) / 1_000;
+  }
+
   get title(): string {
     return this.#title;
   }
@@ -143,7 +155,7 @@ export class WatchStore {
     return this.#stats;
   }
 
-  get delivery(): Delivery {
+  get delivery(): ProtocolPreference {
     return this.#delivery;
   }
 
@@ -165,7 +177,11 @@ export class WatchStore {
   attach(video: HTMLVideoElement): () => void {
     const player = this.#options.createPlayer(video, {
       state: (state) => this.#onPlayer(state),
-      mode: (mode) => (this.#mode = mode),
+      mode: (mode) => this.#onMode(mode),
+      marks: (marks) => {
+        this.chapters.setTimeline(marks);
+        this.#correctPlace();
+      },
       levels: (choice) => (this.#levels = choice),
       stats: (stats) => (this.#stats = stats),
       autoplay: (outcome) => (this.#autoplay = outcome),
@@ -184,7 +200,7 @@ export class WatchStore {
     this.#autoplay = 'playing';
   }
 
-  deliver(delivery: Delivery): void {
+  deliver(delivery: ProtocolPreference): void {
     this.#delivery = delivery;
     this.#options.onDelivery?.(delivery);
     this.#live?.deliver(delivery);
@@ -196,10 +212,25 @@ export class WatchStore {
 
   /** Back to second `toS` of the class, or, if negative, that far from now. */
   rewind(toS: number): void {
+    this.chapters.forget();
     this.#live?.rewind(toS);
   }
 
+  /** To the beginning of a chapter. Returns where that is, in s, as far as it is known. */
+  goToChapter(id: string): number | undefined {
+    const lengthS = this.lengthS();
+    const toS = this.chapters.seek(id, lengthS && lengthS - BEFORE_END_S);
+    if (toS !== undefined) this.#live?.rewind(toS);
+    return toS;
+  }
+
+  /** Whether `chapters` knows where they are in a broadcast that is `lengthS` long. */
+  knowsChapters(lengthS: number | undefined): boolean {
+    return this.chapters.isCertain(lengthS, this.#options.wallMs());
+  }
+
   goLive(): void {
+    this.chapters.forget();
     this.#live?.goLive();
   }
 
@@ -248,6 +279,12 @@ export class WatchStore {
     this.#title = issued.lesson.title;
     this.#watermark = issued.watermark;
     this.#interrupted = issued.onAir === 'interrupted';
+    this.chapters.update(issued);
+    const { onAir, seekableMs } = issued;
+    // Where the gateway did not answer, what was known goes on.
+    if (onAir === null) this.#seekable = null;
+    else if (seekableMs !== null)
+      this.#seekable = { lengthMs: seekableMs, atMs: this.#options.clock.nowMs() };
     if (issued.lesson.state === 'live') {
       this.#overSinceMs = null;
       if (this.#phase.name !== 'on-air') {
@@ -275,7 +312,7 @@ export class WatchStore {
   }
 
   #onRefusal(code: ErrorCode): void {
-    if (passes(code)) {
+    if (isRetryable(code)) {
       this.#reachable = false;
       // A page that never had an answer says so; another keeps what it shows and goes on trying.
       if (this.#issued === undefined) this.#phase = { name: 'refused', code };
@@ -289,9 +326,8 @@ export class WatchStore {
   #pauseMs(): number | null {
     const phase = this.#phase;
     const spread = 0.75 + this.#options.random() / 2;
-    const patient =
-      Math.min(PATIENT_MAX_MS, PATIENT_MIN_MS * PATIENT_GROWTH ** Math.min(this.#asks, 20)) * spread;
-    if (phase.name === 'refused') return passes(phase.code) ? patient : null;
+    const patient = backoffMs(this.#asks, PATIENT) * spread;
+    if (phase.name === 'refused') return isRetryable(phase.code) ? patient : null;
     if (phase.name === 'ended') {
       if (phase.replay === 'ready') return null;
       // Where nothing was recorded, news of a recording may still be under way, for a while.
@@ -304,15 +340,22 @@ export class WatchStore {
     if (this.#inTrouble || this.#overSinceMs !== null) return TROUBLE_ASK_MS * spread;
     const renewMs =
       expiresAtMs(this.#issued?.play.hls ?? 'http://-') - this.#options.wallMs() - RENEW_BEFORE_MS;
-    return Math.max(PATIENT_MIN_MS, Math.min(CALM_ASK_MS, renewMs)) * spread;
+    return Math.max(PATIENT.minMs, Math.min(CALM_ASK_MS, renewMs)) * spread;
   }
 
   get #inTrouble(): boolean {
     return !['playing', 'paused'].includes(this.#player.name);
   }
 
+  #onMode(mode: PlayerMode): void {
+    this.#mode = mode;
+    // Where one may go has grown since the last answer, and chapters with it.
+    if (mode === 'rewound') void this.#ask();
+  }
+
   #onPlayer(state: PlayerState): void {
     this.#player = state;
+    this.#correctPlace();
     if (!this.#inTrouble) {
       this.#cancelGap();
       this.#gapped = false;
@@ -321,6 +364,13 @@ export class WatchStore {
       // The end of a stream is the end of class or a mere restart: the server knows.
       if (state.name === 'retrying') this.#askIn(ASK_SOON_MS * (0.2 + this.#options.random()));
     }
+  }
+
+  /** Somebody went to a chapter before it was known where it is. */
+  #correctPlace(): void {
+    if (this.#player.name !== 'playing' || this.#mode !== 'rewound') return;
+    const toS = this.chapters.correction();
+    if (toS !== undefined) this.#live?.rewind(toS);
   }
 
   #watchGap(): void {

@@ -1,4 +1,4 @@
-// Browsers stamp pictures and sounds on clocks that need not begin at the same moment
+// Browsers stamp video and audio frames on clocks that need not begin at the same moment
 // (W3C mediacapture-transform leaves it open). What both have in common is when they arrive here. Pure.
 
 /** Arrival is late now and then; the earliest of the last one to two windows counts, in µs. */
@@ -7,6 +7,8 @@ const WINDOW_US = 2_000_000;
 const EARLY_US = 5_000;
 /** If even the earliest is later by this, the track's clock stood still or runs slower, in µs. */
 const LATE_US = 30_000;
+/** A timestamp that is further back than this, in µs, is no disorder. */
+const BACK_US = 100_000;
 
 /** One track's clock, put on the clock of arrival. All times are in µs. */
 export class CaptureClock {
@@ -14,10 +16,13 @@ export class CaptureClock {
   #windowEndUs = 0;
   #earliestUs = Infinity;
   #earlierUs = Infinity;
+  #timestampUs = -Infinity;
   #lastUs = -1;
 
-  /** Something with this timestamp arrived. */
+  /** Something with this timestamp arrived. One well before the last is of another clock. */
   arrived(timestampUs: number, nowUs: number): void {
+    if (timestampUs < this.#timestampUs - BACK_US) this.restart();
+    this.#timestampUs = timestampUs;
     const offsetUs = nowUs - timestampUs;
     if (this.#offsetUs === undefined || offsetUs < this.#offsetUs - EARLY_US) {
       this.#offsetUs = offsetUs;
@@ -44,5 +49,6 @@ export class CaptureClock {
     this.#windowEndUs = 0;
     this.#earliestUs = Infinity;
     this.#earlierUs = Infinity;
+    this.#timestampUs = -Infinity;
   }
 }

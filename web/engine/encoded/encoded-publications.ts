@@ -1,13 +1,13 @@
 // What this tab sends over HTTPS, encoded by itself: the same switches as over WebRTC, but one picture (a
 // screen, else the camera) and one sound, which the room sees as a peer of its own.
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { ProducerView } from '#shared/contract/signalling.ts';
+import { codeOf, type ErrorCode, LecternError } from '#shared/contract/errors.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
 import { Emitter } from '../emitter.ts';
 import type { EncoderPort, EncoderStats, OpenEncoder } from '../ports.ts';
-import type { PublicationState, Wish } from '../publications.ts';
-import type { Uplink } from '../uplink.ts';
+import type { PublicationState, Desired } from '../rtc-publications.ts';
+import type { UplinkHealth } from '../uplink.ts';
 
 /** An address could not be fetched: asked again after this many ms. */
 const RETRY_MS = 2_000;
@@ -28,14 +28,14 @@ export interface EncodedOptions {
 /** Owns the encoder; the tracks stay their owner's. `close()` is idempotent. */
 export class EncodedPublications extends Emitter<EncodedEvents> {
   readonly #options: EncodedOptions;
-  readonly #wishes = new Map<TabSource, Wish>();
+  readonly #desired = new Map<TabSource, Desired>();
   #encoder: OpenEncoder | undefined;
   #connection: 'connecting' | 'open' = 'connecting';
   #stats: EncoderStats | undefined;
   /** What others know the sender by. */
   #name: string | undefined;
   #opening = false;
-  /** A stream key that was replaced is fetched anew, once until it opens. */
+  /** A stream key that was replaced is fetched again, once until it opens. */
   #renewed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -52,17 +52,17 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
   }
 
   state(source: TabSource): PublicationState {
-    const wish = this.#wishes.get(source);
-    if (wish === undefined) return 'off';
-    if (wish.paused) return 'paused';
+    const desired = this.#desired.get(source);
+    if (desired === undefined) return 'off';
+    if (desired.paused) return 'paused';
     return this.#connection === 'open' ? 'on' : 'starting';
   }
 
-  set(source: TabSource, wish: Wish | null): void {
-    if (wish === null) this.#wishes.delete(source);
-    else this.#wishes.set(source, wish);
+  set(source: TabSource, desired: Desired | null): void {
+    if (desired === null) this.#desired.delete(source);
+    else this.#desired.set(source, desired);
     // Not one word of a microphone that is muted; silence goes on.
-    if (wish?.track != null) wish.track.enabled = !wish.paused;
+    if (desired?.track != null) desired.track.enabled = !desired.paused;
     this.#apply();
     void this.#open();
     this.emit('changed');
@@ -70,7 +70,7 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
 
   /** What this tab sends, for its own list. */
   views(peerId: string): ProducerView[] {
-    return [...this.#wishes].map(([source, { paused }]) => ({
+    return [...this.#desired].map(([source, { paused }]) => ({
       id: `encoded:${source}`,
       peerId,
       source,
@@ -79,7 +79,7 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
   }
 
   /** How well it leaves us; null while nothing is sent. */
-  get uplink(): Uplink | null {
+  get uplink(): UplinkHealth | null {
     if (this.#encoder === undefined) return null;
     const sentBps = this.#stats?.sentBps ?? null;
     const told = { rttMs: null, loss: 0, sentBps };
@@ -94,29 +94,29 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
     if (this.#closed) return;
     this.#closed = true;
     this.#drop();
-    this.#wishes.clear();
+    this.#desired.clear();
   }
 
   #wanted(source: TabSource): MediaStreamTrack | null {
-    const wish = this.#wishes.get(source);
-    return wish === undefined || wish.track?.readyState === 'ended' ? null : wish.track;
+    const desired = this.#desired.get(source);
+    return desired === undefined || desired.track?.readyState === 'ended' ? null : desired.track;
   }
 
   #apply(): void {
     const encoder = this.#encoder;
     if (encoder === undefined) return;
     const shown = (source: TabSource) =>
-      this.#wishes.get(source)?.paused === false ? this.#wanted(source) : null;
+      this.#desired.get(source)?.paused === false ? this.#wanted(source) : null;
     const screen = shown('screen');
-    if (screen !== null) encoder.setPicture(screen, 'screen');
-    else encoder.setPicture(shown('camera'), 'camera');
-    const sounds = [this.#wanted('microphone'), this.#wanted('screen-audio')];
-    encoder.setSounds(sounds.filter((track) => track !== null));
+    if (screen !== null) encoder.setVideoTrack(screen, 'screen');
+    else encoder.setVideoTrack(shown('camera'), 'camera');
+    const tracks = [this.#wanted('microphone'), this.#wanted('screen-audio')];
+    encoder.setAudioTracks(tracks.filter((track) => track !== null));
   }
 
   async #open(): Promise<void> {
     const name = this.#name;
-    const nothing = [...this.#wishes.values()].every(({ track }) => track === null);
+    const nothing = [...this.#desired.values()].every(({ track }) => track === null);
     if (this.#encoder !== undefined || this.#opening || this.#closed || name === undefined || nothing) return;
     this.#opening = true;
     clearTimeout(this.#retry);
@@ -142,7 +142,7 @@ export class EncodedPublications extends Emitter<EncodedEvents> {
       this.#apply();
       this.emit('changed');
     } catch (error) {
-      const code = error instanceof LecternError ? error.code : 'internal-error';
+      const code = codeOf(error);
       if (code === 'service-unavailable') this.#retry = setTimeout(() => void this.#open(), RETRY_MS);
       else if (!this.#closed) this.emit('failed', code);
     } finally {

@@ -3,7 +3,7 @@
 /** What waits to be sent, as the time that it takes at the bit rate of now, in ms. */
 const DEGRADE_MS = 300;
 const SKIP_MS = 1_000;
-/** Once pictures are skipped they stay so until no more than this waits. */
+/** Once frames are skipped they stay so until no more than this waits. */
 const RESUME_MS = 150;
 /** Sound is small and matters most: it goes until this much waits. */
 const MUTE_MS = 4_000;
@@ -37,7 +37,7 @@ export class Pace {
     this.#maxBps = bps;
   }
 
-  /** What pictures may take, in bit/s. */
+  /** What the video may take, in bit/s. */
   get bps(): number {
     return this.#bps;
   }
@@ -53,7 +53,7 @@ export class Pace {
   }
 
   /** Sound may be sent. */
-  get takesSound(): boolean {
+  get takesAudio(): boolean {
     return this.#waitingMs < MUTE_MS;
   }
 
@@ -61,7 +61,7 @@ export class Pace {
    * To be called before each picture with what waits. Returns false if it is to be left out; the first one
    * that is not must be a key frame.
    */
-  next(waitingBytes: number, nowMs: number): boolean {
+  admitFrame(waitingBytes: number, nowMs: number): boolean {
     this.#waitingMs = (waitingBytes * 8_000) / this.#bps;
     if (this.#skipping && this.#waitingMs <= RESUME_MS) this.#skipping = false;
     else if (this.#waitingMs >= SKIP_MS) this.#skipping = true;

@@ -1,14 +1,14 @@
-// The one connection over which encoded pictures and sounds leave (shared/media/publish-frames.ts). It
+// The one connection over which encoded frames leave (shared/media/publish-frames.ts). It
 // comes back by itself for as long as it is wanted.
+import { Backoff } from '#shared/backoff.ts';
 import type { ErrorCode } from '#shared/contract/errors.ts';
 import { PublishReply } from '#shared/contract/publish-replies.ts';
 import { encodePublishFrame, type PublishFrame } from '#shared/media/publish-frames.ts';
 import type { PublisherNotice } from '#shared/contract/publisher-notice.ts';
-import { passes } from '../passing.ts';
+import { isRetryable } from '../retryable.ts';
 
-/** The first wait before a new attempt, in ms; it doubles up to the longest. */
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 3_000;
+/** The wait before a new attempt. */
+const RETRY = { minMs: 250, maxMs: 3_000 };
 /** A connection that is not accepted within this many ms is given up. */
 const ACCEPT_LIMIT_MS = 8_000;
 /** So much is never waiting: the connection is dead, whatever it says. */
@@ -44,7 +44,7 @@ export class PublishLink {
   readonly #options: PublishLinkOptions;
   #socket: LinkSocket | undefined;
   #state: LinkState = 'connecting';
-  #attempt = 0;
+  readonly #backoff = new Backoff(RETRY);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #openedAtMs = -Infinity;
   #sentBytes = 0;
@@ -109,7 +109,7 @@ export class PublishLink {
     switch (reply.type) {
       case 'accepted':
         clearTimeout(this.#timer);
-        this.#attempt = 0;
+        this.#backoff.reset();
         this.#openedAtMs = this.#options.now();
         this.#to('open');
         return;
@@ -126,7 +126,7 @@ export class PublishLink {
 
   #refused(code: ErrorCode): void {
     const ghost = code === 'already-publishing' && this.#options.now() - this.#openedAtMs < OWN_GHOST_MS;
-    if (passes(code) || ghost) {
+    if (isRetryable(code) || ghost) {
       this.#lost();
       return;
     }
@@ -141,9 +141,7 @@ export class PublishLink {
     if (this.#state === 'open') this.#openedAtMs = this.#options.now();
     this.#drop();
     this.#to('connecting');
-    const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempt);
-    this.#attempt += 1;
-    this.#timer = setTimeout(() => this.#connect(), waitMs);
+    this.#timer = setTimeout(() => this.#connect(), this.#backoff.failed());
   }
 
   #drop(): void {

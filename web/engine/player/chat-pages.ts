@@ -1,20 +1,20 @@
 // The part of a replay's chat that is shown: pages around the place that is played. A class may have written
 // for hours; the page asks for what is near, and for what is earlier when somebody scrolls up to it.
 import type { ReplayChatPage, ReplayMessage } from '#shared/contract/rest.ts';
-import type { Clock } from './ports.ts';
+import type { PlayerClock } from './ports.ts';
 
 /** So far ahead of the picture the chat is there, in ms of class. */
 const AHEAD_MS = 20_000;
 /** So many messages are ahead enough, however quickly they were written. */
 const AHEAD_MESSAGES = 50;
 /** Of more messages than these the oldest are let go; scrolling up asks for them again. */
-const MOST_KEPT = 1_000;
+const MAX_KEPT = 1_000;
 /** How long after a failure to ask again, in ms. */
 const RETRY_MS = 3_000;
 
 export interface ChatPagesOptions {
   readonly ask: (place: { after: string } | { before: string }) => Promise<ReplayChatPage>;
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   /** Something changed. */
   readonly changed: () => void;
 }
@@ -100,8 +100,8 @@ export class ChatPages {
     } else if (!this.#isEnd && wallMs + AHEAD_MS > (this.#toMs ?? 0) && !this.#isFarAhead()) {
       void this.#ask({ after: this.#after }, (page) => {
         const all = [...this.#messages, ...page.messages];
-        this.#messages = all.slice(-MOST_KEPT);
-        if (all.length > MOST_KEPT) this.#isStart = false;
+        this.#messages = all.slice(-MAX_KEPT);
+        if (all.length > MAX_KEPT) this.#isStart = false;
         this.#isEnd = page.next === null;
         const last = page.messages.at(-1);
         if (last !== undefined) {

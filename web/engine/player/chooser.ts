@@ -1,12 +1,13 @@
 // Which protocol to play over, and when to try again. It never gives up.
+import { backoffMs } from '#shared/backoff.ts';
 import type { Failure, Protocol } from './ports.ts';
 
 /** What the person wants; `auto` is the lowest latency that works. */
-export const DELIVERIES = ['auto', 'flv', 'll-hls', 'hls'] as const;
-export type Delivery = (typeof DELIVERIES)[number];
+export const PROTOCOL_PREFERENCES = ['auto', 'flv', 'll-hls', 'hls'] as const;
+export type ProtocolPreference = (typeof PROTOCOL_PREFERENCES)[number];
 
 /** Whether `protocol` is what the person wants. Low-latency HLS may fall back to plain HLS. */
-export function suits(protocol: Protocol, delivery: Delivery): boolean {
+export function suits(protocol: Protocol, delivery: ProtocolPreference): boolean {
   if (delivery === 'auto') return true;
   if (delivery === 'flv') return protocol === 'flv';
   return protocol !== 'flv' && (delivery === 'll-hls' || protocol !== 'll-hls');
@@ -16,14 +17,12 @@ export function suits(protocol: Protocol, delivery: Delivery): boolean {
 const FAILOVER_MS = 0;
 /** What worked before is likely to come back (a service restarts): it is tried so often before another. */
 const PATIENCE = 6;
-/** The first of these pauses, in ms; each is twice the one before, up to the last. */
-const RESUME_MS = 300;
-const RESUME_MAX_MS = 1_000;
+/** The pauses between these tries. */
+const RESUME = { minMs: 300, maxMs: 1_000 };
 /** A source that ended in order is over, or is restarted: there is time to ask which, in ms. */
 const ENDED_MS = 4_000;
-/** When all failed: the first pause, doubled with every round up to the last. */
-const ROUND_MIN_MS = 600;
-const ROUND_MAX_MS = 10_000;
+/** The pauses after rounds in which all failed. */
+const ROUND = { minMs: 600, maxMs: 10_000 };
 /** Playing for this long counts as having worked, in ms. */
 export const STEADY_MS = 10_000;
 /** So many stalls within the window mean that the network needs the protocol with the larger store. */
@@ -46,7 +45,7 @@ export class Chooser {
   #stallsAtMs: number[] = [];
 
   /** `supported` in order of preference; `random` gives 0 to 1. Throws RangeError if there is none. */
-  constructor(supported: readonly Protocol[], delivery: Delivery, random: () => number) {
+  constructor(supported: readonly Protocol[], delivery: ProtocolPreference, random: () => number) {
     const wanted = supported.filter((protocol) => suits(protocol, delivery));
     // A wish that this browser cannot fulfil is better half met than not at all.
     this.#order = wanted.length > 0 ? wanted : supported;
@@ -68,7 +67,7 @@ export class Chooser {
   failed(failure: Failure): Attempt {
     if (failure.kind === 'ended') return { protocol: this.protocol, delayMs: this.#jitter(ENDED_MS) };
     if (this.#patience > 0 && failure.kind !== 'media') {
-      const delayMs = Math.min(RESUME_MAX_MS, RESUME_MS * 2 ** (PATIENCE - this.#patience));
+      const delayMs = backoffMs(PATIENCE - this.#patience, RESUME);
       this.#patience -= 1;
       return { protocol: this.protocol, delayMs: this.#jitter(delayMs) };
     }
@@ -78,7 +77,7 @@ export class Chooser {
     this.#at += 1;
     const round = Math.floor(this.#failures / this.#order.length);
     const inRound = this.#failures % this.#order.length !== 0;
-    const delayMs = inRound ? FAILOVER_MS : Math.min(ROUND_MAX_MS, ROUND_MIN_MS * 2 ** (round - 1));
+    const delayMs = inRound ? FAILOVER_MS : backoffMs(round - 1, ROUND);
     return { protocol: this.protocol, delayMs: this.#jitter(delayMs) };
   }
 

@@ -4,7 +4,7 @@
 /** `config` is a sequence header; `key` can be decoded from; `script` is metadata. */
 export type FlvTagKind = 'config' | 'key' | 'frame' | 'script';
 
-export interface FlvTag {
+export interface StreamTag {
   readonly track: 'audio' | 'video' | 'script';
   readonly kind: FlvTagKind;
   /** Of decoding. */
@@ -17,7 +17,7 @@ const TAG_HEADER_BYTES = 11;
 const PREVIOUS_SIZE_BYTES = 4;
 const SIGNATURE = [0x46, 0x4c, 0x56];
 const HEADER_BYTES_MAX = 64;
-const TRACKS: ReadonlyMap<number, FlvTag['track']> = new Map([
+const TRACKS: ReadonlyMap<number, StreamTag['track']> = new Map([
   [8, 'audio'],
   [9, 'video'],
   [18, 'script'],
@@ -30,10 +30,10 @@ export class FlvTagReader {
   #headerDone = false;
 
   /** The tags that `chunk` completes. Throws TypeError if the stream is no FLV. */
-  push(chunk: Uint8Array): FlvTag[] {
+  readBytes(chunk: Uint8Array): StreamTag[] {
     this.#append(chunk);
     if (!this.#headerDone && !this.#skipHeader()) return [];
-    const tags: FlvTag[] = [];
+    const tags: StreamTag[] = [];
     for (;;) {
       const left = this.#to - this.#from;
       if (left < TAG_HEADER_BYTES) break;
@@ -46,7 +46,7 @@ export class FlvTagReader {
     return tags;
   }
 
-  #tag(track: FlvTag['track'], size: number): FlvTag {
+  #tag(track: StreamTag['track'], size: number): StreamTag {
     return {
       track,
       kind: track === 'script' ? 'script' : this.#kind(track, size),
@@ -62,7 +62,7 @@ export class FlvTagReader {
     const second = this.#u8(TAG_HEADER_BYTES + 1);
     if (track === 'audio') {
       const format = head >> 4;
-      // SoundFormat 10 is AAC; 9 announces a codec by four characters, its packet type being beside it.
+      // SoundFormat 10 is AAC; 9 announces a codec by four characters, its packet type being next to it.
       return (format === 10 && second === 0) || (format === 9 && (head & 15) === 0) ? 'config' : 'frame';
     }
     const enhanced = (head & 0x80) !== 0;
@@ -109,7 +109,7 @@ export class FlvTagReader {
 export const FLV_START = Uint8Array.of(...SIGNATURE, 1, 5, 0, 0, 0, 9, 0, 0, 0, 0);
 
 /** Moves a tag to `timestampMs` (§E.4.1); changes its bytes. */
-export function stamp({ bytes }: FlvTag, timestampMs: number): void {
+export function stamp({ bytes }: StreamTag, timestampMs: number): void {
   bytes[4] = (timestampMs >> 16) & 255;
   bytes[5] = (timestampMs >> 8) & 255;
   bytes[6] = timestampMs & 255;

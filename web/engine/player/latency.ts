@@ -1,6 +1,6 @@
 // How a live picture is kept close to the camera: a little faster when behind, a jump when far behind,
 // a little slower when there is almost nothing left to play.
-import type { Clock, Range } from './ports.ts';
+import type { PlayerClock, Range } from './ports.ts';
 
 /** How much faster or slower than life is not noticed. */
 const FAST_MAX = 1.1;
@@ -106,11 +106,11 @@ const CALM_MS = 30_000;
 
 /** Calls `restore` once {@link CALM_MS} have passed since the last stall. */
 export class Calm {
-  readonly #clock: Clock;
+  readonly #clock: PlayerClock;
   readonly #restore: () => void;
   #cancel: () => void = () => undefined;
 
-  constructor(clock: Clock, restore: () => void) {
+  constructor(clock: PlayerClock, restore: () => void) {
     this.#clock = clock;
     this.#restore = restore;
   }

@@ -1,14 +1,15 @@
-// Plays a channel: chooses the protocol, keeps to the live edge, falls over and tries again for ever.
+// Plays a channel: chooses the protocol, keeps to the live edge, falls over and tries again forever.
 // Headless: the screen, the drivers and the clock come through ports.
-import { Chooser, STEADY_MS, type Delivery } from './chooser.ts';
+import { Chooser, STEADY_MS, type ProtocolPreference } from './chooser.ts';
 import { LatencyTarget, steer } from './latency.ts';
 import { Metrics, type PlaybackStats } from './metrics.ts';
 import type {
-  Clock,
+  PlayerClock,
   Driver,
   DriverKind,
   Failure,
   LevelChoice,
+  Mark,
   Protocol,
   Screen,
   ScreenEvent,
@@ -18,10 +19,12 @@ import type {
 const TICK_MS = 200;
 /** A source without a picture after this is given up, in ms. */
 const FIRST_FRAME_LIMIT_MS = 8_000;
-/** A source that brings nothing for this long is opened anew: its connection may be dead, in ms. */
+/** A source that brings nothing for this long is opened again: its connection may be dead, in ms. */
 const STALL_LIMIT_MS = 9_000;
 /** A live source paused for longer than this is let go, in ms: nobody watches it. */
 const PAUSE_KEEP_MS = 15_000;
+/** A first picture this far from where it was to be is put right, in s; segments do not begin to the second. */
+const START_TOLERANCE_S = 3;
 
 export interface LiveAddresses {
   readonly flv: string;
@@ -47,6 +50,8 @@ export interface LivePlayerEvents {
   mode(mode: PlayerMode): void;
   levels(choice: LevelChoice): void;
   stats(stats: PlaybackStats): void;
+  /** How the clock of what can be gone back to and the wall's belong together. */
+  marks(marks: readonly Mark[]): void;
   /** The browser plays without sound, or not at all, until the person presses something. */
   autoplay(outcome: 'playing' | 'muted' | 'blocked'): void;
 }
@@ -55,7 +60,7 @@ export interface LivePlayerOptions {
   readonly screen: Screen;
   /** In order of preference. */
   readonly drivers: readonly DriverKind[];
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   readonly random: () => number;
   readonly events: LivePlayerEvents;
 }
@@ -111,7 +116,7 @@ export class LivePlayer {
     this.#open();
   }
 
-  /** Lets the source go; `start` begins anew. */
+  /** Lets the source go; `start` begins again. */
   stop(): void {
     this.#drop();
     this.#enter({ name: 'idle' });
@@ -119,7 +124,7 @@ export class LivePlayer {
   }
 
   /** Takes the person's choice of protocol. */
-  deliver(delivery: Delivery): void {
+  deliver(delivery: ProtocolPreference): void {
     this.#chooser = this.#choose(delivery);
     if (this.#mode === 'live' && this.#state.name !== 'idle') this.#reopen();
   }
@@ -165,7 +170,7 @@ export class LivePlayer {
     return this.#options.clock.nowMs();
   }
 
-  #choose(delivery: Delivery): Chooser {
+  #choose(delivery: ProtocolPreference): Chooser {
     const supported = this.#options.drivers.filter((kind) => kind.supported());
     return new Chooser(
       supported.map((kind) => kind.protocol),
@@ -195,14 +200,14 @@ export class LivePlayer {
     const driver = kind.open(
       {
         mode,
-        atS: this.#rewindTo >= 0 ? this.#rewindTo : -1,
+        atS: mode === 'seekable' && this.#rewindTo >= 0 ? this.#rewindTo : -1,
         address: () => this.#addresses?.[which] ?? addresses[which],
         alternatives: () => (which === 'flv' ? (this.#addresses ?? addresses).flvs : []),
       },
       {
         failed: (failure) => mine() && this.#fail(failure),
         levels: (choice) => mine() && this.#onLevels(choice),
-        marks: () => undefined,
+        marks: (marks) => mine() && this.#options.events.marks(marks),
       },
     );
     source = { driver, protocol, openedAtMs: this.#now, playingAtMs: null, corrected: false };
@@ -261,7 +266,7 @@ export class LivePlayer {
     }
     if (event === 'frame' && source.playingAtMs === null) {
       source.playingAtMs = this.#now;
-      this.#metrics.frame(this.#now);
+      this.#metrics.noteFrame(this.#now);
       this.#onFirstFrame();
     } else if (event === 'playing') {
       if (source.playingAtMs === null) return;
@@ -283,15 +288,19 @@ export class LivePlayer {
   }
 
   #onFirstFrame(): void {
-    if (this.#mode === 'rewound' && this.#rewindTo < 0) {
-      const { seekable } = this.#options.screen;
-      if (seekable !== null)
-        this.#options.screen.seek(Math.max(seekable.startS, seekable.endS + this.#rewindTo));
-    }
+    if (this.#mode === 'rewound') this.#beginWhereAsked();
     this.#metrics.stallEnds(this.#now);
     if (this.#source !== undefined) this.#enter({ name: 'playing', protocol: this.#source.protocol });
     this.#correct();
     this.#report();
+  }
+
+  /** hls.js starts at the live edge, not where it was told, once a request fails before its first picture. */
+  #beginWhereAsked(): void {
+    const { positionS, seekable } = this.#options.screen;
+    if (seekable === null) return;
+    const toS = Math.max(seekable.startS, this.#rewindTo + (this.#rewindTo < 0 ? seekable.endS : 0));
+    if (Math.abs(positionS - toS) > START_TOLERANCE_S) this.#options.screen.seek(toS);
   }
 
   #onStall(source: Source): void {

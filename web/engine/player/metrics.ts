@@ -31,7 +31,7 @@ export class Metrics {
     if (this.#firstFrameMs === null) this.#startedAtMs = nowMs;
   }
 
-  frame(nowMs: number): void {
+  noteFrame(nowMs: number): void {
     this.#firstFrameMs ??= Math.round(nowMs - this.#startedAtMs);
   }
 

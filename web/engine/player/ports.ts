@@ -36,7 +36,7 @@ export interface Screen {
   listen(listener: (event: ScreenEvent) => void): () => void;
 }
 
-export interface Clock {
+export interface PlayerClock {
   nowMs(): number;
   /** Calls back once after `delayMs`. Returns the function that cancels it. */
   after(delayMs: number, callback: () => void): () => void;
@@ -81,7 +81,7 @@ export interface DriverEvents {
   /** It gave up; it only waits to be closed. */
   failed(failure: Failure): void;
   levels(choice: LevelChoice): void;
-  /** The wall-clock marks of the whole source; for recordings. */
+  /** The wall-clock marks of all that is there to be played of a `seekable` source. */
   marks(marks: readonly Mark[]): void;
 }
 

@@ -2,11 +2,11 @@
 // breaks off or falls silent is replaced by the first of the others, while the store still plays. A network
 // that keeps back what never ends is met with WebSockets to the same addresses.
 import { FlvTagReader } from './flv-tags.ts';
-import type { Clock, Failure } from './ports.ts';
-import { Splice, SplicedSource } from './splice.ts';
+import type { PlayerClock, Failure } from './ports.ts';
+import { StreamSplice, SplicedSource } from './stream-splice.ts';
 
 /** So many are asked at once, at most: each sends a group of pictures before it is let go. */
-const MOST_AT_ONCE = 4;
+const MAX_AT_ONCE = 4;
 /** Nothing came over HTTP for this long, in ms: a proxy may be waiting for the end of it. */
 const SOCKETS_AFTER_MS = 700;
 /** The reserve is asked when nobody else has brought anything for this long, in ms. */
@@ -40,7 +40,7 @@ export interface ConnectionEvents {
 }
 
 export interface RaceOptions {
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   /** The freshest addresses, equally good; of HTTP. Each serves the same over a WebSocket. */
   readonly addresses: () => readonly string[];
   /** Asked only if the others bring nothing; of HTTP as well. */
@@ -68,7 +68,7 @@ const over = (carrier: Carrier, address: string): string => address.replace(/^(h
 
 export class SourceRace {
   readonly #options: RaceOptions;
-  readonly #splice = new Splice();
+  readonly #splice = new StreamSplice();
   readonly #contenders = new Set<Contender>();
   readonly #blamedAtMs = new Map<string, number>();
   #winner: Contender | undefined;
@@ -120,7 +120,7 @@ export class SourceRace {
     return [...byServer]
       .filter(([server]) => !busy.has(server) && !this.#blamed(server))
       .map(([, address]) => address)
-      .slice(0, MOST_AT_ONCE);
+      .slice(0, MAX_AT_ONCE);
   }
 
   #blamed(server: string): boolean {
@@ -172,7 +172,7 @@ export class SourceRace {
   #onBytes(contender: Contender, chunk: Uint8Array): void {
     let news: Uint8Array<ArrayBuffer>[];
     try {
-      news = contender.source.take(contender.reader.push(chunk), this.#now);
+      news = contender.source.append(contender.reader.readBytes(chunk), this.#now);
     } catch {
       this.#onFailure(contender, { kind: 'media' });
       return;

@@ -1,6 +1,15 @@
-// Plays a recording: one source as a whole, opened anew where it was when the network failed.
+// Plays a recording: one source as a whole, opened again where it was when the network failed.
 import { Chooser } from './chooser.ts';
-import type { Clock, Driver, DriverKind, Failure, LevelChoice, Mark, Screen, ScreenEvent } from './ports.ts';
+import type {
+  PlayerClock,
+  Driver,
+  DriverKind,
+  Failure,
+  LevelChoice,
+  Mark,
+  Screen,
+  ScreenEvent,
+} from './ports.ts';
 
 /** A source without a picture after this is given up, in ms. */
 const FIRST_FRAME_LIMIT_MS = 15_000;
@@ -19,8 +28,10 @@ export interface ReplayPlayerOptions {
   readonly screen: Screen;
   /** In order of preference; those that cannot seek must be left out. */
   readonly drivers: readonly DriverKind[];
-  readonly clock: Clock;
+  readonly clock: PlayerClock;
   readonly random: () => number;
+  /** Where to begin, in s. */
+  readonly fromS: number;
   /** The freshest signed address. */
   readonly address: () => string;
   readonly events: {
@@ -37,11 +48,12 @@ export class ReplayPlayer {
   readonly #stopListening: () => void;
   #driver: Driver | undefined;
   #shown = false;
-  #resumeAtS = 0;
+  #resumeAtS: number;
   #cancelTimer: () => void = () => undefined;
 
   constructor(options: ReplayPlayerOptions) {
     this.#options = options;
+    this.#resumeAtS = options.fromS;
     const supported = options.drivers.filter((kind) => kind.supported());
     this.#chooser = new Chooser(
       supported.map((kind) => kind.protocol),
@@ -57,6 +69,11 @@ export class ReplayPlayer {
 
   chooseLevel(index: number | null): void {
     this.#driver?.chooseLevel(index);
+  }
+
+  /** Where to begin, in s, instead; too late once anything was shown. */
+  beginAt(atS: number): void {
+    if (!this.#shown) this.#resumeAtS = atS;
   }
 
   close(): void {

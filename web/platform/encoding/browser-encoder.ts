@@ -22,8 +22,8 @@ export const browserEncoder: EncoderPort = {
 
 class WorkerEncoder implements OpenEncoder {
   readonly #worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  #picture: MediaStreamTrack | null = null;
-  #sounds: readonly MediaStreamTrack[] = [];
+  #videoTrack: MediaStreamTrack | null = null;
+  #audioTracks: readonly MediaStreamTrack[] = [];
   #mixer: AudioContext | undefined;
   #closed = false;
 
@@ -38,22 +38,23 @@ class WorkerEncoder implements OpenEncoder {
     this.#worker.onerror = () => {
       if (!this.#closed) events.onRefused('internal-error');
     };
-    this.#tell({ type: 'open', address });
+    this.#post({ type: 'open', address });
   }
 
-  setPicture(track: MediaStreamTrack | null, source: 'camera' | 'screen'): void {
-    if (track === this.#picture || this.#closed) return;
-    this.#picture = track;
+  setVideoTrack(track: MediaStreamTrack | null, source: 'camera' | 'screen'): void {
+    if (track === this.#videoTrack || this.#closed) return;
+    this.#videoTrack = track;
     if (track !== null) track.contentHint = source === 'screen' ? 'detail' : 'motion';
     const frames = track === null ? null : framesOf<VideoFrame>(track);
-    this.#tell({ type: 'picture', frames, source }, frames === null ? [] : [frames]);
+    this.#post({ type: 'video', frames, source }, frames === null ? [] : [frames]);
   }
 
-  setSounds(tracks: readonly MediaStreamTrack[]): void {
+  setAudioTracks(tracks: readonly MediaStreamTrack[]): void {
     const same =
-      tracks.length === this.#sounds.length && tracks.every((track, index) => track === this.#sounds[index]);
+      tracks.length === this.#audioTracks.length &&
+      tracks.every((track, index) => track === this.#audioTracks[index]);
     if (same || this.#closed) return;
-    this.#sounds = tracks;
+    this.#audioTracks = tracks;
     void this.#mixer?.close();
     this.#mixer = undefined;
     const [first] = tracks;
@@ -61,13 +62,13 @@ class WorkerEncoder implements OpenEncoder {
     const track = tracks.length > 1 ? this.#mix(tracks) : first;
     const samples = track === undefined ? null : framesOf<AudioData>(track);
     const bps = tracks.length > 1 ? MIX_BPS : VOICE_BPS;
-    this.#tell({ type: 'sound', samples, bps }, samples === null ? [] : [samples]);
+    this.#post({ type: 'audio', samples, bps }, samples === null ? [] : [samples]);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#tell({ type: 'close' });
+    this.#post({ type: 'close' });
     void this.#mixer?.close();
     setTimeout(() => this.#worker.terminate(), GOODBYE_MS);
   }
@@ -81,7 +82,7 @@ class WorkerEncoder implements OpenEncoder {
     return out.stream.getAudioTracks()[0];
   }
 
-  #tell(message: ToWorker, transfer: Transferable[] = []): void {
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 }

@@ -6,13 +6,13 @@ import type { EncoderStats } from '../../engine/ports.ts';
 export type ToWorker =
   | { readonly type: 'open'; readonly address: string }
   | {
-      readonly type: 'picture';
+      readonly type: 'video';
       /** Null: nothing is shown. Transferred. */
       readonly frames: ReadableStream<VideoFrame> | null;
       readonly source: 'camera' | 'screen';
     }
   | {
-      readonly type: 'sound';
+      readonly type: 'audio';
       readonly samples: ReadableStream<AudioData> | null;
       /** In bit/s. */
       readonly bps: number;

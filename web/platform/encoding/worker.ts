@@ -1,8 +1,8 @@
 // The worker that encodes and sends: it owns the connection and both encoders.
 import { PublishLink, type LinkSocket } from '../../engine/encoded/publish-link.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
-import { PictureLine } from './picture-line.ts';
-import { SoundLine } from './sound-line.ts';
+import { VideoEncoding } from './video-encoding.ts';
+import { AudioEncoding } from './audio-encoding.ts';
 
 const STATS_EVERY_MS = 1_000;
 
@@ -11,7 +11,7 @@ const scope = self as unknown as {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker): void;
 };
-const tell = (message: FromWorker) => scope.postMessage(message);
+const post = (message: FromWorker) => scope.postMessage(message);
 const nowUs = () => performance.now() * 1_000;
 
 let link: PublishLink | undefined;
@@ -19,13 +19,13 @@ let timer: ReturnType<typeof setInterval> | undefined;
 
 const unable = () => {
   close();
-  tell({ type: 'refused', code: 'unsupported-codec' });
+  post({ type: 'refused', code: 'unsupported-codec' });
 };
-const picture = new PictureLine({ link: () => link, nowUs, onFailed: unable });
-const sound = new SoundLine({
+const video = new VideoEncoding({ link: () => link, nowUs, onFailed: unable });
+const audio = new AudioEncoding({
   link: () => link,
   nowUs,
-  mayGo: () => picture.pace.takesSound,
+  mayGo: () => video.pace.takesAudio,
   onFailed: unable,
 });
 
@@ -36,23 +36,23 @@ function open(address: string): void {
     onState(state) {
       if (state === 'closed') return;
       if (state === 'open') {
-        picture.restart();
-        sound.restart();
+        video.restart();
+        audio.restart();
       }
-      tell({ type: 'state', state });
+      post({ type: 'state', state });
     },
-    onKeyframeWanted: () => picture.wantKey(),
-    onNotice: (notice) => tell({ type: 'notice', notice }),
+    onKeyframeWanted: () => video.wantKey(),
+    onNotice: (notice) => post({ type: 'notice', notice }),
     onRefused(code) {
       close();
-      tell({ type: 'refused', code });
+      post({ type: 'refused', code });
     },
   });
   let before = 0;
   timer = setInterval(() => {
     const sent = link?.sentBytes ?? 0;
-    const { state: pace, waitingMs } = picture.pace;
-    tell({
+    const { state: pace, waitingMs } = video.pace;
+    post({
       type: 'stats',
       stats: { pace, waitingMs, sentBps: ((sent - before) * 8_000) / STATS_EVERY_MS },
     });
@@ -62,8 +62,8 @@ function open(address: string): void {
 
 function close(): void {
   clearInterval(timer);
-  picture.close();
-  sound.close();
+  video.close();
+  audio.close();
   link?.close();
 }
 
@@ -71,10 +71,10 @@ scope.onmessage = ({ data }) => {
   switch (data.type) {
     case 'open':
       return open(data.address);
-    case 'picture':
-      return picture.show(data.frames, data.source);
-    case 'sound':
-      return sound.hear(data.samples, data.bps);
+    case 'video':
+      return video.show(data.frames, data.source);
+    case 'audio':
+      return audio.hear(data.samples, data.bps);
     case 'close':
       return close();
   }

@@ -1,7 +1,7 @@
 // The browser's clock for the engine.
-import type { Clock } from '../../engine/player/ports.ts';
+import type { PlayerClock } from '../../engine/player/ports.ts';
 
-export const browserClock: Clock = {
+export const browserClock: PlayerClock = {
   nowMs: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);

@@ -1,5 +1,6 @@
 // FLV over HTTP or a WebSocket through Media Source, by mpegts.js: the lowest latency a page can have without
 // WebRTC.
+import { expected } from '#shared/expected.ts';
 import type { DriverKind, DriverStart, Failure } from '../../engine/player/ports.ts';
 import { SourceRace, type ConnectionEvents, type RaceEvents } from '../../engine/player/race.ts';
 import { browserClock } from './clock.ts';
@@ -33,7 +34,7 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
   return {
     protocol: 'flv',
     supported: () => mediaSource() && 'ReadableStream' in globalThis,
-    preload: () => void load().catch(() => undefined),
+    preload: () => void load().catch(expected('loaded again when it is needed')),
     open(start, events) {
       let destroy: () => void = () => undefined;
       let closed = false;
@@ -70,7 +71,7 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
         });
         player.attachMediaElement(video);
         player.load();
-        void video.play().catch(() => undefined);
+        void video.play().catch(expected('a browser that wants a gesture first'));
       };
       begin().catch(() => fail({ kind: 'network' }));
       return {
@@ -88,7 +89,7 @@ export function flvDriver(video: HTMLVideoElement): DriverKind {
   };
 }
 
-/** A loader for mpegts.js that takes the stream from whoever of several servers brings it. */
+/** A loader for mpegts.js that takes the stream from the one of several servers that brings it. */
 function loaderFor(mpegts: Library, start: DriverStart, told: Pick<RaceEvents, 'from' | 'failed'>) {
   // Its declarations call the two deprecated for want of a better place for their types; they are how it is done.
   // eslint-disable-next-line @typescript-eslint/no-deprecated

@@ -1,6 +1,7 @@
 // HLS through Media Source, by hls.js.
 import type { ErrorData, Events, HlsConfig, LevelDetails } from 'hls.js';
 import type Hls from 'hls.js';
+import { expected } from '#shared/expected.ts';
 import type { DriverEvents, DriverKind, DriverStart, Failure, Mark } from '../../engine/player/ports.ts';
 import { Calm } from '../../engine/player/latency.ts';
 import { withSignatureOf } from '../../engine/player/signed-address.ts';
@@ -19,6 +20,11 @@ const STALL_ADDS_S = 0.5;
 const FAST_MAX = 1.1;
 /** How much may be played again without loading it, in s. */
 const BACK_BUFFER_S = 60;
+/**
+ * The earliest beginning to ask for, in s. After an interruption hls.js may find that the sound's playlist begins
+ * a frame after the picture's; a player that asks for 0 then gets the sound of the live edge, and neither is shown.
+ */
+const EARLIEST_START_S = 0.1;
 /** What a network is taken for until it was measured, in bits per second. */
 const FIRST_ESTIMATE_BPS = 2_500_000;
 
@@ -31,7 +37,7 @@ export function hlsDriver(
   return {
     protocol,
     supported: () => 'ManagedMediaSource' in globalThis || 'MediaSource' in globalThis,
-    preload: () => void load().catch(() => undefined),
+    preload: () => void load().catch(expected('loaded again when it is needed')),
     open(start, events) {
       let hls: Hls | undefined;
       let closed = false;
@@ -49,7 +55,7 @@ export function hlsDriver(
         if (protocol === 'll-hls') calm = keepClose(opened, Player.Events);
         hls.attachMedia(video);
         hls.loadSource(start.address());
-        void video.play().catch(() => undefined);
+        void video.play().catch(expected('a browser that wants a gesture first'));
       };
       begin().catch(() => events.failed({ kind: 'network' }));
       return {
@@ -77,7 +83,7 @@ function settings({ mode, atS, address }: DriverStart, protocol: 'll-hls' | 'hls
     lowLatencyMode: mode === 'live' && protocol === 'll-hls',
     liveSyncOnStallIncrease: STALL_ADDS_S,
     maxLiveSyncPlaybackRate: FAST_MAX,
-    startPosition: atS,
+    startPosition: atS < 0 ? atS : Math.max(atS, EARLIEST_START_S),
     startFragPrefetch: true,
     testBandwidth: false,
     abrEwmaDefaultEstimate: FIRST_ESTIMATE_BPS,
@@ -112,11 +118,11 @@ function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: 
 }
 
 /**
- * hls.js keeps further back after each stall, and for ever: after a quiet while it comes back to the
+ * hls.js keeps further back after each stall, and forever: after a quiet while it comes back to the
  * distance that the server names, or to ours where the server has no parts.
  */
 function keepClose(hls: Hls, names: typeof Events): Calm {
-  // Only afterwards: hls.js takes it as a setting only beside a distance of ours.
+  // Only afterwards: hls.js takes it as a setting only together with a distance of ours.
   hls.config.liveMaxLatencyDuration = LOW_LATENCY_MAX_S;
   const restore = () => {
     hls.targetLatency = hls.latestLevelDetails?.partHoldBack || LIVE_SYNC_S;
@@ -156,7 +162,9 @@ function latencyOf(hls: Hls, nowMs: number): number | null {
 }
 
 function marksOf(details: LevelDetails): Mark[] {
-  return details.fragments.flatMap(({ programDateTime, start, end }) =>
-    programDateTime === null ? [] : [{ startS: start, endS: end, wallMs: programDateTime }],
+  return details.fragments.flatMap(({ programDateTime, start, end, tagList }) =>
+    programDateTime === null || tagList.some(([name]) => name === 'GAP')
+      ? []
+      : [{ startS: start, endS: end, wallMs: programDateTime }],
   );
 }

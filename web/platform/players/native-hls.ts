@@ -1,6 +1,6 @@
-// HLS by the browser itself: iPhones without Managed Media Source, and whoever else can.
+// HLS by the browser itself: on iPhones.
 import type { DriverKind } from '../../engine/player/ports.ts';
-import { marksOfPlaylist } from '../../engine/player/timeline.ts';
+import { marksOfPlaylist } from '../../engine/player/playback-timeline.ts';
 
 /** Feeds `video`. */
 export function nativeHlsDriver(video: HTMLVideoElement, serverMs: () => number): DriverKind {

@@ -75,14 +75,14 @@ export class VideoScreen implements Screen {
       );
     }
     // `loadeddata` comes once for each source, when its first picture can be shown.
-    this.#video.addEventListener('loadeddata', () => this.#onPicture(listener, stop.signal), {
+    this.#video.addEventListener('loadeddata', () => this.#onFrame(listener, stop.signal), {
       signal: stop.signal,
     });
     return () => stop.abort();
   }
 
   /** Waits until the picture is really on the screen, where the browser can tell. */
-  #onPicture(listener: (event: ScreenEvent) => void, signal: AbortSignal): void {
+  #onFrame(listener: (event: ScreenEvent) => void, signal: AbortSignal): void {
     // A page in the background presents no pictures, so one must not wait for them there.
     if (!('requestVideoFrameCallback' in this.#video) || document.visibilityState === 'hidden') {
       listener('frame');

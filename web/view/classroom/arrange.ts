@@ -35,7 +35,7 @@ export interface Own {
   readonly screen: MediaStreamTrack | null;
 }
 
-/** Arranges the stage: an encoder's picture first, then a shared screen, else the teacher, else whoever shows a picture. */
+/** Arranges the stage: an encoder's picture first, then a shared screen, else the teacher, else anyone who shows a picture. */
 export function arrange(
   peers: readonly PeerView[],
   producers: readonly Sender[],

@@ -3,8 +3,7 @@ import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { classroom } from '../../i18n/classroom.ts';
 import { adviceText } from '../../i18n/advice.ts';
 import { devices } from '../../i18n/devices.ts';
-import { door } from '../../i18n/door.ts';
-import { explain, t as refusal } from '../../i18n/errors.ts';
+import { explain } from '../../i18n/errors.ts';
 import type { Notice } from '../../state/classroom.svelte.ts';
 import type { CaptureKind, DeviceProblem } from '../../state/devices.svelte.ts';
 import type { PeerView } from '../../state/room.svelte.ts';
@@ -32,16 +31,14 @@ export function partOf(peer: PeerView): string | null {
   return peer.role === 'student' ? null : classroom(peer.role);
 }
 
-interface Words {
+export interface Words {
   readonly text: string;
   readonly tone: 'info' | 'success' | 'danger';
 }
 
 /** The note for a notice; null for what needs none. */
-export function noticeToast(notice: Notice): Words | null {
+export function noticeToast(notice: Exclude<Notice, { type: 'feature' }>): Words | null {
   switch (notice.type) {
-    case 'knocked':
-      return { text: knockedText(notice.names), tone: 'info' };
     case 'peer-joined':
     case 'peer-left':
       return { text: comingText(notice.type, notice.names), tone: 'info' };
@@ -67,8 +64,6 @@ export function noticeToast(notice: Notice): Words | null {
         text: notice.kind === 'screen' ? classroom('screenFailed') : problemText(notice.kind, notice.problem),
         tone: 'danger',
       };
-    case 'chat-filled':
-      return { text: refusal('chatFilled'), tone: 'danger' };
     case 'advice':
       return { text: adviceText(notice.about), tone: 'info' };
     case 'fell-back':
@@ -82,11 +77,6 @@ function comingText(type: 'peer-joined' | 'peer-left', [name = '', ...others]: r
   const joined = type === 'peer-joined';
   if (others.length === 0) return classroom(joined ? 'joinedRoom' : 'leftRoom', { name });
   return classroom(joined ? 'manyJoined' : 'manyLeft', { count: others.length + 1 });
-}
-
-function knockedText([name = '', ...others]: readonly string[]): string {
-  if (others.length === 0) return door('knocked', { name });
-  return door('manyKnocked', { count: others.length + 1 });
 }
 
 function mutedText(source: Extract<Notice, { type: 'muted' }>['source']): string {

@@ -1,4 +1,5 @@
 // The element that shows a class, as its page and its controls see it.
+import { expected } from '../../state/expected.ts';
 
 /** Bind the element to the fields; it tells its own changes through them. */
 export class Playback {
@@ -14,7 +15,7 @@ export class Playback {
 
   /** Up to where it is loaded without a gap from here, in s; 0 if it is not. */
   get buffered(): number {
-    // Read anew as the position moves: the element tells of its ranges by no event of its own.
+    // Read again as the position moves: the element tells of its ranges by no event of its own.
     const at = this.position;
     const ranges = this.video?.buffered;
     for (let index = 0; ranges !== undefined && index < ranges.length; index += 1) {
@@ -48,6 +49,6 @@ export class Playback {
 
   /** The browser may still refuse; the picture then stays as it is. */
   #play(): void {
-    void this.video?.play().catch(() => undefined);
+    void this.video?.play().catch(expected('a browser that wants a gesture first'));
   }
 }

@@ -2,11 +2,11 @@
 import type { ErrorCode } from '#shared/contract/errors.ts';
 
 /** Asking again may help. */
-export const PASSING: ReadonlySet<ErrorCode> = new Set([
+export const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'service-unavailable',
   'internal-error',
   'rate-limited',
 ]);
 
 /** True for refusals that pass by themselves. */
-export const passes = (code: ErrorCode): boolean => PASSING.has(code);
+export const isRetryable = (code: ErrorCode): boolean => RETRYABLE.has(code);

@@ -2,7 +2,7 @@
 // two run alike only between marks (EXT-X-PROGRAM-DATE-TIME, RFC 8216 §4.3.2.6).
 import type { Mark } from './ports.ts';
 
-export class Timeline {
+export class PlaybackTimeline {
   #marks: readonly Mark[];
 
   constructor(marks: readonly Mark[]) {
@@ -11,6 +11,13 @@ export class Timeline {
 
   get empty(): boolean {
     return this.#marks.length === 0;
+  }
+
+  /** Where it ends on both clocks; undefined without marks. */
+  get end(): { readonly positionS: number; readonly wallMs: number } | undefined {
+    const last = this.#marks.at(-1);
+    if (last === undefined) return undefined;
+    return { positionS: last.endS, wallMs: last.wallMs + (last.endS - last.startS) * 1_000 };
   }
 
   /** The replay's second at which the wall showed `wallMs`; in a gap, where the recording goes on. */
@@ -34,22 +41,25 @@ export class Timeline {
 
 /**
  * Reads the marks of a media playlist: for players that do not tell them. A segment without a date
- * continues the one before it.
+ * continues the one before it; of one that is not there (EXT-X-GAP, RFC 8216bis §4.4.4.7) nothing is marked.
  */
 export function marksOfPlaylist(text: string): Mark[] {
   const marks: Mark[] = [];
   let startS = 0;
   let wallMs: number | undefined;
   let durationS = 0;
+  let isGap = false;
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith('#EXTINF:')) durationS = Number.parseFloat(line.slice(8)) || 0;
     else if (line.startsWith('#EXT-X-PROGRAM-DATE-TIME:')) wallMs = Date.parse(line.slice(25)) || undefined;
+    else if (line === '#EXT-X-GAP') isGap = true;
     else if (line !== '' && !line.startsWith('#')) {
       if (wallMs !== undefined) {
-        marks.push({ startS, endS: startS + durationS, wallMs });
+        if (!isGap) marks.push({ startS, endS: startS + durationS, wallMs });
         wallMs += durationS * 1_000;
       }
       startS += durationS;
+      isGap = false;
     }
   }
   return marks;

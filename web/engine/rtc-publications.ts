@@ -1,16 +1,17 @@
-// What this tab sends. For each source there is a wish and a fact; one loop per source brings the fact
-// to the wish, so that clicks, lost connections and new devices may come in any order.
+// What this tab sends. Each source has a desired state and an actual one; one loop per source reconciles them, so
+// that clicks, lost connections and new devices may come in any order.
 import type { Producer } from 'mediasoup-client/types';
-import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { ProducerView } from '#shared/contract/signalling.ts';
+import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import { SOURCES, TabSource } from '#shared/domain/sources.ts';
+import { expected } from '#shared/expected.ts';
 import { Emitter } from './emitter.ts';
 import { sendProfile, videoCodec } from './encodings.ts';
 import type { MediaSession } from './media-session.ts';
 import type { Signalling } from './signalling.ts';
 
 /** What should be sent: `paused` without a track keeps the producer and gives the device back. */
-export interface Wish {
+export interface Desired {
   readonly track: MediaStreamTrack | null;
   readonly paused: boolean;
 }
@@ -18,7 +19,7 @@ export interface Wish {
 /** How long after an unanswered request the loop tries again, in ms. */
 const RETRY_MS = 2_000;
 
-interface Fact {
+interface Actual {
   readonly producer: Producer;
   track: MediaStreamTrack | null;
   paused: boolean;
@@ -28,16 +29,16 @@ export type PublicationState = 'off' | 'starting' | 'on' | 'paused';
 
 export interface PublicationsEvents {
   changed: [];
-  /** The server refused a source; the wish for it was dropped. */
+  /** The server refused a source; the desired for it was dropped. */
   refused: [source: TabSource, code: ErrorCode];
 }
 
 /** Owns this tab's producers. The tracks stay their owner's. */
-export class Publications extends Emitter<PublicationsEvents> {
+export class RtcPublications extends Emitter<PublicationsEvents> {
   readonly #media: MediaSession;
   readonly #signalling: Pick<Signalling, 'request'>;
-  readonly #wishes = new Map<TabSource, Wish>();
-  readonly #facts = new Map<TabSource, Fact>();
+  readonly #desired = new Map<TabSource, Desired>();
+  readonly #actual = new Map<TabSource, Actual>();
   readonly #running = new Set<TabSource>();
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** False between a lost membership and the next one. */
@@ -52,16 +53,16 @@ export class Publications extends Emitter<PublicationsEvents> {
   }
 
   state(source: TabSource): PublicationState {
-    const wish = this.#wishes.get(source);
-    if (wish === undefined) return 'off';
-    const fact = this.#facts.get(source);
-    if (wish.paused) return fact === undefined && wish.track === null ? 'off' : 'paused';
-    return fact === undefined || fact.paused ? 'starting' : 'on';
+    const desired = this.#desired.get(source);
+    if (desired === undefined) return 'off';
+    const actual = this.#actual.get(source);
+    if (desired.paused) return actual === undefined && desired.track === null ? 'off' : 'paused';
+    return actual === undefined || actual.paused ? 'starting' : 'on';
   }
 
   /** What this tab sends, as the others see it; the server tells one only of theirs. */
   views(peerId: string): ProducerView[] {
-    return [...this.#facts].map(([source, { producer, paused }]) => ({
+    return [...this.#actual].map(([source, { producer, paused }]) => ({
       id: producer.id,
       peerId,
       source,
@@ -71,74 +72,75 @@ export class Publications extends Emitter<PublicationsEvents> {
 
   /** True while a picture is being sent. */
   get sendsVideo(): boolean {
-    return [...this.#facts.values()].some((fact) => fact.producer.kind === 'video' && !fact.paused);
+    return [...this.#actual.values()].some((actual) => actual.producer.kind === 'video' && !actual.paused);
   }
 
-  /** Wishes for a source to be sent; null to stop it altogether. */
-  set(source: TabSource, wish: Wish | null): void {
-    if (wish === null) this.#wishes.delete(source);
-    else this.#wishes.set(source, wish);
+  /** States that a source should be sent; null to stop it altogether. */
+  set(source: TabSource, desired: Desired | null): void {
+    if (desired === null) this.#desired.delete(source);
+    else this.#desired.set(source, desired);
     this.emit('changed');
-    void this.#settle(source);
+    void this.#reconcile(source);
   }
 
   /** The room was joined, `mine` being what the server has of us: what is missing there is sent again. */
   start(mine: readonly ProducerView[]): void {
     this.#ready = true;
     const known = new Set(mine.map((producer) => producer.id));
-    for (const [source, fact] of this.#facts) {
-      if (!known.has(fact.producer.id)) this.#drop(source, fact);
+    for (const [source, actual] of this.#actual) {
+      if (!known.has(actual.producer.id)) this.#drop(source, actual);
     }
     for (const { id, paused } of mine) {
-      const fact = [...this.#facts.values()].find((one) => one.producer.id === id);
+      const actual = [...this.#actual.values()].find((one) => one.producer.id === id);
       // A pause that was under way when the socket broke: the server's word counts, the loop mends it.
-      if (fact !== undefined) fact.paused = paused;
-      // One whose acknowledgement got lost: nothing of it is sent, it will be made anew.
-      else void this.#signalling.request('producer:close', { producerId: id }).catch(() => undefined);
+      if (actual !== undefined) actual.paused = paused;
+      // One whose acknowledgement got lost: nothing of it is sent, it will be made again.
+      else
+        void this.#signalling.request('producer:close', { producerId: id }).catch(expected('closed already'));
     }
-    this.#settleAll();
+    this.#reconcileAll();
   }
 
-  /** The connection is lost for now; wishes are kept, nothing is asked. */
+  /** The connection is lost for now; desired are kept, nothing is asked. */
   suspend(): void {
     this.#ready = false;
     clearTimeout(this.#retry);
   }
 
-  /** All producers are gone with their transport; the wishes stay. */
+  /** All producers are gone with their transport; the desired stay. */
   reset(): void {
     this.suspend();
     this.#generation += 1;
-    this.#facts.clear();
+    this.#actual.clear();
     this.emit('changed');
   }
 
   has(producerId: string): boolean {
-    return [...this.#facts.values()].some((fact) => fact.producer.id === producerId);
+    return [...this.#actual.values()].some((actual) => actual.producer.id === producerId);
   }
 
   /** The server closed one of ours on purpose. Returns its source, or undefined if it is not known. */
   closedByServer(producerId: string): TabSource | undefined {
-    for (const [source, fact] of this.#facts) {
-      if (fact.producer.id !== producerId) continue;
-      this.#drop(source, fact);
-      this.#wishes.delete(source);
+    for (const [source, actual] of this.#actual) {
+      if (actual.producer.id !== producerId) continue;
+      this.#drop(source, actual);
+      this.#desired.delete(source);
       this.emit('changed');
       return source;
     }
     return undefined;
   }
 
-  #settleAll(): void {
-    for (const source of TabSource.options) void this.#settle(source);
+  #reconcileAll(): void {
+    for (const source of TabSource.options) void this.#reconcile(source);
   }
 
-  #drop(source: TabSource, fact: Fact): void {
-    this.#facts.delete(source);
-    fact.producer.close();
+  #drop(source: TabSource, actual: Actual): void {
+    this.#actual.delete(source);
+    actual.producer.close();
   }
 
-  async #settle(source: TabSource): Promise<void> {
+  async #reconcile(source: TabSource): Promise<void> {
     if (this.#running.has(source)) return;
     this.#running.add(source);
     const generation = this.#generation;
@@ -149,32 +151,32 @@ export class Publications extends Emitter<PublicationsEvents> {
     } finally {
       this.#running.delete(source);
       // A reset while a step was under way: begin again for the new membership.
-      if (this.#ready && generation !== this.#generation) void this.#settle(source);
+      if (this.#ready && generation !== this.#generation) void this.#reconcile(source);
     }
   }
 
-  /** Does the next thing towards the wish; false when there is nothing left to do. */
+  /** Does the next thing towards the desired; false when there is nothing left to do. */
   async #step(source: TabSource): Promise<boolean> {
-    const wish = this.#wishes.get(source);
-    const fact = this.#facts.get(source);
-    if (wish === undefined) {
-      if (fact === undefined) return false;
-      this.#drop(source, fact);
-      await this.#signalling.request('producer:close', { producerId: fact.producer.id });
-    } else if (fact === undefined) {
-      if (wish.track === null || wish.track.readyState === 'ended') return false;
-      await this.#produce(source, wish.track, wish.paused);
-    } else if (wish.track !== fact.track) {
-      await fact.producer.replaceTrack({ track: wish.track });
-      fact.track = wish.track;
-      if (wish.track !== null) wish.track.contentHint = sendProfile(source).contentHint;
-    } else if (wish.paused !== fact.paused) {
-      if (wish.paused) fact.producer.pause();
-      else fact.producer.resume();
-      await this.#signalling.request(wish.paused ? 'producer:pause' : 'producer:resume', {
-        producerId: fact.producer.id,
+    const desired = this.#desired.get(source);
+    const actual = this.#actual.get(source);
+    if (desired === undefined) {
+      if (actual === undefined) return false;
+      this.#drop(source, actual);
+      await this.#signalling.request('producer:close', { producerId: actual.producer.id });
+    } else if (actual === undefined) {
+      if (desired.track === null || desired.track.readyState === 'ended') return false;
+      await this.#produce(source, desired.track, desired.paused);
+    } else if (desired.track !== actual.track) {
+      await actual.producer.replaceTrack({ track: desired.track });
+      actual.track = desired.track;
+      if (desired.track !== null) desired.track.contentHint = sendProfile(source).contentHint;
+    } else if (desired.paused !== actual.paused) {
+      if (desired.paused) actual.producer.pause();
+      else actual.producer.resume();
+      await this.#signalling.request(desired.paused ? 'producer:pause' : 'producer:resume', {
+        producerId: actual.producer.id,
       });
-      fact.paused = wish.paused;
+      actual.paused = desired.paused;
     } else {
       return false;
     }
@@ -204,24 +206,24 @@ export class Publications extends Emitter<PublicationsEvents> {
       producer.close();
       return;
     }
-    this.#facts.set(source, { producer, track, paused });
+    this.#actual.set(source, { producer, track, paused });
     if (profile.degradationPreference !== undefined) {
       await setDegradation(producer, profile.degradationPreference);
     }
   }
 
   #refused(source: TabSource, error: unknown): void {
-    const code = error instanceof LecternError ? error.code : 'internal-error';
+    const code = codeOf(error);
     if (!this.#ready) return;
     if (code === 'service-unavailable' || code === 'conflict') {
-      // Not answered, or the room is just being rebuilt: the wish stays, for now or for the next membership.
+      // Not answered, or the room is just being rebuilt: the desired stays, for now or for the next membership.
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#settleAll(), RETRY_MS);
+      this.#retry = setTimeout(() => this.#reconcileAll(), RETRY_MS);
       return;
     }
-    const fact = this.#facts.get(source);
-    if (fact !== undefined) this.#drop(source, fact);
-    this.#wishes.delete(source);
+    const actual = this.#actual.get(source);
+    if (actual !== undefined) this.#drop(source, actual);
+    this.#desired.delete(source);
     this.emit('changed');
     this.emit('refused', source, code);
   }

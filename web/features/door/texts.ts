@@ -1,5 +1,5 @@
 // The texts of who waits to be let in, and of links that are replaced.
-import { defineMessages } from '../state/i18n.svelte.ts';
+import { defineMessages } from '../../state/i18n.svelte.ts';
 
 export const door = defineMessages({
   en: {

@@ -1,13 +1,14 @@
-// Pictures of a track as H.264: no B-frames, a key frame every two seconds and whenever one is wanted.
+// Video of a track as H.264: no B-frames, a key frame every two seconds and whenever one is wanted.
 import { CaptureClock } from '../../engine/encoded/capture-clock.ts';
 import { Pace } from '../../engine/encoded/pace.ts';
 import type { PublishLink } from '../../engine/encoded/publish-link.ts';
+import { FrameReader } from './frame-reader.ts';
 
 const KEY_EVERY_US = 2_000_000;
-/** Wishes for key frames that come this soon after one are served by it. */
+/** Requests for key frames that come this soon after one are served by it. */
 const KEY_FRESH_US = 300_000;
 const MAX_FPS = 30;
-/** Pictures that the encoder has not finished: more mean that this computer is too slow. */
+/** Frames that the encoder has not finished: more mean that this computer is too slow. */
 const MAX_QUEUED = 2;
 const MAX_WIDTH = 1_920;
 const MAX_HEIGHT = 1_080;
@@ -19,21 +20,21 @@ const BPS = { camera: 2_500_000, screen: 3_000_000 } as const;
 
 type Size = { readonly width: number; readonly height: number };
 
-export interface PictureLineOptions {
+export interface VideoEncodingOptions {
   readonly link: () => PublishLink | undefined;
-  /** Now, in µs, on the clock that sounds have too. */
+  /** Now, in µs, on the clock that audio has too. */
   readonly nowUs: () => number;
   /** This browser cannot encode. */
   readonly onFailed: () => void;
 }
 
 /** Owns the encoder and whatever stream is read. `close()` is idempotent. */
-export class PictureLine {
+export class VideoEncoding {
   readonly pace = new Pace(BPS.camera);
-  readonly #options: PictureLineOptions;
+  readonly #options: VideoEncodingOptions;
   readonly #clock = new CaptureClock();
+  readonly #frames = new FrameReader<VideoFrame>((frame) => this.#encodeFrame(frame));
   #encoder: VideoEncoder | undefined;
-  #reader: ReadableStreamDefaultReader<VideoFrame> | undefined;
   #black: ReturnType<typeof setInterval> | undefined;
   #size: Size | undefined;
   #bps = 0;
@@ -44,24 +45,20 @@ export class PictureLine {
   #sentRecord: Uint8Array | undefined;
   #closed = false;
 
-  constructor(options: PictureLineOptions) {
+  constructor(options: VideoEncodingOptions) {
     this.#options = options;
   }
 
-  /** Sends these pictures from now on; null shows black where something was shown. */
+  /** Sends these frames from now on; null shows black where something was shown. */
   show(frames: ReadableStream<VideoFrame> | null, source: 'camera' | 'screen'): void {
-    void this.#reader?.cancel().catch(() => undefined);
-    this.#reader = undefined;
     clearInterval(this.#black);
     this.#clock.restart();
+    this.#frames.read(frames);
     if (frames === null) {
       this.#black = setInterval(() => this.#pushBlack(), BLACK_EVERY_MS);
       return;
     }
     this.pace.maxBps = BPS[source];
-    const reader = frames.getReader();
-    this.#reader = reader;
-    void this.#read(reader);
   }
 
   /** A new connection knows nothing of what was sent before. */
@@ -79,43 +76,34 @@ export class PictureLine {
   close(): void {
     this.#closed = true;
     clearInterval(this.#black);
-    void this.#reader?.cancel().catch(() => undefined);
+    this.#frames.close();
     if (this.#encoder !== undefined && this.#encoder.state !== 'closed') this.#encoder.close();
-  }
-
-  async #read(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
-    for (;;) {
-      const { done, value: frame } = await reader.read().catch(() => ({ done: true, value: undefined }));
-      if (done || frame === undefined) return;
-      if (reader === this.#reader && !this.#closed) this.#push(frame);
-      frame.close();
-    }
   }
 
   #pushBlack(): void {
     if (this.#size === undefined || this.#closed) return;
     const { width, height } = this.#size;
     const luma = width * height;
-    const picture = new Uint8Array(luma * 1.5);
-    picture.fill(16, 0, luma);
-    picture.fill(128, luma);
+    const pixels = new Uint8Array(luma * 1.5);
+    pixels.fill(16, 0, luma);
+    pixels.fill(128, luma);
     const timestamp = Math.round(this.#options.nowUs());
-    const frame = new VideoFrame(picture, {
+    const frame = new VideoFrame(pixels, {
       format: 'I420',
       codedWidth: width,
       codedHeight: height,
       timestamp,
     });
-    this.#push(frame);
+    this.#encodeFrame(frame);
     frame.close();
   }
 
-  #push(frame: VideoFrame): void {
+  #encodeFrame(frame: VideoFrame): void {
     const nowUs = this.#options.nowUs();
     this.#clock.arrived(frame.timestamp, nowUs);
     const link = this.#options.link();
     if (link?.state !== 'open') return;
-    if (!this.pace.next(link.waitingBytes, nowUs / 1_000)) {
+    if (!this.pace.admitFrame(link.waitingBytes, nowUs / 1_000)) {
       this.#wantsKey = true;
       return;
     }
@@ -162,17 +150,17 @@ export class PictureLine {
     const description = metadata?.decoderConfig?.description;
     if (description !== undefined) this.#record = bytesOf(description);
     const link = this.#options.link();
-    // While pictures are skipped, those that were under way are left out too: the next is a key frame.
+    // While frames are skipped, those that were under way are left out too: the next is a key frame.
     if (link?.state !== 'open' || this.#record === undefined || this.pace.state === 'skipping') return;
     const key = chunk.type === 'key';
     if (this.#sentRecord === undefined && !key) return;
     if (this.#record !== this.#sentRecord) {
       this.#sentRecord = this.#record;
-      link.send({ kind: 'picture-config', codec: 'h264', data: this.#record });
+      link.send({ kind: 'video-config', codec: 'h264', data: this.#record });
     }
     const data = new Uint8Array(chunk.byteLength);
     chunk.copyTo(data);
-    link.send({ kind: 'picture', ptsUs: chunk.timestamp, key, data });
+    link.send({ kind: 'video', ptsUs: chunk.timestamp, key, data });
   }
 
   #failed(): void {

@@ -1,13 +1,13 @@
 // Who waits to be let into the class, for those who manage people.
-import type { WaitingView } from '#shared/contract/signalling.ts';
-import type { Signalling } from './signalling.ts';
+import type { WaitingView } from '#shared/contract/features/door.ts';
+import type { FeatureHost } from '../../engine/feature.ts';
 
 export class Door {
-  readonly #signalling: Signalling;
+  readonly #host: Pick<FeatureHost, 'request'>;
   #waiting: readonly WaitingView[] = [];
 
-  constructor(signalling: Signalling) {
-    this.#signalling = signalling;
+  constructor(host: Pick<FeatureHost, 'request'>) {
+    this.#host = host;
   }
 
   /** The first first. The same array until it changes. */
@@ -31,11 +31,22 @@ export class Door {
 
   /** Lets these people in. Rejects with the server's refusal. */
   async admit(peerIds: readonly string[]): Promise<void> {
-    await this.#signalling.request('door:admit', { peerIds: [...peerIds] });
+    await this.#host.request('door:admit', { peerIds: [...peerIds] });
   }
 
   /** Sends them away. Rejects with the server's refusal. */
   async refuse(peerIds: readonly string[]): Promise<void> {
-    await this.#signalling.request('door:refuse', { peerIds: [...peerIds] });
+    await this.#host.request('door:refuse', { peerIds: [...peerIds] });
   }
+}
+
+export function createDoor(host: FeatureHost): Door {
+  const door = new Door(host);
+  host.onJoined(({ waiting }) => door.joined(waiting));
+  host.on('door:knocked', (guest) => {
+    door.knocked(guest);
+    host.noticeOf('knocked', guest.name);
+  });
+  host.on('door:left', ({ peerIds }) => door.left(peerIds));
+  return door;
 }

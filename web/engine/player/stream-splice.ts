@@ -1,19 +1,19 @@
 // Makes one FLV stream of several that carry the same class: where one breaks off the next goes on with the
-// very next frame, so that whoever plays it notices nothing.
+// very next frame, so that anyone who plays it notices nothing.
 //
 // Servers that hand on one stream keep its timestamps, and a frame that was given is not given again. A CDN
 // may count from zero on every connection: then the stream goes on at a key frame, moved to where we are.
-import { FLV_START, stamp, type FlvTag } from './flv-tags.ts';
+import { FLV_START, stamp, type StreamTag } from './flv-tags.ts';
 
 /** Two streams with one clock are not further apart than this, in ms. */
 const SAME_CLOCK_MS = 30_000;
-/** Whoever starts behind (a group of pictures is sent at once) has caught up by then, in ms. */
+/** Anyone who starts behind (a group of pictures is sent at once) has caught up by then, in ms. */
 const CATCH_UP_MS = 1_500;
 /** From the last frame of one clock to the first of another, in ms. */
 const FRAME_MS = 33;
 
 /** Where the joint stream is. */
-export class Splice {
+export class StreamSplice {
   #begun = false;
   readonly #lastMs = { audio: -1, video: -1 };
 
@@ -37,36 +37,36 @@ export class Splice {
     return [FLV_START];
   }
 
-  given(track: 'audio' | 'video', timestampMs: number): void {
+  noteAppended(track: 'audio' | 'video', timestampMs: number): void {
     this.#lastMs[track] = timestampMs;
   }
 }
 
 /** One connection's part in it. */
 export class SplicedSource {
-  readonly #splice: Splice;
+  readonly #splice: StreamSplice;
   /** Metadata and sequence headers that wait for the first frame. */
-  #heads: FlvTag[] = [];
+  #heads: StreamTag[] = [];
   #shiftMs = 0;
   /** The clock is another, and no key frame came since. */
   #seeksKey = false;
   #firstAtMs: number | null = null;
   #joined = false;
   /** The picture goes on without a gap, or went on at a key frame. */
-  #pictured = false;
+  #videoContinues = false;
 
-  constructor(splice: Splice) {
+  constructor(splice: StreamSplice) {
     this.#splice = splice;
   }
 
   /** What `tags`, come at `nowMs`, add to the stream, as bytes; none while they are known already. */
-  take(tags: readonly FlvTag[], nowMs: number): Uint8Array<ArrayBuffer>[] {
+  append(tags: readonly StreamTag[], nowMs: number): Uint8Array<ArrayBuffer>[] {
     const out: Uint8Array[] = [];
     for (const tag of tags) this.#takeOne(tag, nowMs, out);
     return out as Uint8Array<ArrayBuffer>[];
   }
 
-  #takeOne(tag: FlvTag, nowMs: number, out: Uint8Array[]): void {
+  #takeOne(tag: StreamTag, nowMs: number, out: Uint8Array[]): void {
     if (tag.kind === 'script' || tag.kind === 'config') {
       if (this.#joined) out.push(this.#moved(tag, tag.timestampMs));
       else this.#heads.push(tag);
@@ -77,18 +77,18 @@ export class SplicedSource {
     if (this.#seeksKey) {
       if (tag.kind !== 'key') return;
       this.#seeksKey = false;
-      this.#pictured = true;
+      this.#videoContinues = true;
       this.#shiftMs = this.#splice.lastMs + FRAME_MS - tag.timestampMs;
     }
     const timestampMs = tag.timestampMs + this.#shiftMs;
-    if (tag.track === 'video' && !this.#pictured) {
+    if (tag.track === 'video' && !this.#videoContinues) {
       // Frames that follow what was not given cannot be decoded: they wait for a key frame.
       if (!this.#splice.isNew('video', timestampMs)) {
-        this.#pictured = true;
+        this.#videoContinues = true;
         return;
       }
       if (tag.kind !== 'key') return;
-      this.#pictured = true;
+      this.#videoContinues = true;
     }
     if (!this.#splice.isNew(tag.track, timestampMs)) return;
     if (!this.#joined) {
@@ -97,11 +97,11 @@ export class SplicedSource {
       for (const head of this.#heads) out.push(this.#moved(head, timestampMs));
       this.#heads = [];
     }
-    this.#splice.given(tag.track, timestampMs);
+    this.#splice.noteAppended(tag.track, timestampMs);
     out.push(this.#moved(tag, timestampMs));
   }
 
-  #compareClocks({ timestampMs }: FlvTag, nowMs: number): void {
+  #compareClocks({ timestampMs }: StreamTag, nowMs: number): void {
     if (!this.#splice.begun || this.#joined || this.#seeksKey) return;
     const first = this.#firstAtMs === null;
     this.#firstAtMs ??= nowMs;
@@ -110,7 +110,7 @@ export class SplicedSource {
     if ((first && apart > SAME_CLOCK_MS) || late) this.#seeksKey = true;
   }
 
-  #moved(tag: FlvTag, timestampMs: number): Uint8Array {
+  #moved(tag: StreamTag, timestampMs: number): Uint8Array {
     if (timestampMs !== tag.timestampMs) stamp(tag, Math.max(0, timestampMs));
     return tag.bytes;
   }

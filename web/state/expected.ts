@@ -1,0 +1,2 @@
+// For the view, which imports state alone.
+export { expected } from '#shared/expected.ts';
