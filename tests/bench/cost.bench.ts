@@ -1,4 +1,4 @@
-// What one 720p30 broadcast costs the gateway, beside the usual way: the SFU's RTP into one ffmpeg
+// What one 720p30 broadcast costs the gateway, alongside the usual way: the SFU's RTP into one ffmpeg
 // (video copied, sound to AAC), stock node-media-server for FLV and RTMP, one more ffmpeg for HLS.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -22,7 +22,7 @@ async function view(lesson: Lesson, signal: AbortSignal, seen: () => void): Prom
       const demuxer = new FlvDemuxer();
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         // 0 is the configuration, 1 a picture (FLV 10.1, E.4.3.1).
-        for (const tag of demuxer.push(chunk)) if (tag.type === 'video' && tag.body[1] === 1) seen();
+        for (const tag of demuxer.readBytes(chunk)) if (tag.type === 'video' && tag.body[1] === 1) seen();
       }
     } catch {
       // Cut off, or not there yet.

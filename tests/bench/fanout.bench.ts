@@ -1,4 +1,4 @@
-// One stream to many viewers: what it costs, beside stock node-media-server with the same stream over
+// One stream to many viewers: what it costs, alongside stock node-media-server with the same stream over
 // HTTP-FLV and nginx-rtmp over RTMP. Viewers run in processes of their own and cost each side the same.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -119,7 +119,7 @@ async function delays(url: string, ms: number): Promise<number[]> {
   try {
     for await (const chunk of response.body ?? []) {
       const now = performance.now();
-      for (const { type, timestampMs } of demuxer.push(chunk)) {
+      for (const { type, timestampMs } of demuxer.readBytes(chunk)) {
         if (type === 'video' && now > from) found.push(now - timestampMs);
       }
       if (now > until) break;
@@ -153,7 +153,7 @@ async function passage(url: string, source: RtpSource): Promise<number[]> {
   try {
     for await (const chunk of response.body ?? []) {
       const now = performance.now();
-      for (const { type, body } of demuxer.push(chunk)) {
+      for (const { type, body } of demuxer.readBytes(chunk)) {
         if (type === 'video' && parseVideoBody(body).type === 'frame') cameAtMs.push(now);
       }
     }
@@ -179,7 +179,7 @@ interface Ours {
   lagMs: number;
   passageMs: readonly number[];
   addedMs: number;
-  /** What healthy viewers get beside stalled ones, of what they get alone. */
+  /** What healthy viewers get alongside stalled ones, of what they get alone. */
   healthyShare: number;
   stalledMb: number;
 }
@@ -243,7 +243,7 @@ async function measureOurs(): Promise<Ours> {
   }
 }
 
-/** Pushes the stream to an RTMP server, for ever. */
+/** Pushes the stream to an RTMP server, forever. */
 const push = (url: string) =>
   spawn(
     'ffmpeg',
@@ -343,7 +343,7 @@ export async function run(report: Report): Promise<void> {
   });
   report({
     name: 'the same, stock node-media-server',
-    aim: 'beside it',
+    aim: 'alongside it',
     measured: measured`${node.cpu} %: ${described(node)}`,
   });
   report({
@@ -354,7 +354,7 @@ export async function run(report: Report): Promise<void> {
   });
   const thousand = ours.at1000.cpu - ours.baseCpu;
   report({
-    name: 'HTTP-FLV, 1,000 viewers: what they cost beside a bare C program with the same write() calls',
+    name: 'HTTP-FLV, 1,000 viewers: what they cost compared with a bare C program with the same write() calls',
     aim: '≤ 2 ×',
     measured:
       bare === undefined
@@ -387,7 +387,7 @@ export async function run(report: Report): Promise<void> {
     note: measured`${ours.at2000.cpu} % of a core, ${ours.at2000.gbps} Gbps; viewers share the two cores`,
   });
   report({
-    name: '1,000 stalled beside 1,000 healthy viewers: memory; what the healthy get',
+    name: '1,000 stalled alongside 1,000 healthy viewers: memory; what the healthy get',
     aim: '≤ 64 MB more; unchanged',
     measured: measured`${ours.stalledMb} MB more; ${ours.healthyShare * 100} %`,
   });

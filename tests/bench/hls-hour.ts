@@ -47,7 +47,7 @@ try {
   const stalled = stalls - before.stalls;
   console.log(`\n${minutes} minutes: ${stalled} stalls, target durations ${targets.join(' and ')} s,`);
   console.log(
-    `${segments} whole segments beside the parts, errors: ${errors.length === 0 ? 'none' : errors.join(', ')}`,
+    `${segments} whole segments alongside the parts, errors: ${errors.length === 0 ? 'none' : errors.join(', ')}`,
   );
   failed = stalled > 0 || targets.length !== 2;
   air.vanish();

@@ -1,16 +1,14 @@
 // How fast a class is: from the click to the picture, and from the camera to every kind of screen.
 // The teacher's picture carries the wall clock (tests/support/studio.ts), so a viewer's screen tells its age.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import type { Lesson } from '#shared/contract/rest.ts';
 import { FlvDemuxer } from '#shared/media/flv.ts';
-import { beepTimes, flashTimes, median, percentile, probe, skewsMs } from '../support/av.ts';
+import { median, percentile } from '../support/av.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { family, memoryMb } from '../support/cost.ts';
-import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { eventually, startLectern } from '../support/lectern.ts';
+import { startOfBroadcast } from '../support/start-of-broadcast.ts';
 import { look } from '../support/studio.ts';
 import { arrive, endClass, goLive, seesLive, teach, watch, type Person } from '../e2e/people.ts';
 import { measured, ms, type Report } from './report.ts';
@@ -72,7 +70,7 @@ async function firstFrameMs(address: string): Promise<number> {
   const demuxer = new FlvDemuxer();
   try {
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      for (const tag of demuxer.push(chunk)) {
+      for (const tag of demuxer.readBytes(chunk)) {
         // A key frame (1) of AVC (7), and not the sequence header.
         if (tag.type === 'video' && tag.body[0] === 0x17 && tag.body[1] === 1)
           return performance.now() - started;
@@ -111,33 +109,6 @@ async function scriptKb(page: Page): Promise<number> {
       .reduce((sum, entry) => sum + (entry as PerformanceResourceTiming).encodedBodySize, 0),
   );
   return bytes / 1024;
-}
-
-async function startOfBroadcast(
-  lectern: Lectern,
-  lesson: Lesson,
-): Promise<{ lostMs: number; skews: number[] }> {
-  const recording = await eventually('the recording is ready', async () => {
-    const [first] = (await lectern.api('GET', `/recordings?lesson=${lesson.id}`)) as Recording[];
-    return first?.state === 'ready' && first;
-  });
-  const mp4 = recording.files.find(({ format }) => format === 'mp4');
-  if (mp4 === undefined) throw new Error('no MP4');
-  const dir = mkdtempSync(join(tmpdir(), 'lectern-bench-'));
-  try {
-    const file = join(dir, 'class.mp4');
-    writeFileSync(file, Buffer.from(await (await fetch(mp4.url)).arrayBuffer()));
-    await probe(file);
-    const [flashes, beeps] = await Promise.all([flashTimes(file), beepTimes(file)]);
-    const [firstFlash = 0] = flashes;
-    const before = beeps.filter((beep) => Math.abs(beep - firstFlash) < 0.5).length;
-    return {
-      lostMs: before > 0 ? 0 : ((beeps[0] ?? Number.NaN) - firstFlash) * 1_000,
-      skews: await skewsMs(file),
-    };
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
 }
 
 export async function run(report: Report): Promise<void> {

@@ -1,4 +1,4 @@
-// LL-HLS: how close to the camera it is, how soon it plays, and how many requests a core answers, beside
+// LL-HLS: how close to the camera it is, how soon it plays, and how many requests a core answers, alongside
 // nginx that serves the same bytes from files.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
 // What one 720p30 RTMP publisher costs the gateway on the way into the room, and how much later its
-// pictures are there; beside the usual bridge: nginx-rtmp, and one ffmpeg that makes RTP of it.
+// pictures are there; alongside the usual bridge: nginx-rtmp, and one ffmpeg that makes RTP of it.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -94,7 +94,7 @@ async function startOurs() {
 /** From the last byte of a picture written to RTMP to its last packet received, in ms. */
 async function delays(ours: Awaited<ReturnType<typeof startOurs>>): Promise<number[]> {
   const args = ['-v', 'error', '-i', film(), '-c', 'copy', '-f', 'flv', 'pipe:1'];
-  const tags = new FlvDemuxer().push(execFileSync('ffmpeg', args, { maxBuffer: 64 * 1024 * 1024 }));
+  const tags = new FlvDemuxer().readBytes(execFileSync('ffmpeg', args, { maxBuffer: 64 * 1024 * 1024 }));
   const client = await RtmpPublisherClient.open(ours.rtmp);
   await client.publish(ours.streamKey);
   const sentAtMs: number[] = [];

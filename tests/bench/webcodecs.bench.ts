@@ -1,4 +1,4 @@
-// What it costs in time to send over HTTPS what the tab encodes itself, beside WebRTC in the same run: from
+// What it costs in time to send over HTTPS what the tab encodes itself, alongside WebRTC in the same run: from
 // the teacher's camera to a student in the room and to a viewer over HTTP-FLV.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
@@ -66,13 +66,13 @@ export async function run(report: Report): Promise<void> {
     const webcodecs = await measure(lectern, browser, 'webcodecs');
     const note = '1280×720, 30/s, loopback';
     report({
-      name: 'camera → screen in the room, WebCodecs over HTTPS beside WebRTC',
+      name: 'camera → screen in the room, WebCodecs over HTTPS alongside WebRTC',
       aim: 'p50 ≤ 400 ms',
       measured: measured`${tell(webcodecs.room)}; WebRTC ${tell(webrtc.room)}`,
       note,
     });
     report({
-      name: 'camera → screen over HTTP-FLV, WebCodecs over HTTPS beside WebRTC',
+      name: 'camera → screen over HTTP-FLV, WebCodecs over HTTPS alongside WebRTC',
       aim: 'p50 ≤ 400 ms',
       measured: measured`${tell(webcodecs.flv)}; WebRTC ${tell(webrtc.flv)}`,
       note,

@@ -49,6 +49,11 @@ describe('pages that everyone can use', () => {
         .first()
         .waitFor();
       await assertClean('room');
+      await page.getByRole('button', { name: 'Chapters' }).click();
+      await page.getByRole('button', { name: 'Mark chapter' }).click();
+      await page.getByRole('button', { name: /^Remove/ }).waitFor();
+      await assertClean('room with chapters');
+      await assertReflows(page, 'room with chapters');
       const id = /\/room\/([a-z0-9]+)/.exec(page.url())?.[1] ?? '';
       const lesson = (await lectern.api('GET', `/lessons/${id}`)) as Lesson;
       const watching = await context.newPage();
@@ -74,7 +79,7 @@ describe('pages that everyone can use', () => {
       await assertClean('ended class');
       await assertReflows(page, 'ended class');
       await watching.goto(recording.replay);
-      await watching.locator('video').waitFor();
+      await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').waitFor();
       assert.deepEqual(await findings(watching), [], 'replay');
       await assertReflows(watching, 'replay');
       await context.close();

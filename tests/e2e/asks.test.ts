@@ -42,7 +42,7 @@ describe('a page that is left open', () => {
       async (page) => {
         await page.locator('button.what').click();
         await page.getByText('Relays', { exact: true }).click();
-        await page.getByText('Also stream to …').waitFor();
+        await page.getByText('Also stream to…').waitFor();
       },
     ],
     ['the console', () => `${lectern.url}/console`, (page) => page.locator('h1').waitFor()],

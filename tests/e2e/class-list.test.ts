@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import type { Lesson } from '#shared/contract/rest.ts';
+import { type Lesson, Recording } from '#shared/contract/rest.ts';
 import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
-import { startLectern, type Lectern } from '../support/lectern.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { putOnAir, type OnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
 
@@ -17,7 +17,7 @@ describe('a class in the list', () => {
   let onAir: OnAir | undefined;
 
   before(async () => {
-    lectern = await startLectern({ LECTERN_RELAY_PRIVATE: '1' });
+    lectern = await startLectern({ LECTERN_RELAY_PRIVATE: '1', LECTERN_RECORDINGS_MAX_DAYS: '30' });
     browser = await launchChromium();
     source = await startRtpSource();
     lesson = await lectern.startClass('Algebra');
@@ -65,7 +65,7 @@ describe('a class in the list', () => {
     await page.reload();
     await page.getByRole('button', { name: /^Algebra/, expanded: false }).click();
     await summary(page, 'Recordings').getByText('Being recorded').waitFor();
-    assert.equal(await page.getByText('Also stream to …').isVisible(), false);
+    assert.equal(await page.getByText('Also stream to…').isVisible(), false);
     await page.context().close();
   });
 
@@ -84,4 +84,55 @@ describe('a class in the list', () => {
       await page.context().close();
     });
   }
+
+  it('says when a recording will be deleted, and keeps it by keyboard', async () => {
+    await lectern.api('POST', `/lessons/${lesson.id}/end`);
+    const page = await unfold({ viewport: { width: 360, height: 740 } });
+    const keep = page.getByRole('button', { name: 'Keep' });
+    await keep.waitFor({ timeout: 30_000 });
+    await page.getByText(/^Will be deleted/).waitFor();
+    await keep.focus();
+    await page.keyboard.press('Enter');
+    const kept = page.getByRole('button', { name: 'Kept', pressed: true });
+    await kept.waitFor();
+    assert.ok(await kept.evaluate((element) => element === document.activeElement));
+    assert.equal(await page.getByText(/^Will be deleted/).count(), 0);
+    assert.deepEqual(await findings(page), []);
+    await page.keyboard.press('Enter');
+    await keep.waitFor();
+    await page.goto(`${lectern.url}/console`);
+    await page.getByRole('heading', { name: 'To be deleted next' }).waitFor();
+    assert.deepEqual(await findings(page), []);
+    await page.context().close();
+  });
+
+  it('gives a recording a name of its own and deletes it, by keyboard', async () => {
+    const page = await unfold({ viewport: { width: 390, height: 740 } });
+    await page.getByRole('button', { name: /^More for the recording “/ }).focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog', { name: 'Rename this recording' });
+    assert.equal(await dialog.getByLabel('Title').inputValue(), 'Algebra');
+    await page.keyboard.type('Algebra, second half');
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByText('Algebra, second half', { exact: true }).waitFor();
+    const more = page.getByRole('button', { name: 'More for the recording “Algebra, second half”' });
+    await more.focus();
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await findings(page), []);
+    const [recording] = Recording.array().parse(await lectern.api('GET', `/recordings?lesson=${lesson.id}`));
+    assert.equal(recording?.title, 'Algebra, second half');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Delete this recording?' }).waitFor();
+    assert.deepEqual(await findings(page), []);
+    await page.getByRole('button', { name: 'Delete for good' }).press('Enter');
+    await page.getByText('Nothing was recorded.').first().waitFor();
+    await eventually('the focus is where it was', () =>
+      page.evaluate(() => document.activeElement?.tagName === 'SUMMARY'),
+    );
+    assert.deepEqual(await lectern.api('GET', `/recordings?lesson=${lesson.id}`), []);
+    await page.context().close();
+  });
 });

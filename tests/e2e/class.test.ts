@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import { capture, decodeErrors, median, probe, skewsMs } from '../support/av.ts';
+import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { gatewayOf } from '../support/on-air.ts';
@@ -84,6 +85,31 @@ describe('a class, live from end to end', () => {
     await seesLive(hlsViewer, 'the class over HLS, where FLV does not pass', 60_000, 20_000);
     assert.match((await flvViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /flv/);
     assert.match((await hlsViewer.page.locator('video').getAttribute('data-protocol')) ?? '', /hls/);
+  });
+
+  it('has the chapters that the teacher marks before everyone, who comes later among them', async () => {
+    const { page } = teacher;
+    await page.locator('body').press('b');
+    for (const title of ['Sells', 'Leaves', '']) {
+      await page.getByRole('textbox', { name: /^Title/ }).fill(title);
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: `Remove ${title || 'Chapter 3'}` }).waitFor();
+    }
+    await page.getByRole('button', { name: 'Rename Sells' }).click();
+    await page.getByRole('dialog').getByRole('textbox').fill('Cells');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Remove Leaves' }).click();
+    await student.page.getByRole('button', { name: 'Chapters' }).click();
+    const late = await attend(browser, teacher.lesson, 'Edith');
+    await late.page.getByRole('button', { name: 'Chapters' }).click();
+    for (const person of [student, late]) {
+      const list = person.page.getByRole('list', { name: 'Chapters' });
+      await list.getByText('Chapter 2').waitFor();
+      await list.getByText('Leaves').waitFor({ state: 'detached' });
+      await list.getByText('Cells', { exact: true }).waitFor();
+      assert.equal(await person.page.getByRole('button', { name: 'Mark chapter' }).count(), 0);
+    }
+    await late.leave();
   });
 
   it('gives a viewer over HLS the quality that they choose, and automatic again', async (t) => {
@@ -174,6 +200,9 @@ describe('a class, live from end to end', () => {
   });
 
   it('ends for everyone and can be replayed at once, as long as it was', async () => {
+    await openChat(student);
+    await say(student, 'Do leaves breathe at night?');
+    await student.page.getByText('Do leaves breathe at night?').first().waitFor();
     await sleep(2_000);
     const seenMs = Date.now() - seenSinceMs;
     await endClass(teacher);
@@ -212,13 +241,33 @@ describe('a class, live from end to end', () => {
         .locator('video')
         .evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 3),
     );
+    const kept = () => replay.page.evaluate(() => localStorage.getItem('lectern:replays'));
+    await eventually('the place is kept', async () => (await kept()) !== null);
+    await replay.page.reload();
+    await replay.page.getByText(/^Resumed at/).waitFor();
+    await eventually('it goes on there', () =>
+      replay.page
+        .locator('video')
+        .evaluate((video: HTMLVideoElement) => video.currentTime > video.duration / 2 - 5),
+    );
+    await replay.page.keyboard.press('Home');
+    await replay.page.getByText(/^Resumed at/).waitFor({ state: 'detached' });
+    await seeksToChapter(replay);
+    await findsTheMoment(replay);
     await replay.leave();
 
     for (const { format, url } of recording.files) {
       const file = join(dir, `class.${format}`);
       const response = await fetch(url);
       assert.equal(response.status, 200);
-      writeFileSync(file, Buffer.from(await response.arrayBuffer()));
+      const bytes = Buffer.from(await response.arrayBuffer());
+      writeFileSync(file, bytes);
+      const end = await fetch(url, { headers: { range: 'bytes=-1000' } });
+      assert.equal(end.status, 206, format);
+      assert.ok(
+        Buffer.from(await end.arrayBuffer()).equals(bytes.subarray(-1_000)),
+        `the end of the ${format}`,
+      );
       const { durationS } = await probe(file);
       assert.ok(
         Math.abs(durationS * 1_000 - durationMs) < 1_500,
@@ -234,6 +283,45 @@ describe('a class, live from end to end', () => {
   it('raised no error in anybody’s page', () => {
     for (const person of people) assert.deepEqual(person.errors, []);
   });
+
+  /** What was written is found by a word of it, and the replay goes there. */
+  async function findsTheMoment({ page }: Person): Promise<void> {
+    const field = page.getByRole('textbox', { name: 'Search chat and chapters' });
+    await field.fill('BREATHE leaves');
+    const moment = page
+      .getByRole('list', { name: 'What was found' })
+      .getByRole('button', { name: /Do leaves breathe at night/ });
+    await moment.click();
+    const [minutes = 0, seconds = 0] = ((await moment.textContent()) ?? '').split(':').map(Number.parseFloat);
+    const atS = minutes * 60 + seconds;
+    assert.ok(atS > 10, 'written late in the class');
+    await eventually('it is played from that message on', async () => {
+      const time = await page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime);
+      return time >= atS - 0.5 && time < atS + 10;
+    });
+    assert.deepEqual(await findings(page), []);
+    await field.press('Escape');
+    await page.getByRole('list', { name: 'Chapters' }).waitFor();
+    assert.equal(await field.inputValue(), '');
+  }
+
+  /** The chapter was marked while the class was seen, and is found by keyboard. */
+  async function seeksToChapter({ page }: Person): Promise<void> {
+    const chapter = page.getByRole('list', { name: 'Chapters' }).getByRole('button', { name: 'Cells' });
+    const [minutes = 0, seconds = 0] = ((await chapter.textContent()) ?? '')
+      .split(':')
+      .map(Number.parseFloat);
+    const atS = minutes * 60 + seconds;
+    const seenAfterS = (seenSinceMs - liveSinceMs) / 1_000;
+    assert.ok(atS > 0 && atS < seenAfterS + 60, `marked at ${atS} s, seen ${seenAfterS} s after Go live`);
+    await chapter.focus();
+    await page.keyboard.press('Enter');
+    await eventually('it is played from the chapter on', async () => {
+      const time = await page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime);
+      return time >= atS && time < atS + 10;
+    });
+    assert.equal(await chapter.getAttribute('aria-current'), 'true');
+  }
 
   async function watchReplay(recording: Recording): Promise<Person> {
     const viewer = await watch(browser, teacher.lesson);

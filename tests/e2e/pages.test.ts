@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { Lesson } from '#shared/contract/rest.ts';
+import { Attendance, Lesson } from '#shared/contract/rest.ts';
+import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { startLectern, type Lectern } from '../support/lectern.ts';
 import { useStudio } from '../support/studio.ts';
@@ -105,6 +106,49 @@ describe('the pages around a class', () => {
       .first()
       .waitFor();
     await page.context().close();
+  });
+
+  it('asks a student first, where the class wants it, and keeps when they agreed', async () => {
+    // Somebody is about to join when the owner asks for it.
+    const page = await open(lesson.links.student);
+    await join(page).waitFor();
+    const own = await owner();
+    await own.getByRole('button', { name: /^Algebra/, expanded: false }).click();
+    await own.getByRole('group', { name: 'Recording', exact: true }).locator('summary').click();
+    await own.getByLabel('Ask students to agree to be recorded before they join').check();
+    await own.getByText('Saved.').waitFor();
+    await own.context().close();
+
+    const agree = page.getByRole('checkbox', { name: /^I agree to be recorded/ });
+    await page.getByLabel(/name/i).fill('Edith');
+    await join(page).click();
+    await agree.waitFor();
+    assert.equal(await page.getByLabel(/name/i).inputValue(), 'Edith');
+    await join(page).click();
+    await page.getByText('Agree to join, or ask your teacher').waitFor();
+    assert.equal(await agree.evaluate((box) => box === document.activeElement), true);
+    assert.deepEqual(await findings(page), []);
+    await agree.press('Space');
+    await join(page).click();
+    const inside = () =>
+      page
+        .getByRole('textbox', { name: 'Message' })
+        .or(page.getByRole('button', { name: 'Chat' }))
+        .first()
+        .waitFor();
+    await inside();
+    await page.reload();
+    await inside();
+    const list = Attendance.parse(await lectern.api('GET', `/lessons/${lesson.id}/attendance`));
+    const edith = list.find(({ name }) => name === 'Edith');
+    assert.ok(edith?.consentedAtMs != null && edith.consentedAtMs <= Date.now());
+    await page.context().close();
+
+    const teacher = await open(lesson.links.teacher);
+    await join(teacher).waitFor();
+    assert.equal(await teacher.getByRole('checkbox', { name: /^I agree/ }).count(), 0);
+    await teacher.context().close();
+    await lectern.api('PATCH', `/lessons/${lesson.id}`, { asksConsent: false });
   });
 
   it('keeps the focus when the page changes: at its heading', async () => {

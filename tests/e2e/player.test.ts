@@ -57,26 +57,33 @@ describe('the player', () => {
     for (const edge of edges) await edge.die();
   });
 
-  /** The edge that the viewer plays from now. */
-  const edgeOf = async () => {
-    const server = await told(viewer.page, 'server');
-    const edge = edges.find((one) => hostOf(one) === server);
-    assert.ok(edge !== undefined, `${server} is one of the edges`);
-    return edge;
+  /**
+   * The edge that the viewer plays from. Where no edge brings anything within a second, as on a busy machine, the
+   * school's own server is asked too and may be the first: then the page is opened again.
+   */
+  const edgePlayed = async () => {
+    for (let times = 0; times < 5; times += 1) {
+      await plays(viewer.page, 'the class is seen');
+      const server = await told(viewer.page, 'server');
+      const edge = edges.find((one) => hostOf(one) === server);
+      if (edge !== undefined) return edge;
+      await viewer.page.reload();
+    }
+    assert.fail('no edge is ever the first');
   };
   const stalledMs = async () => Number(await told(viewer.page, 'stalled-ms'));
 
   it('asks all servers at once, keeps the first that brings media, and lets the others go', async (t) => {
     await plays(viewer.page, 'the class is seen');
     assert.ok(edges.every(({ connections }) => connections === 1));
-    assert.notEqual(await edgeOf(), edges[0], 'the one that says nothing is not kept');
+    assert.notEqual(await edgePlayed(), edges[0], 'the one that says nothing is not kept');
     await eventually('the others are let go', () => edges.filter(({ open }) => open > 0).length === 1);
     t.diagnostic(`first picture after ${await told(viewer.page, 'first-frame-ms')} ms`);
   });
 
   it('goes on from another when its server dies in the middle of class', async (t) => {
     await sleep(3_000);
-    const [dead, stalledBefore] = [await edgeOf(), await stalledMs()];
+    const [dead, stalledBefore] = [await edgePlayed(), await stalledMs()];
     await dead.die();
     await eventually('another server', async () => (await told(viewer.page, 'server')) !== hostOf(dead));
     await plays(viewer.page, 'the class goes on');
@@ -89,7 +96,7 @@ describe('the player', () => {
 
   it('and when it falls silent, at last from the school’s own', async (t) => {
     await sleep(3_000);
-    const [silent, stalledBefore] = [await edgeOf(), await stalledMs()];
+    const [silent, stalledBefore] = [await edgePlayed(), await stalledMs()];
     silent.freeze();
     await eventually('another server', async () => (await told(viewer.page, 'server')) !== hostOf(silent));
     await plays(viewer.page, 'the class goes on');
@@ -108,6 +115,46 @@ describe('the player', () => {
     source.sendTo({ ip: ingest.ip, ports: ingest.port });
     await plays(viewer.page, 'the class goes on');
     assert.equal(await viewer.page.getByText('Interrupted').count(), 0);
+  });
+
+  it('has a bar while it is live, which leads to any moment so far and back', async () => {
+    const { page } = viewer;
+    const bar = page.getByRole('slider', { name: 'Position' });
+    await page.mouse.move(300, 300);
+    await bar.waitFor();
+    assert.equal(await bar.getAttribute('aria-valuetext'), 'Live');
+    const lengthS = async () => Number(await bar.getAttribute('max'));
+    const before = await lengthS();
+    assert.ok(before > 10, `${before} s so far`);
+    await eventually('it grows', async () => (await lengthS()) > before);
+    assert.equal(await told(page, 'mode'), 'live', 'and nothing else happens');
+
+    // The first request for media fails, as on a bad network.
+    await page.route(/\.m4s/, (route) => route.abort(), { times: 1 });
+    await page.keyboard.press('Home');
+    await eventually('behind live', async () => (await told(page, 'mode')) === 'rewound');
+    const isFromItsBeginning = async () => {
+      const [picture, atS] = [await told(page, 'picture'), await position(page)];
+      if (picture === 'playing' && atS > 0.5 && atS < 10) return true;
+      throw new Error(`${picture} at ${atS} s`);
+    };
+    await eventually('the class from its beginning', isFromItsBeginning, 30_000);
+    const rate = () => video(page).evaluate((element: HTMLVideoElement) => element.playbackRate);
+    await page.keyboard.press('>');
+    assert.equal(await rate(), 1.25);
+    const end = await video(page).evaluate(({ seekable }: HTMLVideoElement) => seekable.end(0));
+    assert.ok(
+      Math.abs(end - (await lengthS())) < 6,
+      `${end} s in the playlist, ${await lengthS()} s on the bar`,
+    );
+
+    await bar.fill(String(before - 5));
+    await eventually('another moment', async () => (await position(page)) > before - 6);
+    await page.keyboard.press('End');
+    await eventually('live again', async () => (await told(page, 'mode')) === 'live');
+    await plays(page, 'the class at its edge');
+    await eventually('at the usual speed', async () => Math.abs((await rate()) - 1) <= 0.1);
+    assert.deepEqual(viewer.errors, []);
   });
 
   it('wears the school’s mark, in full screen too, and puts it back', async () => {
@@ -148,7 +195,7 @@ describe('the player', () => {
     const { page } = viewer;
     await page.mouse.move(300, 300);
     await page.getByRole('button', { name: 'Settings' }).click();
-    // A press beside the choices does not take the keys from the menu.
+    // A press outside the choices does not take the keys from the menu.
     await page.getByRole('menu').locator('.heading').first().click();
     await page.keyboard.press('Escape');
     await page.getByRole('menu').waitFor({ state: 'detached' });

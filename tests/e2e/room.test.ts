@@ -1,4 +1,4 @@
-// What happens in a room beside teaching: other tabs, permissions, sound alone, a teacher who is gone.
+// What happens in a room besides teaching: other tabs, permissions, sound alone, a teacher who is gone.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
@@ -75,7 +75,7 @@ describe('a room', () => {
     await seesLive(student, 'the first tab again');
   });
 
-  it('has the owner twice who opens the room anew beside it, and neither is in the other’s way', async () => {
+  it('has the owner twice who opens the room again next to it, and neither is in the other’s way', async () => {
     const second = await teacher.context.newPage();
     await second.goto(teacher.page.url());
     await button(second, 'Join').click();
@@ -99,6 +99,40 @@ describe('a room', () => {
       'the camera is off for the teacher',
       async () => (await teacher.page.getByLabel('Camera on').count()) === 1,
     );
+  });
+
+  it('shows a raised hand to the teacher, who lowers it, and keeps it over a reload', async () => {
+    const { page } = student;
+    await button(page, 'Raise hand').click();
+    await button(page, 'Lower hand').first().waitFor();
+    await isOn(teacher.page, 'People', 'People in the room');
+    const list = teacher.page.getByRole('list', { name: 'Raised hands' });
+    await list.getByText('Ada <b>Lovelace</b>', { exact: true }).waitFor();
+    await page.reload();
+    await button(page, 'Lower hand').first().waitFor();
+    await button(teacher.page, 'Lower the hand of Ada <b>Lovelace</b>').click();
+    await list.waitFor({ state: 'detached' });
+    await button(page, 'Raise hand').waitFor();
+    // By its key, while nothing is being written.
+    await page.locator('body').press('h');
+    await list.waitFor();
+    await page.locator('body').press('h');
+    await list.waitFor({ state: 'detached' });
+    assert.equal(await button(teacher.page, 'Raise hand').count(), 0);
+  });
+
+  it('tells once who asks for too much', async () => {
+    const { page, errors } = student;
+    const refused = page.getByRole('status').getByText('Too many requests');
+    while ((await refused.count()) === 0) await page.locator('body').press('h');
+    await page.locator('body').press('h');
+    assert.equal(await refused.count(), 1);
+    assert.deepEqual(errors, []);
+    await refused.waitFor({ state: 'detached' });
+    // Enough is allowed again to take the hand down, if the last that went through raised it.
+    const lower = button(page, 'Lower hand').first();
+    if (await lower.isVisible()) await lower.click();
+    await button(page, 'Raise hand').waitFor();
   });
 
   it('tells a teacher whose screen is not shared any more after a reload, and shares it again', async () => {
@@ -234,7 +268,7 @@ describe('a room', () => {
     );
     assert.equal((await recordings()).length, 4);
     const lesson = (await lectern.api('GET', `/lessons/${teacher.lesson.id}`)) as Lesson;
-    assert.equal(lesson.state, 'open', 'the teacher may come back and go live anew');
+    assert.equal(lesson.state, 'open', 'the teacher may come back and go live again');
     const [last] = await recordings();
     assert.ok(last !== undefined);
     await viewer.page.goto(last.replay);

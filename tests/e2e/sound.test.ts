@@ -46,7 +46,7 @@ async function soundOf(address: string, frames = 50): Promise<Set<string>> {
   const codecs: string[] = [];
   try {
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      for (const tag of demuxer.push(chunk)) {
+      for (const tag of demuxer.readBytes(chunk)) {
         const body = tag.type === 'audio' ? parseAudioBody(tag.body) : undefined;
         if (body?.type === 'frame') codecs.push(body.codec);
       }

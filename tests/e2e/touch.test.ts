@@ -76,6 +76,11 @@ describe('a phone', () => {
     await page.getByRole('button', { name: 'Send' }).tap();
     await page.getByRole('button', { name: /^Delete/ }).waitFor();
     await assertFits(page, 'room with chat');
+    await page.getByRole('button', { name: 'Chapters' }).tap();
+    await page.getByRole('textbox').fill('A title that is as long as a title of a chapter can be on a phone');
+    await page.getByRole('button', { name: 'Mark chapter' }).tap();
+    await page.getByRole('button', { name: /^Remove/ }).waitFor();
+    await assertFits(page, 'room with chapters');
     await page.getByRole('button', { name: 'People', exact: true }).tap();
     await page.getByRole('button', { name: 'Invite' }).first().tap();
     await page.getByRole('dialog').waitFor();
@@ -101,6 +106,7 @@ describe('a phone', () => {
     // To the end, where all of the chat is written.
     await watching.keyboard.press('End');
     await watching.getByRole('button', { name: /^Go to/ }).waitFor();
+    await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').waitFor();
     await assertFits(watching, 'replay');
     await page.goto(lectern.url);
     await page.getByRole('button', { expanded: false }).first().waitFor();

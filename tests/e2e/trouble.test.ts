@@ -1,12 +1,12 @@
 // Bad input and faults, from outside, against the whole: each gets a clear, coded answer, and the class
-// beside it does not notice. The classes are sent as RTP, without a browser.
+// alongside it does not notice. The classes are sent as RTP, without a browser.
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lesson, Recording, TicketIssued } from '#shared/contract/rest.ts';
-import { MAX_CHAT_LENGTH } from '#shared/contract/signalling.ts';
+import { MAX_CHAT_LENGTH } from '#shared/contract/features/chat.ts';
 import { Person } from '../integration/sfu/world.ts';
 import { probe } from '../support/av.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
@@ -214,7 +214,7 @@ describe('trouble', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  it('drops rubbish on the port for RTP, also such as looks like the class', async () => {
+  it('drops malformed data on the port for RTP, also such as looks like the class', async () => {
     const { ingest } = await otherAir.status();
     const stranger = createSocket('udp4');
     const fake = Buffer.alloc(200);

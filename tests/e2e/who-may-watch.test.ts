@@ -131,7 +131,7 @@ describe('who may watch, in the pages', () => {
     assert.equal(await panel.getByLabel('Server', { exact: true }).inputValue(), publish?.rtmp.url);
     const key = panel.getByLabel('Stream key', { exact: true });
     assert.equal(await key.inputValue(), publish?.rtmp.key);
-    assert.equal(await key.getAttribute('type'), 'password', 'not for whoever sees the screen');
+    assert.equal(await key.getAttribute('type'), 'password', 'not for anyone who sees the screen');
     await shoot(page, 'stream-from-obs');
     await page.getByRole('button', { name: 'New key' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'New key' }).click();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
+import { RtmpConnection } from '../../gateway/servers/rtmp/protocol.ts';
 import { mediaFile } from '../support/media-file.ts';
 
 const FOLDER = join(import.meta.dirname, '../../.cache/media');
@@ -83,14 +83,14 @@ export async function rtmpClient(action: 'play' | 'publish'): Promise<Buffer> {
         output: (out) => socket.write(out),
         ask: ({ action: asked }) => connection.accept(asked),
         media: () => undefined,
-        wish: () => undefined,
+        request: () => undefined,
         left: () => socket.end(),
       });
       socket.on('error', () => socket.destroy());
       socket.on('data', (data) => {
         chunks.push(Buffer.from(data));
         try {
-          connection.push(Buffer.from(data));
+          connection.readBytes(Buffer.from(data));
         } catch {
           socket.destroy();
         }

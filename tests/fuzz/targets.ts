@@ -9,20 +9,25 @@ import { MalformedError } from '#shared/media/bytes.ts';
 import { FlvDemuxer, flvTag, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
 import { opusConfig, opusHead, opusPacketInfo, parseOpusHead } from '#shared/media/opus.ts';
 import { decodePublishFrame, encodePublishFrame } from '#shared/media/publish-frames.ts';
-import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
-import { isKnown, parseRange } from '../../gateway/egress/http-media.ts';
-import { parsePlaylistName } from '../../gateway/egress/hls/live-routes.ts';
+import {
+  isRtcp,
+  readFeedback,
+  readSenderReports,
+  writePictureLoss,
+  writeSenderReport,
+} from '#shared/media/rtcp.ts';
+import { parseRtp } from '#shared/media/rtp.ts';
+import { readPlayback, signPlayback } from '#server/playback-sign.ts';
+import { isKnown, parseRange } from '../../gateway/servers/http/http-media.ts';
+import { parsePlaylistName } from '../../gateway/servers/hls/live-routes.ts';
 import { hasBSlice, inspectConfig } from '../../gateway/ingest/publication/inspect.ts';
-import type { Publication } from '../../gateway/ingest/publication.ts';
-import { FlvSource } from '../../gateway/ingest/rtmp/flv-source.ts';
-import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
-import { parseTarget } from '../../gateway/http.ts';
+import type { Publication } from '../../gateway/ingest/publication/types.ts';
+import { FlvSource } from '../../gateway/servers/rtmp/flv-source.ts';
+import { RtmpConnection } from '../../gateway/servers/rtmp/protocol.ts';
+import { parseTarget } from '../../gateway/servers/http/gateway-http.ts';
 import { ClockGroup, TrackClock } from '../../gateway/ingest/clock.ts';
 import { IngestTally } from '../../gateway/ingest/metrics.ts';
-import { isRtcp, parseRtp } from '../../gateway/ingest/rtp/packet.ts';
 import { RtpReceiver } from '../../gateway/ingest/rtp/receiver.ts';
-import { pictureLoss, readSenderReports } from '../../gateway/ingest/rtp/rtcp.ts';
-import { readWants, senderReport } from '../../gateway/ingest/uplink/rtcp.ts';
 import { readFragment } from '../../sfu/sdp/fragment.ts';
 import { readOffer } from '../../sfu/sdp/offer.ts';
 import { CHROMIUM_OFFER, OBS_OFFER } from '../unit/sfu/offers.ts';
@@ -94,11 +99,11 @@ async function rtp(kind: 'video' | 'audio'): Promise<Target> {
 /** Takes what a publisher sends as far as it is looked at without a room. */
 const NOWHERE: Publication = {
   aheadMs: 0,
-  video({ config, data }) {
+  publishVideo({ config, data }) {
     if ('codec' in config) inspectConfig(config);
     hasBSlice(readAvcc(data));
   },
-  audio: () => undefined,
+  publishAudio: () => undefined,
   advise: () => undefined,
   settle: () => undefined,
   rename: () => undefined,
@@ -135,15 +140,15 @@ async function rtmp(action: 'play' | 'publish'): Promise<Target> {
       const connection: RtmpConnection = new RtmpConnection({
         output: () => undefined,
         ask: ({ action: asked }) => connection.accept(asked),
-        media: (type, timestampMs, body) => source.tag(type, timestampMs, body),
-        wish: () => undefined,
+        media: (type, timestampMs, body) => source.publishTag(type, timestampMs, body),
+        request: () => undefined,
         left: () => undefined,
       });
       const all = turn % 8 === 0 ? input : Buffer.concat([handshake, input]);
       // As the network cuts it.
       const cut = input.length === 0 ? 0 : (turn * 7_919) % all.length;
-      connection.push(Buffer.from(all.subarray(0, cut)));
-      connection.push(Buffer.from(all.subarray(cut)));
+      connection.readBytes(Buffer.from(all.subarray(0, cut)));
+      connection.readBytes(Buffer.from(all.subarray(cut)));
     },
     // The socket is closed on whatever this throws (rtmp-server.ts); only time and memory count.
     allowed: (error) => error instanceof Error,
@@ -152,7 +157,7 @@ async function rtmp(action: 'play' | 'publish'): Promise<Target> {
 
 async function flv(): Promise<Target[]> {
   const file = await flvFile();
-  const tags = new FlvDemuxer().push(file);
+  const tags = new FlvDemuxer().readBytes(file);
   const bodies = (type: string) => tags.filter((tag) => tag.type === type).map((tag) => tag.body);
   return [
     {
@@ -161,7 +166,7 @@ async function flv(): Promise<Target[]> {
       take(input) {
         const demuxer = new FlvDemuxer();
         const cut = Math.floor(input.length / 3);
-        for (const part of [input.subarray(0, cut), input.subarray(cut)]) demuxer.push(part);
+        for (const part of [input.subarray(0, cut), input.subarray(cut)]) demuxer.readBytes(part);
       },
       allowed: malformed,
     },
@@ -226,11 +231,11 @@ function addresses(): Target[] {
         const [path = '', given = ''] = input.toString('latin1').split('?', 2);
         const target = parseTarget(path);
         if (target !== undefined && 'name' in target) parsePlaylistName(target.name);
-        const refusal = checkPlayback(secret, 'play', resource, new URLSearchParams(given), 0);
+        const found = readPlayback(secret, 'play', resource, new URLSearchParams(given), 0);
         const asked = new URLSearchParams(given);
         const good = new URLSearchParams(query);
         const same = ['expires', 'sign', 'viewer'].every((name) => asked.get(name) === good.get(name));
-        if (refusal === undefined && !same && Number(asked.get('expires')) !== 4_000_000_000) {
+        if (typeof found !== 'string' && !same && Number(asked.get('expires')) !== 4_000_000_000) {
           throw new Error(`a forged signature was taken: ${given}`);
         }
       },
@@ -267,20 +272,20 @@ async function opus(): Promise<Target> {
 /** What a browser that encodes by itself sends, as the gateway reads it. */
 async function publishRecords(): Promise<Target> {
   const seeds: Uint8Array[] = [
-    encodePublishFrame({ kind: 'sound-config', codec: 'opus', data: opusHead(opusConfig(2)) }),
+    encodePublishFrame({ kind: 'audio-config', codec: 'opus', data: opusHead(opusConfig(2)) }),
     encodePublishFrame({ kind: 'goodbye' }),
   ];
-  for (const tag of new FlvDemuxer().push(await flvFile()).slice(0, 60)) {
+  for (const tag of new FlvDemuxer().readBytes(await flvFile()).slice(0, 60)) {
     const ptsUs = tag.timestampMs * 1_000;
     if (tag.type === 'audio') {
-      seeds.push(encodePublishFrame({ kind: 'sound', ptsUs, data: tag.body.subarray(2) }));
+      seeds.push(encodePublishFrame({ kind: 'audio', ptsUs, data: tag.body.subarray(2) }));
       continue;
     }
     const body = tag.type === 'video' ? parseVideoBody(tag.body) : undefined;
     if (body?.type === 'frame') {
-      seeds.push(encodePublishFrame({ kind: 'picture', ptsUs, key: body.key, data: body.data }));
+      seeds.push(encodePublishFrame({ kind: 'video', ptsUs, key: body.key, data: body.data }));
     } else if (body?.type === 'config') {
-      seeds.push(encodePublishFrame({ kind: 'picture-config', codec: 'h264', data: body.config.record }));
+      seeds.push(encodePublishFrame({ kind: 'video-config', codec: 'h264', data: body.config.record }));
     }
   }
   return {
@@ -288,10 +293,10 @@ async function publishRecords(): Promise<Target> {
     seeds,
     take(input) {
       const record = decodePublishFrame(input);
-      if (record.kind === 'picture-config') parseAvcRecord(record.data);
-      else if (record.kind === 'picture') readAvcc(record.data);
-      else if (record.kind === 'sound') opusPacketInfo(record.data);
-      else if (record.kind === 'sound-config') {
+      if (record.kind === 'video-config') parseAvcRecord(record.data);
+      else if (record.kind === 'video') readAvcc(record.data);
+      else if (record.kind === 'audio') opusPacketInfo(record.data);
+      else if (record.kind === 'audio-config') {
         if (record.codec === 'opus') parseOpusHead(record.data);
         else parseAudioSpecificConfig(record.data);
       }
@@ -322,12 +327,16 @@ function feedback(): Target {
   nack.set([0x81, 205, 0, 4]);
   nack.writeUInt32BE(ssrc, 8);
   nack.writeUInt32BE(0x0102ffff, 12);
-  const report = senderReport({ ssrc, wallMs: 1_700_000_000_000, rtp: 1, packets: 2, bytes: 3 }, 'fuzz');
+  const report = writeSenderReport(
+    { ssrc, ntpMs: 1_700_000_000_000, rtpTimestamp: 1, packets: 2, bytes: 3 },
+    'fuzz',
+  );
+  const pli = writePictureLoss(7, ssrc);
   return {
     name: 'RTCP feedback',
-    seeds: [pictureLoss(7, ssrc), nack, report, Buffer.concat([report, nack, pictureLoss(7, ssrc)])],
+    seeds: [pli, nack, report, Buffer.concat([report, nack, pli])],
     take(input) {
-      const { lost } = readWants(input, ssrc);
+      const { lost } = readFeedback(input, ssrc);
       if (lost.length > 10_000) throw new Error(`${lost.length} packets are wanted of one datagram`);
     },
     allowed: never,

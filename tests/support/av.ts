@@ -1,6 +1,7 @@
 // Looks at what came out with ffmpeg and ffprobe: streams, and whether flash and beep are together.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { BITS } from './studio.ts';
 
 const run = promisify(execFile);
 const SAMPLE_RATE = 48_000;
@@ -121,7 +122,8 @@ export async function beepTimes(file: string): Promise<number[]> {
   const samples = new Float32Array(stdout.buffer, stdout.byteOffset, Math.floor(stdout.length / 4));
   const times: number[] = [];
   const quiet = SAMPLE_RATE / 4;
-  let lastLoud = 0;
+  // One under way in the first 25 ms began before, as with the flashes.
+  let lastLoud = -0.9 * quiet;
   for (let index = 0; index < samples.length; index += 1) {
     if (Math.abs(samples[index] ?? 0) < 0.1) continue;
     if (index - lastLoud > quiet) times.push(index / SAMPLE_RATE);
@@ -154,4 +156,26 @@ export function percentile(values: readonly number[], percent: number): number {
     sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1))] ??
     Number.NaN
   );
+}
+
+/** When each picture of `file` was drawn, as its bar code says (studio.ts), in ms since 1970; none after `untilMs`. */
+export async function drawnAtMs(file: string, untilMs: number): Promise<number[]> {
+  const cells = `crop=iw:ih/12:0:ih/24,scale=${BITS}:1:flags=area,format=gray`;
+  const { stdout } = await run(
+    'ffmpeg',
+    ['-v', 'error', '-i', file, '-map', '0:v:0', '-fps_mode', 'passthrough'].concat([
+      '-vf',
+      cells,
+      '-f',
+      'rawvideo',
+      '-',
+    ]),
+    { timeout: 120_000, maxBuffer: MAX_OUTPUT, encoding: 'buffer' },
+  );
+  const modulus = 2 ** BITS;
+  return Array.from({ length: stdout.length / BITS }, (_, picture) => {
+    const bits = stdout.subarray(picture * BITS, (picture + 1) * BITS);
+    const code = bits.reduce((sum, luma) => sum * 2 + Number(luma > 128), 0);
+    return untilMs - ((((untilMs - code) % modulus) + modulus) % modulus);
+  });
 }

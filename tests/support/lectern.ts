@@ -26,7 +26,7 @@ export interface Lectern {
   readonly log: readonly LogLine[];
   /** The present process id of a service; of its newest start. */
   pid(service: 'school' | 'gateway' | 'sfu'): number;
-  /** Ends a service with SIGKILL and resolves when the supervisor has started it anew. */
+  /** Ends a service with SIGKILL and resolves when the supervisor has started it again. */
   kill(service: 'school' | 'gateway' | 'sfu'): Promise<void>;
   /** Calls the REST API as the owner; throws on a status of 400 or above. */
   api(method: string, path: string, body?: unknown): Promise<unknown>;

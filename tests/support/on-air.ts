@@ -1,8 +1,9 @@
 // A class on air without a browser: what the SFU would state to the gateway is stated here, and an
 // RtpSource sends the media.
-import { BroadcastStatus, type BroadcastFeed } from '#shared/contract/internal.ts';
+import type { BroadcastFeed, BroadcastStatus } from '#shared/contract/internal.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
 import type { Lesson } from '#shared/contract/rest.ts';
-import { callInternal } from '#server/internal-client.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { eventually, type Lectern } from './lectern.ts';
 import { AUDIO, VIDEO, type RtpSource } from './rtp-source.ts';
@@ -48,8 +49,8 @@ export async function putOnAir(
     ],
     teaching: 'sending',
   };
-  const address = `${gatewayOf(lectern)}/internal/channels/${lesson.channel}/broadcast`;
-  const put = () => callInternal(secret, 'PUT', address, BroadcastStatus, feed);
+  const gateway = internalClient(INTERNAL.gateway, () => [gatewayOf(lectern)], secret);
+  const put = () => gateway.feedChannel({ params: { channel: lesson.channel }, body: feed });
   const { ingest } = await put();
   source.sendTo({ ip: ingest.ip, ports: ingest.port });
   const timer = setInterval(() => void put().catch(() => undefined), STATE_EVERY_MS);

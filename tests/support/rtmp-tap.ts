@@ -1,9 +1,9 @@
-// What a program really sends over RTMP: an entrance beside the server's own that hands everything on, and
+// What a program really sends over RTMP: an entrance alongside the server's own that hands everything on, and
 // keeps the media that went by.
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { flvHeader, flvTag } from '#shared/media/flv.ts';
-import { RtmpConnection } from '../../gateway/egress/rtmp/protocol.ts';
+import { RtmpConnection } from '../../gateway/servers/rtmp/protocol.ts';
 
 export interface RtmpTap {
   readonly port: number;
@@ -24,10 +24,10 @@ export async function startRtmpTap(port: number): Promise<RtmpTap> {
       output: () => undefined,
       ask: ({ action }) => reader.accept(action),
       media: (type, timestampMs, body) => void mine.push(flvTag(type, timestampMs, body)),
-      wish: () => undefined,
+      request: () => undefined,
       left: () => undefined,
     });
-    client.on('data', (bytes: Buffer) => reader.push(Buffer.from(bytes)));
+    client.on('data', (bytes: Buffer) => reader.readBytes(Buffer.from(bytes)));
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],

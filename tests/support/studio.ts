@@ -14,9 +14,6 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
   const WIDTH = 1280;
   const HEIGHT = 720;
   let studio: Promise<MediaStream> | undefined;
-  /** What was given to the page, for a test that takes it back. */
-  const given: MediaStreamTrack[] = [];
-  Object.assign(window, { studioTracks: given });
 
   const film = (background: string): MediaStream => {
     const canvas = document.createElement('canvas');
@@ -24,12 +21,21 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     canvas.height = HEIGHT;
     const picture = canvas.getContext('2d', { alpha: false });
     if (picture === null) throw new Error('no canvas');
-    const stream = canvas.captureStream(0);
-    const [video] = stream.getVideoTracks() as CanvasCaptureMediaStreamTrack[];
-    if (video === undefined) throw new Error('no canvas track');
+    // What a canvas captures of itself waits for the page to be painted: on a busy machine for 100 ms and more.
+    const { MediaStreamTrackGenerator: Generator } = window as unknown as {
+      MediaStreamTrackGenerator: new (init: { kind: 'video' }) => MediaStreamTrack & {
+        writable: WritableStream<VideoFrame>;
+      };
+    };
+    const video = new Generator({ kind: 'video' });
+    const writer = video.writable.getWriter();
     const cell = WIDTH / bits;
     let frame = 0;
     const draw = () => {
+      if (video.readyState === 'ended') {
+        clearInterval(timer);
+        return;
+      }
       const now = Date.now();
       picture.fillStyle = background;
       picture.fillRect(0, 0, WIDTH, HEIGHT);
@@ -44,11 +50,12 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
       }
       picture.fillStyle = now % 1_000 < flashMs ? '#fff' : '#000';
       picture.fillRect(0, HEIGHT - 180, WIDTH, 180);
-      video.requestFrame();
+      const taken = new VideoFrame(canvas, { timestamp: performance.now() * 1_000 });
+      // The share may have been stopped.
+      writer.write(taken).catch(() => taken.close());
     };
-    draw();
-    setInterval(draw, 1_000 / 30);
-    return stream;
+    const timer = setInterval(draw, 1_000 / 30);
+    return new MediaStream([video]);
   };
 
   const build = async (): Promise<MediaStream> => {
@@ -63,14 +70,19 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     tone.connect(gain).connect(out);
     tone.start();
     let planned = 0;
+    // On a busy machine `currentTime` stands still for 100 ms and more, and loses time for good where the sound
+    // breaks off: the furthest it was in the last half second counts.
+    const leads: number[] = [];
     setInterval(() => {
+      leads.push(audio.currentTime - Date.now() / 1_000);
+      if (leads.length > 25) leads.shift();
       const second = Math.ceil((Date.now() + 50) / 1_000) * 1_000;
-      if (second === planned) return;
+      if (second === planned || second - Date.now() > 200) return;
       planned = second;
-      const at = audio.currentTime + (second - Date.now()) / 1_000;
+      const at = second / 1_000 + Math.max(...leads);
       gain.gain.setValueAtTime(0.5, at);
       gain.gain.setValueAtTime(0, at + flashMs / 1_000);
-    }, 100);
+    }, 20);
     for (const track of out.stream.getAudioTracks()) stream.addTrack(track);
     return stream;
   };
@@ -81,7 +93,6 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     const wanted: MediaStreamTrack[] = [];
     if (constraints?.video) wanted.push(...all.getVideoTracks().map((track) => track.clone()));
     if (constraints?.audio) wanted.push(...all.getAudioTracks().map((track) => track.clone()));
-    given.push(...wanted);
     return new MediaStream(wanted);
   };
   navigator.mediaDevices.getDisplayMedia = () => Promise.resolve(film('#2a2'));

@@ -43,7 +43,9 @@ export const realClock: Clock = {
 };
 
 export interface Kept {
+  /** What came from the source: what was made in place of what was missing is in `filler`. */
   programme: Frame[];
+  filler: Frame[];
   ladder: Map<string, VideoFrame[]>;
   sound: { frame: AudioFrame; wallMs: number }[];
   tracks: (readonly VideoTrack[])[];
@@ -57,6 +59,7 @@ const ignore = () => undefined;
 export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyframe: () => void } {
   const kept: Kept = {
     programme: [],
+    filler: [],
     ladder: new Map(),
     sound: [],
     tracks: [],
@@ -65,36 +68,36 @@ export function keepingOutputs(): { outputs: Outputs; kept: Kept; requestKeyfram
   };
   let ask: () => void = () => undefined;
   const programme: ProgrammeSink = {
-    frame: (frame) => kept.programme.push(frame),
-    interrupted: () => (kept.interruptions += 1),
-    setBreak: ignore,
+    writeFrame: (frame) => (frame.isFiller === true ? kept.filler : kept.programme).push(frame),
     end: () => (kept.ended = true),
   };
   const ladder: LadderSink = {
     resumeAtUs: 0,
     renditions: undefined,
-    sound: 'aac',
-    tracks: (tracks) => kept.tracks.push(tracks),
-    video(track, frame) {
+    recordedMs: 0,
+    audioCodec: 'aac',
+    setTracks: (tracks) => kept.tracks.push(tracks),
+    writeVideo(track, frame) {
       const frames = kept.ladder.get(track.id);
       if (frames === undefined) kept.ladder.set(track.id, [frame]);
       else frames.push(frame);
     },
-    audio: (frame, wallMs) => kept.sound.push({ frame, wallMs }),
-    interrupted: () => undefined,
-    setBreak: ignore,
+    writeAudio: (frame, wallMs) => kept.sound.push({ frame, wallMs }),
+    writeStill: ignore,
+    record: ignore,
+    interrupt: () => (kept.interruptions += 1),
     end: () => Promise.resolve(),
   };
   const outputs: Outputs = {
-    openProgramme: ({ channel }, { keyframe }) => {
-      if (channel !== CHANNEL) return { frame: ignore, interrupted: ignore, setBreak: ignore, end: ignore };
-      ask = keyframe;
+    openProgramme: ({ channel }, { requestKeyframe }) => {
+      if (channel !== CHANNEL) return { writeFrame: ignore, end: ignore };
+      ask = requestKeyframe;
       return programme;
     },
     openLadder: ({ info }) =>
       info.channel === CHANNEL
         ? ladder
-        : { ...ladder, tracks: ignore, video: ignore, audio: ignore, interrupted: ignore },
+        : { ...ladder, setTracks: ignore, writeVideo: ignore, writeAudio: ignore, interrupt: ignore },
     viewers: () => ({ flv: 0, hls: 0, rtmp: 0 }),
     isOver: () => false,
   };
@@ -112,10 +115,16 @@ export interface Gateway {
 }
 
 export async function startGateway(options: { ffmpeg?: string; resumeMs?: number } = {}): Promise<Gateway> {
-  const log = createLog({ LECTERN_LOG: 'warn' }, 'gateway');
+  const log = createLog('warn', 'gateway');
   const metrics = new Registry();
   const { outputs, kept, requestKeyframe } = keepingOutputs();
-  const ingest = await openIngest({ port: 0, ip: '127.0.0.1', ffmpeg: options.ffmpeg, log, metrics });
+  const ingest = await openIngest({
+    port: 0,
+    ip: '127.0.0.1',
+    ffmpeg: options.ffmpeg ?? 'ffmpeg',
+    log,
+    metrics,
+  });
   const mixing = openMixing({ log, metrics });
   const events: ServiceEvent[] = [];
   const channels = new Channels({
@@ -125,6 +134,7 @@ export async function startGateway(options: { ffmpeg?: string; resumeMs?: number
     outputs,
     clock: realClock,
     resumeMs: options.resumeMs ?? 60_000,
+    recordingMode: () => 'automatic',
     log,
     onEvent: (event) => events.push(event),
   });

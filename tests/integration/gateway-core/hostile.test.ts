@@ -1,4 +1,4 @@
-// Publishers that no encoder should be: each beside a class as it should be, which must not notice.
+// Publishers that no encoder should be: each alongside a class as it should be, which must not notice.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
@@ -53,8 +53,11 @@ interface Publisher {
   readonly tracks?: readonly FeedTrack[];
 }
 
-/** Puts the publisher on air beside a healthy class for `forMs`, and fails if that one suffers. */
-async function beside({ file = movingClass, unkind = {}, tracks }: Publisher, forMs: number): Promise<Show> {
+/** Puts the publisher on air alongside a healthy class for `forMs`, and fails if that one suffers. */
+async function alongside(
+  { file = movingClass, unkind = {}, tracks }: Publisher,
+  forMs: number,
+): Promise<Show> {
   const gateway = await startGateway();
   const healthy = await startSender({
     file: movingClass(),
@@ -75,15 +78,17 @@ async function beside({ file = movingClass, unkind = {}, tracks }: Publisher, fo
     feedOf(sender.from, [...(tracks ?? [videoTrack(), audioTrack()])], 'hostile01'),
   );
   const flowOf = () =>
-    gateway.channels.figures().find(({ info }) => info.channel === 'healthyclass')?.flow ?? { pictures: 0 };
+    gateway.channels.figures().find(({ info }) => info.channel === 'healthyclass')?.flow ?? {
+      videoFrames: 0,
+    };
   try {
-    await until('the healthy class flows', () => flowOf().pictures > 10, 15_000);
-    const before = flowOf().pictures;
+    await until('the healthy class flows', () => flowOf().videoFrames > 10, 15_000);
+    const before = flowOf().videoFrames;
     const memoryBefore = process.memoryUsage.rss();
     await sleep(forMs);
-    const pictures = flowOf().pictures - before;
+    const pictures = flowOf().videoFrames - before;
     const expected = (forMs / 1_000) * 30;
-    assert.ok(pictures > expected * 0.7, `${pictures} of ${expected} pictures of the class beside it`);
+    assert.ok(pictures > expected * 0.7, `${pictures} of ${expected} pictures of the class alongside it`);
     assert.equal(gateway.channels.status('healthyclass')?.state, 'live');
     const grownBytes = process.memoryUsage.rss() - memoryBefore;
     assert.ok(grownBytes < 150e6, `${Math.round(grownBytes / 1e6)} MB more memory`);
@@ -120,7 +125,7 @@ function isOfKeyframe(packet: Buffer): boolean {
 }
 
 test('a publisher that never sends a key frame: not one picture goes out, it is asked, and its sound goes on', async () => {
-  const show = await beside({ unkind: { spoil: (packet) => !isOfKeyframe(packet) } }, 6_000);
+  const show = await alongside({ unkind: { spoil: (packet) => !isOfKeyframe(packet) } }, 6_000);
   const { programme } = show.gateway.kept;
   assert.equal(videoOf(programme).length, 0);
   assert.ok(audioOf(programme).length > 100, `${audioOf(programme).length} frames of sound`);
@@ -136,7 +141,7 @@ test('a clock that runs backwards: viewers’ time goes forward, and everything 
     packet.writeUInt32BE((2 * first - ticks) >>> 0, 4);
     return true;
   };
-  const show = await beside({ unkind: { spoil: backwards } }, 6_000);
+  const show = await alongside({ unkind: { spoil: backwards } }, 6_000);
   await assertWhole('backwards', show);
 });
 
@@ -146,7 +151,7 @@ test('a clock that jumps back five seconds now and then: the same', async () => 
     if (Math.floor(ticks / 180_000) % 2 === 1) packet.writeUInt32BE((ticks - 450_000) >>> 0, 4);
     return true;
   };
-  const show = await beside({ unkind: { spoil: jumping } }, 7_000);
+  const show = await alongside({ unkind: { spoil: jumping } }, 7_000);
   assert.ok(videoOf(show.gateway.kept.programme).length > 30);
   await assertWhole('jumping', show);
 });
@@ -154,7 +159,7 @@ test('a clock that jumps back five seconds now and then: the same', async () => 
 test('a thousand pictures in a second: taken as they come, without holding anybody up', async () => {
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
-  const show = await beside({ file: thousandPerSecond }, 5_000);
+  const show = await alongside({ file: thousandPerSecond }, 5_000);
   delay.disable();
   const pictures = videoOf(show.gateway.kept.programme).length;
   assert.ok(pictures > 1_000, `${pictures} pictures`);
@@ -166,7 +171,7 @@ test('a thousand pictures in a second: taken as they come, without holding anybo
 });
 
 test('8K: passed on as it is, the size told', async () => {
-  const show = await beside({ file: eightK }, 5_000);
+  const show = await alongside({ file: eightK }, 5_000);
   const [picture] = videoOf(show.gateway.kept.programme);
   assert.deepEqual([picture?.config.width, picture?.config.height], [7_680, 4_320]);
   await assertWhole('eight-k', show);
@@ -184,14 +189,14 @@ test('a size that no picture has: no picture, no end of anything', async () => {
         spoilSet(packet, at + 2, at + 2 + packet.readUInt16BE(at));
     return true;
   };
-  const { gateway } = await beside({ unkind: { spoil: monstrous } }, 5_000);
+  const { gateway } = await alongside({ unkind: { spoil: monstrous } }, 5_000);
   assert.equal(videoOf(gateway.kept.programme).length, 0);
   assert.ok(audioOf(gateway.kept.programme).length > 50);
 });
 
 test('nothing at all: it is interrupted, and waits without harm', async () => {
   const silent = [videoTrack({ ssrc: 0x7007 }), audioTrack({ ssrc: 0x8008 })];
-  const { gateway } = await beside({ tracks: silent }, 6_000);
+  const { gateway } = await alongside({ tracks: silent }, 6_000);
   assert.deepEqual(gateway.kept.programme, []);
   const state = gateway.channels.status(CHANNEL)?.state;
   assert.ok(state === 'starting' || state === 'interrupted', String(state));

@@ -139,8 +139,8 @@ test('a teacher who reloads the page is back on the same broadcast, right behind
   await before.close();
   feeding.set(feedOf(null, []));
   await until('the interruption', () => gateway.channels.status(CHANNEL)?.state === 'interrupted');
+  await until('the cut', () => gateway.kept.interruptions === 1);
   const stoodAtMs = gateway.channels.status(CHANNEL)?.durationMs ?? 0;
-  assert.equal(gateway.kept.interruptions, 1);
   const fresh = { video: { ssrc: 0x3003, payloadType: 96 }, audio: { ssrc: 0x4004, payloadType: 97 } };
   const later = await startSender({ file: flashAndBeep(), port: gateway.port, ...fresh });
   try {
@@ -245,7 +245,7 @@ test('a class without a camera is a broadcast of sound', async () => {
   }
 });
 
-test('rubbish on the port is counted, and the class beside it does not notice', async () => {
+test('malformed data on the port is counted, and the class alongside it does not notice', async () => {
   const gateway = await startGateway();
   const sender = await startSender({ file: movingClass(), port: gateway.port });
   const feeding = keepFeeding(gateway, feedOf(sender.from, [videoTrack(), audioTrack()]));
@@ -270,11 +270,11 @@ test('rubbish on the port is counted, and the class beside it does not notice', 
     }
     const at = gateway.channels.status(CHANNEL)?.durationMs ?? 0;
     await until('two more seconds', () => (gateway.channels.status(CHANNEL)?.durationMs ?? 0) > at + 2_000);
-    const file = writeFlv('rubbish', gateway.kept.programme);
+    const file = writeFlv('malformed', gateway.kept.programme);
     files.push(file);
     assert.equal(await decodeErrors(file), '');
-    const rubbish = await gateway.metrics.getSingleMetricAsString('lectern_ingest_rubbish_total');
-    assert.ok(Number(/total (\d+)/.exec(rubbish)?.[1]) > 1_000, rubbish);
+    const counted = await gateway.metrics.getSingleMetricAsString('lectern_ingest_malformed_total');
+    assert.ok(Number(/total (\d+)/.exec(counted)?.[1]) > 1_000, counted);
   } finally {
     stranger.close();
     feeding.stop();

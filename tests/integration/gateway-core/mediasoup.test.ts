@@ -99,7 +99,7 @@ test('through mediasoup the class comes out whole, and flash and beep together',
       assert.ok(skews.length >= 4, `${skews.length} flashes`);
       for (const skew of skews) assert.ok(Math.abs(skew) <= 40, `flash and beep are ${skew} ms apart`);
       rmSync(file);
-      // Our requests for a key frame arrive at whoever sends the picture.
+      // Our requests for a key frame arrive at the one that sends the picture.
       gateway.requestKeyframe();
       const isPli = (packet: Buffer) => packet.length >= 12 && packet.includes(Buffer.from([0x81, 206]));
       await until('the request', () => sender.received.some(isPli));

@@ -4,14 +4,15 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { Registry } from 'prom-client';
-import type { AudioFrame, SoundCodec } from '#shared/media/frame.ts';
+import type { AudioFrame, AudioCodec } from '#shared/media/frame.ts';
+import { isRtcp } from '#shared/media/rtcp.ts';
+import { parseRtp } from '#shared/media/rtp.ts';
 import { createLog } from '#server/log.ts';
 import { openMixing } from '../../../gateway/audio/mixing.ts';
-import { isRtcp, parseRtp } from '../../../gateway/ingest/rtp/packet.ts';
 import { AUDIO, flashAndBeep, startSender, until } from './harness.ts';
 
 const PACKET_US = 20_000;
-const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+const log = createLog('silent', 'gateway');
 const opus: Uint8Array[] = [];
 
 before(async () => {
@@ -33,7 +34,7 @@ const mixing = openMixing({ log, metrics });
 after(() => mixing.close());
 
 /** A broadcast whose timeline is moved by hand. */
-function desk(...codecs: SoundCodec[]) {
+function bus(...codecs: AudioCodec[]) {
   const frames: AudioFrame[] = [];
   let positionUs: number | undefined = 0;
   const mixer = mixing.open({ onFrame: (frame) => frames.push(frame), positionUs: () => positionUs });
@@ -43,7 +44,7 @@ function desk(...codecs: SoundCodec[]) {
     mixer,
     play(source: string, fromUs: number, packets: number) {
       for (let count = 0; count < packets; count += 1) {
-        mixer.packet(source, fromUs + count * PACKET_US, opus[count % opus.length] ?? new Uint8Array());
+        mixer.addPacket(source, fromUs + count * PACKET_US, opus[count % opus.length] ?? new Uint8Array());
       }
       positionUs = fromUs + packets * PACKET_US;
     },
@@ -59,7 +60,7 @@ function assertSeamless(frames: readonly AudioFrame[]): void {
 }
 
 test('the first access unit is the encoder’s priming, one unit ahead of the first sound', async () => {
-  const { frames, mixer, play } = desk();
+  const { frames, mixer, play } = bus();
   play('mic', 1_000_000, 50);
   await until('AAC', () => frames.length >= 40);
   assert.ok(Math.abs((frames[0]?.ptsUs ?? 0) - (1_000_000 - 21_333)) < 2);
@@ -69,7 +70,7 @@ test('the first access unit is the encoder’s priming, one unit ahead of the fi
 });
 
 test('sound that comes in one piece after a stall is all there', async () => {
-  const { frames, mixer, play } = desk();
+  const { frames, mixer, play } = bus();
   play('mic', 1_000_000, 250);
   await until('AAC of five seconds', () => (frames.at(-1)?.ptsUs ?? 0) > 5_900_000);
   assert.ok((frames[0]?.ptsUs ?? 0) < 1_000_000, `it begins at ${frames[0]?.ptsUs}`);
@@ -78,13 +79,13 @@ test('sound that comes in one piece after a stall is all there', async () => {
 });
 
 test('packets that are no Opus are counted and leave silence', async () => {
-  const { frames, mixer, play } = desk();
+  const { frames, mixer, play } = bus();
   play('mic', 0, 20);
   for (const data of [new Uint8Array(0), new Uint8Array(5_000), Uint8Array.of(0xff, 0xff, 0xff)]) {
-    mixer.packet('mic', 20 * PACKET_US, data);
+    mixer.addPacket('mic', 20 * PACKET_US, data);
   }
   await until('AAC', () => frames.length > 10);
-  mixer.packet('mic', 40 * PACKET_US, opus[0] ?? new Uint8Array());
+  mixer.addPacket('mic', 40 * PACKET_US, opus[0] ?? new Uint8Array());
   await until('more AAC', () => frames.length > 30);
   assertSeamless(frames);
   const counted = await metrics.getSingleMetricAsString('lectern_aac_damaged_packets_total');
@@ -95,7 +96,7 @@ test('packets that are no Opus are counted and leave silence', async () => {
 const inOpus = (frames: readonly AudioFrame[]) => frames.filter(({ config }) => config.codec === 'opus');
 
 test('one voice is passed through; a second is mixed in, and when it ends the first is passed through again', async () => {
-  const { frames, mixer, play } = desk('opus');
+  const { frames, mixer, play } = bus('opus');
   play('mic', 0, 50);
   assert.equal(frames.length, 50, 'no worker is waited for');
   frames.forEach(({ data }, index) => assert.equal(data, opus[index % opus.length]));
@@ -124,10 +125,10 @@ test('one voice is passed through; a second is mixed in, and when it ends the fi
 });
 
 test('who asks for AAC in the middle gets the last seconds of it too, in one stream', async () => {
-  const { frames, mixer, play } = desk('opus');
+  const { frames, mixer, play } = bus('opus');
   play('mic', 0, 200);
   assert.equal(inOpus(frames).length, frames.length);
-  mixer.want(new Set<SoundCodec>(['aac', 'opus']));
+  mixer.want(new Set<AudioCodec>(['aac', 'opus']));
   const aac = () => frames.filter(({ config }) => config.codec === 'aac');
   await until('AAC of what was', () => aac().length > 130);
   assert.ok((aac()[0]?.ptsUs ?? 0) <= 1_000_000 + PACKET_US);
@@ -139,12 +140,12 @@ test('who asks for AAC in the middle gets the last seconds of it too, in one str
 });
 
 test('when the worker crashes, every broadcast’s sound goes on with the next one', async () => {
-  const bad = desk();
-  const good = desk();
+  const bad = bus();
+  const good = bus();
   good.play('mic', 0, 50);
   await until('AAC', () => good.frames.length >= 40);
   // A place that is none: the encoder cannot be told it.
-  bad.mixer.packet('mic', Infinity, opus[0] ?? new Uint8Array());
+  bad.mixer.addPacket('mic', Infinity, opus[0] ?? new Uint8Array());
   await until('the crash', () => restarts > 0);
   good.play('mic', 50 * PACKET_US, 50);
   await until('AAC of the next worker', () => (good.frames.at(-1)?.ptsUs ?? 0) > 80 * PACKET_US);

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { BroadcastStatus } from '#shared/contract/internal.ts';
-import { GatewayStatus, type ChannelStatus } from '#shared/contract/status.ts';
-import { callInternal } from '#server/internal-client.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
+import type { ChannelStatus } from '#shared/contract/status.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
@@ -34,7 +34,7 @@ before(async () => {
     LECTERN_SCHOOL_URL: 'http://127.0.0.1:1',
     LECTERN_LOG: 'silent',
   });
-  gateway = await startGateway(settings, secrets, createLog(settings, 'gateway'));
+  gateway = await startGateway(settings, secrets, createLog(settings.log.level, 'gateway'));
   origin = `http://127.0.0.1:${gateway.ports.http}`;
   sender = await startSender({ file: movingClass(), port: gateway.ports.ingest, unkind: { lose: 0.005 } });
 });
@@ -45,9 +45,8 @@ after(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-const internal = (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
-  callInternal(secrets.internal, method, `${origin}/internal/${path}`, BroadcastStatus, body);
-const status = () => callInternal(secrets.internal, 'GET', `${origin}/internal/status`, GatewayStatus);
+const internal = () => internalClient(INTERNAL.gateway, () => [origin], secrets.internal);
+const status = () => internal().status();
 
 /** Every sample of `name`, by its labels. */
 async function samples(name: string): Promise<Record<string, number>> {
@@ -81,7 +80,7 @@ test('a quiet gateway tells of its disk, its workers and no channel', async () =
 
 test('a class on air is measured: what comes in, what goes out, to whom, and how it keeps time', async () => {
   const feed = feedOf(sender.from, [videoTrack(), audioTrack()]);
-  const put = () => internal('PUT', `channels/${CHANNEL}/broadcast`, feed);
+  const put = () => internal().feedChannel({ params: { channel: CHANNEL }, body: feed });
   await put();
   timers.push(setInterval(() => void put().catch(() => undefined), 1_000));
   await eventually('live', async () => (await put()).state === 'live');
@@ -135,7 +134,7 @@ test('a class on air is measured: what comes in, what goes out, to whom, and how
 test('a class that is over leaves no label behind, and the sums stay', async () => {
   const before = (await samples('lectern_ingest_packets_total'))[''] ?? 0;
   timers.forEach(clearInterval);
-  await internal('DELETE', `channels/${CHANNEL}/broadcast`);
+  await internal().endBroadcast({ params: { channel: CHANNEL } });
   await eventually('no channel on air', async () => (await status()).channels.length === 0);
   const text = await (await fetch(`${origin}/metrics`)).text();
   assert.deepEqual(text.split('\n').filter(ofChannel), []);

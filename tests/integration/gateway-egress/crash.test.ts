@@ -46,12 +46,12 @@ before(async () => {
 
 after(() => rm(dataDir, { recursive: true }));
 
-test('the recording is mended, playable to the last half second, and the class goes on', async () => {
+test('the recording is recovered, playable to the last half second, and the class goes on', async () => {
   const rig = await startRig(dataDir);
   try {
-    const [mended] = rig.store.list();
-    assert.equal(mended?.state, 'writing');
-    assert.ok(mended.durationMs >= sentMs - LOSS_MS, `${mended.durationMs} ms of ${sentMs} ms`);
+    const [recovered] = rig.store.list();
+    assert.equal(recovered?.state, 'writing');
+    assert.ok(recovered.durationMs >= sentMs - LOSS_MS, `${recovered.durationMs} ms of ${sentMs} ms`);
     assert.equal(rig.store.isOver(info.broadcast), false);
     const playlist = await fetch(rig.signed(`/live/${info.channel}/index.m3u8`));
     assert.equal(playlist.status, 200, 'viewers are served before the source is back');

@@ -1,4 +1,4 @@
-// Strangers, rubbish and stalled readers: a clear answer, and nobody else notices.
+// Strangers, malformed data and stalled readers: a clear answer, and no one else notices.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, connect, type Socket } from 'node:net';
@@ -9,9 +9,9 @@ import { WebSocket } from 'ws';
 import { createLog } from '#server/log.ts';
 import { createMetrics } from '#server/service.ts';
 import { createDecide } from '../../../gateway/access/decide.ts';
-import { OpenConnections } from '../../../gateway/access/open.ts';
-import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
-import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
+import { OpenConnections } from '../../../gateway/access/revalidation.ts';
+import { EgressMetrics } from '../../../gateway/outputs/metrics.ts';
+import { RtmpServer } from '../../../gateway/servers/rtmp/rtmp-server.ts';
 import { eventually } from '../../support/lectern.ts';
 import { shoot, shots, type Film } from './film.ts';
 import { info, looped, startRig, type OnAir, type Rig } from './rig.ts';
@@ -153,7 +153,7 @@ describe('who may watch', () => {
   });
 });
 
-describe('rubbish on the RTMP port', () => {
+describe('malformed data on the RTMP port', () => {
   let rig: Rig;
   before(async () => {
     rig = await startRig();
@@ -188,7 +188,7 @@ describe('rubbish on the RTMP port', () => {
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
     const metrics = new EgressMetrics(createMetrics('gateway'));
-    const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+    const log = createLog('silent', 'gateway');
     const open = new OpenConnections(createDecide([]));
     const server = new RtmpServer({ egress: rig.egress, metrics, open, log });
     await assert.rejects(server.listen(port, '127.0.0.1'), /taken: set LECTERN_RTMP_PORT/);
@@ -220,7 +220,7 @@ test('readers that stall grow no memory and disturb nobody', async () => {
     for (const shot of looped(film, 12)) {
       if (shot.layer !== 2) continue;
       const moved = { ...shot.frame, ptsUs: shot.frame.ptsUs + 6e6, dtsUs: shot.atUs + 6e6 };
-      air.programme.frame(moved);
+      air.programme.writeFrame(moved);
       sent += shot.frame.data.length;
       // Thirty times as fast as it was filmed.
       if (shot.frame.kind === 'video' && shot.frame.key)

@@ -5,14 +5,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import {
-  audioFrameFromBody,
-  FlvDemuxer,
-  parseAudioBody,
-  parseVideoBody,
-  videoFrameFromBody,
-} from '#shared/media/flv.ts';
+import { FlvDemuxer, parseAudioBody, parseVideoBody, videoFrameFromBody } from '#shared/media/flv.ts';
 import type { AudioConfig, AudioFrame, AvcConfig, Frame, VideoFrame } from '#shared/media/frame.ts';
+import { audioFrameFromBody } from '../../support/flv-frames.ts';
 
 const run = promisify(execFile);
 const SIZES = ['320x180', '640x360', '1280x720'] as const;
@@ -75,7 +70,7 @@ function demux(bytes: Uint8Array): Frame[] {
   const frames: Frame[] = [];
   let video: AvcConfig | undefined;
   let audio: AudioConfig | undefined;
-  for (const tag of new FlvDemuxer().push(bytes)) {
+  for (const tag of new FlvDemuxer().readBytes(bytes)) {
     const us = tag.timestampMs * 1_000;
     if (tag.type === 'video') {
       const body = parseVideoBody(tag.body);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { SegmentEncryption } from '../../../gateway/egress/hls/encryption.ts';
+import { SegmentEncryption } from '../../../gateway/servers/hls/encryption.ts';
 import { capture, median, probe } from '../../support/av.ts';
 import { findChromium, launchChromium } from '../../support/chromium.ts';
 import { openHlsPlayer } from '../../support/hls-player.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { encodeAmf0 } from '#shared/media/amf0.ts';
 import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
 import { capture, decodeErrors, probe, skewsMs } from '../../support/av.ts';
@@ -177,29 +177,47 @@ describe('when the class is over', () => {
     });
   }
 
-  test('the MP4 comes in ranges, with a name that says what it is', async () => {
-    const url = rig.signed(`${REPLAY}.mp4`);
-    const head = await fetch(url, { method: 'HEAD' });
-    assert.equal(head.status, 200);
-    assert.match(
-      head.headers.get('content-disposition') ?? '',
-      /attachment; filename="Photosynthesis .*\.mp4"/,
-    );
-    const size = Number(head.headers.get('content-length'));
-    const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
-    assert.equal(whole.length, size);
-    const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
-    assert.equal(part.status, 206);
-    assert.equal(part.headers.get('content-range'), `bytes 1000-1999/${size}`);
-    assert.deepEqual(Buffer.from(await part.arrayBuffer()), whole.subarray(1000, 2000));
-    const tail = await fetch(url, { headers: { range: 'bytes=-500' } });
-    assert.deepEqual(Buffer.from(await tail.arrayBuffer()), whole.subarray(-500));
-    const beyond = await fetch(url, { headers: { range: `bytes=${size}-` } });
-    assert.equal(beyond.status, 416);
-    assert.equal(beyond.headers.get('content-range'), `bytes */${size}`);
+  for (const format of ['mp4', 'flv'])
+    test(`the ${format} comes in ranges, with a name that says what it is`, async () => {
+      const url = rig.signed(`${REPLAY}.${format}`);
+      const head = await fetch(url, { method: 'HEAD' });
+      assert.equal(head.status, 200);
+      assert.match(
+        head.headers.get('content-disposition') ?? '',
+        new RegExp(`attachment; filename="Photosynthesis .*\\.${format}"`),
+      );
+      const size = Number(head.headers.get('content-length'));
+      const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
+      assert.equal(whole.length, size);
+      const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
+      assert.equal(part.status, 206);
+      assert.equal(part.headers.get('content-range'), `bytes 1000-1999/${size}`);
+      assert.deepEqual(Buffer.from(await part.arrayBuffer()), whole.subarray(1000, 2000));
+      const tail = await fetch(url, { headers: { range: 'bytes=-500' } });
+      assert.deepEqual(Buffer.from(await tail.arrayBuffer()), whole.subarray(-500));
+      const beyond = await fetch(url, { headers: { range: `bytes=${size}-` } });
+      assert.equal(beyond.status, 416);
+      assert.equal(beyond.headers.get('content-range'), `bytes */${size}`);
+    });
+
+  test('has a still, which is made once and is for who may watch', async () => {
+    const url = rig.signed(`${REPLAY}/still.jpg`);
+    const answer = await fetch(url);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'image/jpeg');
+    const jpeg = Buffer.from(await answer.arrayBuffer());
+    const file = join(dir, 'still.jpg');
+    await writeFile(file, jpeg);
+    const [picture] = (await probe(file)).streams;
+    assert.deepEqual([picture?.codec, picture?.width, picture?.height], ['mjpeg', 640, 360]);
+    const kept = await readFile(join(rig.dataDir, info.broadcast, 'still.jpg'));
+    assert.ok(kept.equals(jpeg), 'next to the media');
+    assert.ok(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(jpeg));
+    assert.equal((await fetch(`${rig.url}${REPLAY}/still.jpg`)).status, 403);
+    assert.equal((await fetch(rig.signed(`/replay/nothing12345/still.jpg`))).status, 404);
   });
 
-  test('segments may be cached for ever and read by pages of any origin', async () => {
+  test('segments may be cached forever and read by pages of any origin', async () => {
     const playlist = await (await fetch(rig.signed(`${REPLAY}/v1.m3u8`))).text();
     const uri = playlist.split('\n').find((line) => /^\d+-camera1\.m4s\?/.test(line));
     const segment = await fetch(`${rig.url}${REPLAY}/${uri}`);
@@ -212,7 +230,8 @@ describe('when the class is over', () => {
   test('erasing it leaves nothing to play', async () => {
     await rig.store.eraseChannel(info.channel);
     assert.deepEqual(rig.store.list(), []);
-    assert.equal((await fetch(rig.signed(`${REPLAY}.mp4`))).status, 404);
+    for (const path of [`${REPLAY}.mp4`, `${REPLAY}/still.jpg`])
+      assert.equal((await fetch(rig.signed(path))).status, 404);
     assert.equal((await fetch(rig.signed(`${LIVE}/index.m3u8`))).status, 404);
   });
 });

@@ -9,19 +9,24 @@ import { signPlayback } from '#server/playback-sign.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
 import type { PlaybackResource } from '#shared/contract/playback.ts';
 import { readSettings } from '#server/settings.ts';
+import { soundConfig } from '../../support/sound-config.ts';
 import { Access } from '../../../gateway/access/access.ts';
 import type { BroadcastInfo, LadderSink, ProgrammeSink, VideoTrack } from '../../../gateway/channel/ports.ts';
-import { Egress } from '../../../gateway/egress/egress.ts';
-import { FlvServer } from '../../../gateway/egress/flv/flv-server.ts';
-import type { SegmentEncryption } from '../../../gateway/egress/hls/encryption.ts';
-import { LiveHls } from '../../../gateway/egress/hls/live-routes.ts';
-import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
-import { ReplayFiles } from '../../../gateway/egress/replay-routes.ts';
-import { rtmpWires } from '../../../gateway/egress/rtmp/protocol.ts';
-import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
-import { createGatewayHttp } from '../../../gateway/http.ts';
+import { Continuity } from '../../../gateway/channel/continuity.ts';
+import { StillPicture } from '../../../gateway/channel/still-picture.ts';
+import { Egress } from '../../../gateway/outputs/outputs.ts';
+import { FlvServer } from '../../../gateway/servers/flv/flv-server.ts';
+import type { SegmentEncryption } from '../../../gateway/servers/hls/encryption.ts';
+import { LiveHls } from '../../../gateway/servers/hls/live-routes.ts';
+import { stillOf } from '../../../gateway/ffmpeg/still.ts';
+import { EgressMetrics } from '../../../gateway/outputs/metrics.ts';
+import { ReplayFiles } from '../../../gateway/servers/hls/replay-routes.ts';
+import { rtmpWires } from '../../../gateway/servers/rtmp/protocol.ts';
+import { RtmpServer } from '../../../gateway/servers/rtmp/rtmp-server.ts';
+import { createGatewayHttp } from '../../../gateway/servers/http/gateway-http.ts';
 import type { Backlog } from '../../../gateway/store/backlog.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
+import { Stills } from '../../../gateway/store/stills.ts';
 import type { Film, Shot } from './film.ts';
 import { shots } from './film.ts';
 
@@ -68,7 +73,7 @@ export async function startRig(
   backlog?: Backlog,
 ): Promise<Rig> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'lectern-egress-'));
-  const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+  const log = createLog('silent', 'gateway');
   const registry = createMetrics('gateway');
   const metrics = new EgressMetrics(registry);
   const recordings: RecordingInfo[] = [];
@@ -81,7 +86,7 @@ export async function startRig(
     onChanged: onRecording,
     ...(backlog && { backlog }),
   });
-  const egress = new Egress({ store, rtmpWires, hlsSound: 'aac', metrics, log });
+  const egress = new Egress({ store, rtmpWires, hlsAudioCodec: 'aac', metrics, log });
   const accessDir = mkdtempSync(join(tmpdir(), 'lectern-access-'));
   const access = await Access.open({
     settings: readSettings({ LECTERN_DATA: accessDir, ...env }),
@@ -91,18 +96,21 @@ export async function startRig(
   });
   const { decide, open } = access;
   const flv = new FlvServer(egress, metrics);
+  const stills = new Stills({ make: (movie) => stillOf('ffmpeg', movie), log });
   const server = createGatewayHttp({
     decide,
     open,
     flv,
     live: new LiveHls(egress, store, encryption),
-    replay: new ReplayFiles(store, encryption),
+    replay: new ReplayFiles(store, stills, encryption),
     metrics,
     registry,
     trustedProxies: new Set(['127.0.0.1']),
     ready: () => true,
-    internal: async (_request, response) => {
+    internal(request, response) {
+      if (request.url?.startsWith('/internal/') !== true) return false;
       response.end('internal');
+      return true;
     },
     log,
   });
@@ -127,16 +135,30 @@ export async function startRig(
       return `http://127.0.0.1:${port}${path}?${query}`;
     },
     goLive(which = info) {
+      const still = new StillPicture();
       const ladder = egress.openLadder({
         info: which,
+        stills: still,
+        audioConfig: () => soundConfig('aac'),
         requestKeyframes: () => (keyframeRequests.count += 1),
         onRecording,
         onTrouble: (trouble) => troubles.push(trouble),
       });
-      return onAir(
+      const programme = egress.openProgramme(which, {
+        requestKeyframe: () => undefined,
+        audioConfig: (codec) => continuity.audioConfig(codec),
+        wantAudio: (wanted, fromUs) => continuity.want(wanted, fromUs),
+      });
+      const epochMs = Date.now();
+      const continuity: Continuity = new Continuity({
+        audioConfig: soundConfig,
+        still,
+        programme,
         ladder,
-        egress.openProgramme(which, { keyframe: () => undefined, sounds: () => undefined }),
-      );
+        wallMs: (ptsUs) => epochMs + ptsUs / 1_000,
+        requestKeyframe: () => undefined,
+      });
+      return onAir(ladder, programme, continuity, epochMs);
     },
     async close() {
       egress.close();
@@ -160,20 +182,22 @@ export function cameraTracks(layers: number, producer = 'camera'): VideoTrack[] 
   }));
 }
 
-function onAir(ladder: LadderSink, programme: ProgrammeSink): OnAir {
-  const epochMs = Date.now();
+function onAir(ladder: LadderSink, programme: ProgrammeSink, continuity: Continuity, epochMs: number): OnAir {
   let announced = 0;
   const send = (batch: readonly Shot[]) => {
     const layers = Math.max(announced, ...batch.map((shot) => shot.layer + 1));
     const tracks = cameraTracks(layers);
-    if (layers > announced) ladder.tracks(tracks);
+    if (layers > announced) ladder.setTracks(tracks);
     announced = layers;
     for (const { layer, frame, atUs } of batch) {
       const wallMs = epochMs + atUs / 1_000;
       const track = tracks[layer];
-      if (frame.kind === 'audio') ladder.audio(frame, wallMs);
-      else if (track !== undefined) ladder.video(track, frame, wallMs);
-      if (layer === -1 || layer === layers - 1) programme.frame(frame);
+      if (frame.kind === 'audio') {
+        continuity.placeAudio(frame);
+        continue;
+      }
+      if (track !== undefined) ladder.writeVideo(track, frame, wallMs);
+      if (layer === layers - 1) continuity.placeVideo(frame);
     }
   };
   return {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { Registry } from 'prom-client';
 import type { VideoFrame } from '#shared/media/frame.ts';
-import type { SourcePicture } from '../../../gateway/channel/sources.ts';
-import { openScaling } from '../../../gateway/scaling/scaling.ts';
+import type { SourceVideoFrame } from '../../../gateway/channel/sources.ts';
+import { openScaling } from '../../../gateway/ffmpeg/scaling.ts';
 import { family } from '../../support/cost.ts';
 import { eventually } from '../../support/lectern.ts';
 import { shoot } from './film.ts';
@@ -28,14 +28,14 @@ function play(ffmpeg = 'ffmpeg') {
     log: { info: () => undefined, warn: (what: { why?: string }) => void warnings.push(what.why ?? '') },
     metrics,
   });
-  const made: SourcePicture[][] = SIZES.map(() => []);
+  const made: SourceVideoFrame[][] = SIZES.map(() => []);
   const scaler = scaling.open({
     channel: 'channel123',
     sizes: SIZES,
-    onPicture: (size, picture) => made[size]?.push(picture),
+    onFrame: (size, picture) => made[size]?.push(picture),
   });
   assert.ok(scaler !== undefined);
-  const sent: SourcePicture[] = [];
+  const sent: SourceVideoFrame[] = [];
   const startMs = performance.now();
   const timer = setInterval(() => {
     for (;;) {
@@ -44,9 +44,9 @@ function play(ffmpeg = 'ffmpeg') {
       const captureMs = startMs + round * FILM_S * 1_000 + (frame?.ptsUs ?? 0) / 1_000;
       if (frame === undefined || captureMs > performance.now()) return;
       const { key, data, config } = frame;
-      const picture: SourcePicture = { kind: 'video', captureMs, key, data, config };
+      const picture: SourceVideoFrame = { kind: 'video', captureMs, key, data, config };
       sent.push(picture);
-      scaler.push(picture);
+      scaler.scaleFrame(picture);
     }
   }, 10);
   return {
@@ -92,7 +92,7 @@ test('each picture has the time of its source, and is a key frame where that is 
       }
     });
     assert.equal(await number('lectern_made_renditions'), 2);
-    const another = { channel: 'channel456', sizes: SIZES, onPicture: () => undefined };
+    const another = { channel: 'channel456', sizes: SIZES, onFrame: () => undefined };
     assert.equal(scaling.open(another), undefined, 'there is room for one source');
     close();
     assert.equal(await number('lectern_made_renditions'), 0);

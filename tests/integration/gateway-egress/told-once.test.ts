@@ -17,7 +17,7 @@ test('what happens to a recording is told once, also after a restart', async (co
     RecordingStore.open({
       dir,
       resumeMs: 60_000,
-      log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+      log: createLog('silent', 'test'),
       onChanged: ({ state }) => told.push(`store: ${state}`),
     });
   const hooks = {

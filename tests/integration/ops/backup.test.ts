@@ -66,7 +66,8 @@ async function playsAfterRestore(name: string): Promise<void> {
     assert.equal(ready.lesson, lesson.id);
     for (const address of [ready.hls, ready.files.find(({ format }) => format === 'mp4')?.url]) {
       const { streams } = await probe(String(address));
-      assert.deepEqual(streams.map(({ codec }) => codec).sort(), ['aac', 'h264']);
+      // One picture or three: a class whose first key frame is late is listed with room for a camera's layers.
+      assert.deepEqual([...new Set(streams.map(({ codec }) => codec))].sort(), ['aac', 'h264']);
     }
     // The same secrets: the links that were handed out are good.
     const { links } = Lesson.parse(await second.api('GET', `/lessons/${lesson.id}`));

@@ -11,7 +11,7 @@ import { eventually } from '../../support/lectern.ts';
 
 const run = promisify(execFile);
 const BIN = join(import.meta.dirname, '../../../bin');
-const MOST_MS = 60_000;
+const MAX_MS = 60_000;
 /** What an npm around this test hands down would override the copy's own configuration. */
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
 
@@ -49,7 +49,7 @@ const writeCommand = (code: string) => writeFileSync(join(root, 'bin/start.ts'),
 async function lectern(...args: string[]): Promise<{ status: number; out: string; said: string }> {
   try {
     const { stdout, stderr } = await run(process.execPath, [join(root, 'bin/lectern.mjs'), ...args], {
-      timeout: MOST_MS,
+      timeout: MAX_MS,
       env: ENV,
     });
     return { status: 0, out: stdout, said: stderr };
@@ -150,7 +150,7 @@ test('Ctrl-C ends the command in its own way, and this process only after it', a
   });
   let out = '';
   child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  await eventually('it runs', () => out.includes('running'), MOST_MS);
+  await eventually('it runs', () => out.includes('running'), MAX_MS);
   child.kill('SIGINT');
   const [status] = (await once(child, 'close')) as [number];
   assert.equal(status, 0);
@@ -168,7 +168,7 @@ test('a command learns that the one who started it is gone', async () => {
   });
   let out = '';
   child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  const pid = await eventually('it runs', () => Number(out.trim()) || undefined, MOST_MS);
+  const pid = await eventually('it runs', () => Number(out.trim()) || undefined, MAX_MS);
   child.kill('SIGKILL');
   await eventually('it ended', () => {
     try {

@@ -283,7 +283,7 @@ test('metrics are for this machine, whatever a client says it is', async () => {
   assert.equal(status, 200);
   assert.match(body.toString(), /^rooms\{service="sfu"\} 2$/m);
   assert.match(body.toString(), /process_cpu_seconds_total\{service="door"\}/);
-  // Some proxies write the port beside the address, some `unknown`: that is not this machine either.
+  // Some proxies write the port after the address, some `unknown`: that is not this machine either.
   for (const client of ['203.0.113.9', '203.0.113.9:4711', 'unknown']) {
     assert.equal((await ask('/metrics', { 'x-forwarded-for': client })).status, 404, client);
   }
@@ -342,7 +342,7 @@ test('a page may use camera and microphone, and nobody may put it into a frame e
   assert.equal(headers['x-content-type-options'], 'nosniff');
 });
 
-test('files with a hash in their name are kept for ever; a missing one is missing, not the page', async () => {
+test('files with a hash in their name are kept forever; a missing one is missing, not the page', async () => {
   const script = await ask('/assets/app-1a2b3c.js', { 'accept-encoding': 'br' });
   assert.equal(script.status, 200);
   assert.equal(script.headers['cache-control'], 'public,max-age=31536000,immutable');
@@ -385,9 +385,9 @@ test('an offer of HTTP/2 on a plain connection is passed over, not refused', asy
   assert.equal(status, 200);
 });
 
-test('rubbish instead of HTTP is refused and does no harm', async () => {
+test('malformed data instead of HTTP is refused and does no harm', async () => {
   const socket = connect(port, '127.0.0.1');
-  socket.write('\u0016\u0003\u0001 rubbish\r\n\r\n');
+  socket.write('\u0016\u0003\u0001 nonsense\r\n\r\n');
   assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 400 /);
   socket.destroy();
   assert.equal((await ask('/healthz')).status, 200);

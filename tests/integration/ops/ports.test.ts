@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { VERSION } from '#server/version.ts';
-import { readSettings } from '#server/settings.ts';
+import { readVariables } from '#server/settings.ts';
 import { findPortProblems, settlePorts } from '../../../bin/ports.ts';
 
 const START = join(import.meta.dirname, '../../../bin/start.ts');
@@ -31,12 +31,12 @@ test('a port that is taken is named in one line, with the setting that moves it'
   udp.bind(0, '0.0.0.0');
   await once(udp, 'listening');
   try {
-    const settings = readSettings({
+    const variables = readVariables({
       ...ANY,
       LECTERN_RTMP_PORT: String(port),
       LECTERN_INGEST_PORT: String(udp.address().port),
     });
-    const messages = (await findPortProblems(settings, 1)).map(({ message }) => message);
+    const messages = (await findPortProblems(variables, 1)).map(({ message }) => message);
     assert.deepEqual(messages, [
       `TCP port ${port} (RTMP) is in use: stop what uses it (another Lectern?), or set LECTERN_RTMP_PORT to a free port.`,
       `UDP port ${udp.address().port} (RTP from the sfu) is in use: stop what uses it (another Lectern?), or set LECTERN_INGEST_PORT to a free port.`,
@@ -50,8 +50,8 @@ test('a port that is taken is named in one line, with the setting that moves it'
 test('each worker’s WebRTC port is tried, over TCP as well as UDP', async () => {
   const { port, server } = await taken();
   try {
-    const settings = readSettings({ ...ANY, LECTERN_RTC_PORT: String(port - 1) });
-    const problems = await findPortProblems(settings, 2);
+    const variables = readVariables({ ...ANY, LECTERN_RTC_PORT: String(port - 1) });
+    const problems = await findPortProblems(variables, 2);
     assert.ok(problems.some((problem) => problem.port === port && problem.variable === 'LECTERN_RTC_PORT'));
   } finally {
     server.close();
@@ -89,20 +89,20 @@ test('a setting that makes no sense is named before anything starts', async () =
 });
 
 test('ports that nobody named are free, differ, and are the same for all services', async () => {
-  const settings = await settlePorts(readSettings(ANY), 2, ANY);
-  const ports = Object.entries(settings)
+  const variables = await settlePorts(readVariables(ANY), 2, ANY);
+  const ports = Object.entries(variables)
     .filter(([name]) => name.endsWith('_PORT'))
     .flatMap(([name, port]) =>
       name === 'LECTERN_RTC_PORT' ? [Number(port), Number(port) + 1] : [Number(port)],
     );
   assert.equal(new Set(ports).size, 8);
-  assert.equal((await findPortProblems(settings, 2)).length, 0);
-  assert.equal(settings.LECTERN_GATEWAY_URL, `http://127.0.0.1:${settings.LECTERN_GATEWAY_PORT}`);
-  assert.equal(settings.LECTERN_SCHOOL_URL, `http://127.0.0.1:${settings.LECTERN_SCHOOL_PORT}`);
+  assert.equal((await findPortProblems(variables, 2)).length, 0);
+  assert.equal(variables.LECTERN_GATEWAY_URL, `http://127.0.0.1:${variables.LECTERN_GATEWAY_PORT}`);
+  assert.equal(variables.LECTERN_SCHOOL_URL, `http://127.0.0.1:${variables.LECTERN_SCHOOL_PORT}`);
 });
 
 test('an address that an operator set stays as it is', async () => {
   const given = { ...ANY, LECTERN_GATEWAY_URL: 'http://10.0.0.5:8081' };
-  const settings = await settlePorts(readSettings(given), 1, given);
-  assert.equal(settings.LECTERN_GATEWAY_URL, 'http://10.0.0.5:8081');
+  const variables = await settlePorts(readVariables(given), 1, given);
+  assert.equal(variables.LECTERN_GATEWAY_URL, 'http://10.0.0.5:8081');
 });

@@ -33,9 +33,9 @@ function supervise(services: ServiceSpec[], port: number, more: Partial<Supervis
   const supervisor = new Supervisor({
     services,
     env: { ...process.env, LECTERN_STEADY_PORT: String(port) },
-    log: createLog({ LECTERN_LOG: 'info' }, 'lectern', { write: (line: string) => lines.write(line) }),
+    log: createLog('info', 'lectern', { write: (line: string) => lines.write(line) }),
     lines,
-    backoff: QUICK,
+    restart: QUICK,
     ...more,
   });
   const starts = () => log.filter(({ msg }) => msg === 'service started');
@@ -78,8 +78,8 @@ test('a service that ran well is started again at once, from code that was compi
     rmSync(cache, { recursive: true, force: true });
   });
   const port = await freePort();
-  const backoff = { minMs: 5_000, maxMs: 5_000, steadyMs: 0 };
-  const { supervisor, log, starts, pid } = supervise([steady(port)], port, { backoff });
+  const restart = { minMs: 5_000, maxMs: 5_000, steadyMs: 0 };
+  const { supervisor, log, starts, pid } = supervise([steady(port)], port, { restart });
   try {
     await supervisor.start();
     const kept = () =>
@@ -121,7 +121,7 @@ for (const [how, hang] of [
   });
 }
 
-test('at the end each service closes in its own time, and none is started anew', async () => {
+test('at the end each service closes in its own time, and none is started again', async () => {
   const port = await freePort();
   const { supervisor, log, starts, pid } = supervise([steady(port)], port);
   await supervisor.start();

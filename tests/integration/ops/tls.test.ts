@@ -1,5 +1,5 @@
 // The door and the gateway's port with a certificate: HTTP/2 for browsers, HTTP/1.1 and WebSockets for who
-// asks for them, and plain HTTP for the services beside them.
+// asks for them, and plain HTTP for the services alongside them.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -223,7 +223,7 @@ story('a renewed certificate is shown without a restart; a pair that does not fi
   turn(paths.cert, first.cert);
   turn(paths.key, first.key);
   const settings = readSettings({ LECTERN_TLS_CERT: paths.cert, LECTERN_TLS_KEY: paths.key });
-  const present = readIdentity(settings);
+  const present = readIdentity(settings.tls);
   assert.ok(present);
   const renewable = new TlsFront(createServer(), present);
   const port = await renewable.listen(0, '127.0.0.1');
@@ -234,7 +234,7 @@ story('a renewed certificate is shown without a restart; a pair that does not fi
       write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[0]),
     },
   );
-  const stop = followCertificate(settings, present, (identity) => renewable.renew(identity), log, 20);
+  const stop = followCertificate(settings.tls, present, (identity) => renewable.renew(identity), log, 20);
   t.after(async () => {
     stop();
     await renewable.close();
@@ -263,7 +263,7 @@ story('a renewed certificate is shown without a restart; a pair that does not fi
   );
 });
 
-story('rubbish, and silence, are let go', async () => {
+story('malformed data, and silence, are let go', async () => {
   for (const bytes of [
     Buffer.from([0x16, 3, 1, 0, 4, 1, 2, 3, 4]),
     Buffer.from('\0\0\0\0'),
@@ -282,6 +282,6 @@ story('rubbish, and silence, are let go', async () => {
 test('certificate and key are set together, and a file that is not there is named', () => {
   assert.throws(() => readSettings({ LECTERN_TLS_CERT: cert }), /LECTERN_TLS_KEY/);
   const settings = readSettings({ LECTERN_TLS_CERT: join(dir, 'none.pem'), LECTERN_TLS_KEY: key });
-  assert.throws(() => readIdentity(settings), /LECTERN_TLS_CERT: .*none\.pem cannot be read/);
-  assert.equal(readIdentity(readSettings({})), undefined);
+  assert.throws(() => readIdentity(settings.tls), /LECTERN_TLS_CERT: .*none\.pem cannot be read/);
+  assert.equal(readIdentity(readSettings({}).tls), undefined);
 });

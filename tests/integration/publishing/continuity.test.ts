@@ -14,7 +14,7 @@ let tags: FlvTag[];
 before(async () => {
   rig = await startRig();
   const args = ['-v', 'error', '-i', plain(), '-t', '4', '-c', 'copy', '-f', 'flv', 'pipe:1'];
-  tags = new FlvDemuxer().push(execFileSync('ffmpeg', args, { maxBuffer: 64 * 1024 * 1024 }));
+  tags = new FlvDemuxer().readBytes(execFileSync('ffmpeg', args, { maxBuffer: 64 * 1024 * 1024 }));
 });
 after(() => rig.close());
 
@@ -70,7 +70,7 @@ describe('a publisher', () => {
     await until('its goodbye', () => heard().ended.includes(before.publication), 3_000);
   });
 
-  test('beside one that publishes is refused; after three silent seconds it takes over', async () => {
+  test('alongside one that publishes is refused; after three silent seconds it takes over', async () => {
     const first = await join();
     await play(first, 600);
     const second = await join();
@@ -90,6 +90,12 @@ describe('a publisher', () => {
     { timeout: 240_000 },
     async () => {
       const skews: number[] = [];
+      // What the encoder still had of the round before may come late: a round begins where time jumps.
+      const begin = (kind: 'pictures' | 'sounds', from: number) => {
+        const stepTicks = kind === 'pictures' ? 90_000 / 30 : 48_000 / 50;
+        const ticksAt = (at: number) => heard()[kind][at]?.ticks ?? -Infinity;
+        return heard()[kind].find(({ ticks }, at) => at >= from && ticks - ticksAt(at - 1) > stepTicks * 1.5);
+      };
       const ended = heard().ended.length;
       for (let round = 0; round < 100; round += 1) {
         const from = { pictures: heard().pictures.length, sounds: heard().sounds.length };
@@ -99,7 +105,7 @@ describe('a publisher', () => {
         await play(client, 400, round * 7_919);
         await until(
           'picture and sound',
-          () => heard().pictures.length > from.pictures && heard().sounds.length > from.sounds,
+          () => begin('pictures', from.pictures) !== undefined && begin('sounds', from.sounds) !== undefined,
         );
         client.socket.destroy();
         // Both begin at the film's zero; sender reports say when that was on each stream.
@@ -108,7 +114,7 @@ describe('a publisher', () => {
             (track) => (track.kind === 'video') === (kind === 'pictures'),
           )?.ssrc;
           const report = heard().reports.findLast((one) => one.ssrc === ssrc);
-          const first = heard()[kind][from[kind]];
+          const first = begin(kind, from[kind]);
           assert.ok(report !== undefined && first !== undefined);
           const ticks = ((first.ticks % 2 ** 32) - report.rtpTimestamp) % 2 ** 32;
           const near = ticks > 2 ** 31 ? ticks - 2 ** 32 : ticks < -(2 ** 31) ? ticks + 2 ** 32 : ticks;

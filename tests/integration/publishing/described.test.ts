@@ -271,7 +271,7 @@ function tagsOf(file: string, kind?: 'audio' | 'video'): FlvTag[] {
       maxBuffer: 64 * 1024 * 1024,
     },
   );
-  return new FlvDemuxer().push(flv).filter(({ type }) => kind === undefined || type === kind);
+  return new FlvDemuxer().readBytes(flv).filter(({ type }) => kind === undefined || type === kind);
 }
 
 /** An audio tag of two tracks, AAC and AC-3, behind a ModEx (a time in nanoseconds). */

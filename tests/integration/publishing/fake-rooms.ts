@@ -7,17 +7,17 @@ import { EncoderState } from '#shared/contract/internal.ts';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import { Unwrapper } from '#shared/media/clock.ts';
+import { isRtcp, readSenderReports, writePictureLoss, type SenderReport } from '#shared/media/rtcp.ts';
+import { parseRtp } from '#shared/media/rtp.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { createLog } from '#server/log.ts';
 import { closeServer, createServer, listen } from '#server/service.ts';
 import { H264Depacketiser } from '../../../gateway/ingest/rtp/h264.ts';
-import { isRtcp, parseRtp } from '../../../gateway/ingest/rtp/packet.ts';
-import type { CodedPicture } from '../../../gateway/ingest/rtp/picture.ts';
-import { pictureLoss, readSenderReports, type SenderReport } from '../../../gateway/ingest/rtp/rtcp.ts';
+import type { CodedVideoFrame } from '../../../gateway/ingest/rtp/depacketiser.ts';
 
 export const INTERNAL = 'the-internal-secret-of-the-tests';
 
-export interface HeardPicture extends CodedPicture<AvcConfig> {
+export interface HeardPicture extends CodedVideoFrame<AvcConfig> {
   readonly atMs: number;
 }
 
@@ -47,7 +47,7 @@ export interface FakeRooms {
 }
 
 export async function startFakeRooms(secret = INTERNAL): Promise<FakeRooms> {
-  const log = createLog({ LECTERN_LOG: 'silent' }, 'sfu');
+  const log = createLog('silent', 'sfu');
   const heard: Heard = {
     states: [],
     ended: [],
@@ -95,7 +95,7 @@ export async function startFakeRooms(secret = INTERNAL): Promise<FakeRooms> {
     stream.last = sequence;
     const ticks = stream.clock.unwrap(packet.timestamp);
     if (kind === 'video') {
-      stream.video.push({ ticks, marker: packet.marker, payload: packet.payload }, lost);
+      stream.video.addPacket({ ticks, marker: packet.marker, payload: packet.payload }, lost);
     } else {
       heard.sounds.push({ ticks, bytes: packet.payload.length, atMs: performance.now() });
     }
@@ -128,7 +128,7 @@ export async function startFakeRooms(secret = INTERNAL): Promise<FakeRooms> {
     videoSequences,
     refuse: (code) => (refusal = code),
     sendPli() {
-      if (from !== undefined) udp.send(pictureLoss(7, videoSsrc()), from.port, from.address);
+      if (from !== undefined) udp.send(writePictureLoss(7, videoSsrc()), from.port, from.address);
     },
     sendNack(sequence) {
       const nack = Buffer.alloc(16);

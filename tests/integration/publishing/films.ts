@@ -25,14 +25,24 @@ export const hevc = (): string =>
     `${PICTURE} ${TONE} -t 8 -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=30 -pix_fmt yuv420p ${AAC}`,
   );
 
+const FLASH = `-f lavfi -i color=black:size=320x180:rate=30,drawbox=w=iw:h=ih:color=white:t=fill:enable='lt(mod(t,1),0.1)'`;
+const FLASH_CODECS = `-c:v libx264 -preset ultrafast -bf 0 -g 15 -pix_fmt yuv420p ${AAC}`;
+
 /** Each second a white picture and a beep for 0.1 s, together. */
 export const flashAndBeep = (lengthS = 40): string =>
   mediaFile(
     'publish-flash',
-    `-f lavfi -i color=black:size=320x180:rate=30,drawbox=w=iw:h=ih:color=white:t=fill:enable='lt(mod(t,1),0.1)' ` +
-      `-f lavfi -i aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000 -t ${lengthS} ` +
-      `-c:v libx264 -preset ultrafast -bf 0 -g 15 -pix_fmt yuv420p ${AAC}`,
+    `${FLASH} -f lavfi -i aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000 -t ${lengthS} ${FLASH_CODECS}`,
   );
+
+/** The same with another tone on the left than on the right, in Hz. */
+export const stereoFlashAndBeep = (lengthS: number, [left, right]: readonly [number, number]): string => {
+  const beep = (hz: number) => `0.8*sin(2*PI*${hz}*t)*lt(mod(t,1),0.1)`;
+  return mediaFile(
+    'publish-stereo-flash',
+    `${FLASH} -f lavfi -i aevalsrc='${beep(left)}|${beep(right)}':c=stereo:s=48000 -t ${lengthS} ${FLASH_CODECS}`,
+  );
+};
 
 /** 4:4:4, 10 bit, larger than full HD. */
 export const unusual = (): string =>

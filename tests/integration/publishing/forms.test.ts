@@ -27,7 +27,7 @@ before(async () => {
     ['-v', 'error', '-i', plain(), '-map', '0:v', '-c', 'copy', '-t', '3', '-f', 'flv', 'pipe:1'],
     { maxBuffer: 64 * 1024 * 1024 },
   );
-  film = new FlvDemuxer().push(flv).filter(({ type }) => type === 'video');
+  film = new FlvDemuxer().readBytes(flv).filter(({ type }) => type === 'video');
 });
 after(() => rig.close());
 afterEach(async () => {

@@ -66,7 +66,7 @@ function film(name: string, seconds: number, args: string): string {
 function pictures(file: string) {
   const flv = execFileSync('cat', [file], { maxBuffer: 64 * 1024 * 1024 });
   let config: AvcConfig | undefined;
-  const frames = new FlvDemuxer().push(flv).flatMap(({ type, timestampMs, body }) => {
+  const frames = new FlvDemuxer().readBytes(flv).flatMap(({ type, timestampMs, body }) => {
     if (type !== 'video') return [];
     const video = parseVideoBody(body);
     if (video.type === 'config') config = video.config;

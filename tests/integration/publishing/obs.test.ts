@@ -8,7 +8,7 @@ import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lesson } from '#shared/contract/rest.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
-import type { BroadcastView } from '#shared/contract/signalling.ts';
+import type { BroadcastView } from '#shared/contract/features/broadcast.ts';
 import { decodeErrors, median, probe, skewsMs } from '../../support/av.ts';
 import { freePort } from '../../support/free-port.ts';
 import { eventually, startLectern, type Lectern } from '../../support/lectern.ts';
@@ -102,7 +102,7 @@ describe('OBS Studio', { skip: obsMissing ?? false }, () => {
     });
     after(() => teacher.leave());
 
-    test('is told what is wrong with a wrong key, and does not try for ever', async (t) => {
+    test('is told what is wrong with a wrong key, and does not try forever', async (t) => {
       t.diagnostic(obsVersion());
       const { url, key } = outside(lesson);
       await publisher.paste(url, `${key.slice(0, -4)}AAAA`);

@@ -34,7 +34,7 @@ const GAP_MS = 5;
 /** How often the sound of an FLV file of 44.1 kHz AAC leaves something out by its own timestamps. */
 function gapsIn(path: string): number {
   const times: number[] = [];
-  for (const { type, body, timestampMs } of new FlvDemuxer().push(readFileSync(path))) {
+  for (const { type, body, timestampMs } of new FlvDemuxer().readBytes(readFileSync(path))) {
     if (type === 'audio' && parseAudioBody(body).type === 'frame') times.push(timestampMs);
   }
   return times.slice(1).filter((ms, index) => Math.abs(ms - (times[index] ?? 0) - 1_024 / 44.1) > GAP_MS)

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import { FlvDemuxer, parseAudioBody, parseVideoBody } from '#shared/media/flv.ts';
 import { opusConfig, opusHead } from '#shared/media/opus.ts';
 import { encodePublishFrame, type PublishFrame } from '#shared/media/publish-frames.ts';
-import { OggOpusReader } from '../../../gateway/ingest/publication/ogg.ts';
+import { OggOpusReader } from '../../../gateway/ffmpeg/containers/ogg.ts';
 import { plain } from './films.ts';
 
 /** A record, and when it is to be sent. */
@@ -21,30 +21,30 @@ export function records(seconds: number, sound: 'opus' | 'aac'): Timed[] {
       maxBuffer: 64 * 1024 * 1024,
     });
   const all: Timed[] = [];
-  for (const tag of new FlvDemuxer().push(ffmpeg('-c', 'copy', '-f', 'flv'))) {
+  for (const tag of new FlvDemuxer().readBytes(ffmpeg('-c', 'copy', '-f', 'flv'))) {
     const atMs = tag.timestampMs;
     const ptsUs = atMs * 1_000;
     if (tag.type === 'video') {
       const body = parseVideoBody(tag.body);
       if (body.type === 'config') {
-        all.push({ atMs, frame: { kind: 'picture-config', codec: 'h264', data: body.config.record } });
+        all.push({ atMs, frame: { kind: 'video-config', codec: 'h264', data: body.config.record } });
       } else if (body.type === 'frame') {
-        all.push({ atMs, frame: { kind: 'picture', ptsUs, key: body.key, data: body.data } });
+        all.push({ atMs, frame: { kind: 'video', ptsUs, key: body.key, data: body.data } });
       }
     } else if (tag.type === 'audio' && sound === 'aac') {
       const body = parseAudioBody(tag.body);
       if (body.type === 'config') {
-        all.push({ atMs, frame: { kind: 'sound-config', codec: 'aac', data: body.config.description } });
+        all.push({ atMs, frame: { kind: 'audio-config', codec: 'aac', data: body.config.description } });
       } else if (body.type === 'frame') {
-        all.push({ atMs, frame: { kind: 'sound', ptsUs, data: body.data } });
+        all.push({ atMs, frame: { kind: 'audio', ptsUs, data: body.data } });
       }
     }
   }
   if (sound === 'opus') {
-    all.push({ atMs: 0, frame: { kind: 'sound-config', codec: 'opus', data: opusHead(opusConfig(2)) } });
-    const packets = new OggOpusReader().push(ffmpeg('-vn', '-c:a', 'libopus', '-f', 'ogg'));
+    all.push({ atMs: 0, frame: { kind: 'audio-config', codec: 'opus', data: opusHead(opusConfig(2)) } });
+    const packets = new OggOpusReader().readBytes(ffmpeg('-vn', '-c:a', 'libopus', '-f', 'ogg'));
     for (const [index, data] of packets.entries()) {
-      all.push({ atMs: index * 20, frame: { kind: 'sound', ptsUs: index * 20_000, data } });
+      all.push({ atMs: index * 20, frame: { kind: 'audio', ptsUs: index * 20_000, data } });
     }
   }
   return all.sort((a, b) => a.atMs - b.atMs);

@@ -165,7 +165,15 @@ test('a player goes down and up without a gap', { skip: findChromium() === undef
   try {
     const player = await openHlsPlayer(browser, lesson.play.hls);
     const shows = (height: number) =>
-      eventually(`it shows ${height} lines`, async () => (await player.report()).height === height, 20_000);
+      eventually(
+        `it shows ${height} lines`,
+        async () => {
+          const { latencies, ...report } = await player.report();
+          if (report.height === height) return true;
+          throw new Error(JSON.stringify({ ...report, latency: latencies.at(-1) }));
+        },
+        60_000,
+      );
     await eventually('it plays', async () => (await player.report()).position > 0, 20_000);
     for (const height of [720, 360, 720, 360]) {
       await player.choose(height);

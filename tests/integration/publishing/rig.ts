@@ -9,19 +9,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { publishPaths } from '#shared/contract/publish.ts';
 import { flvHeader, flvTag, videoBody, videoConfigBody } from '#shared/media/flv.ts';
+import { INTERNAL as INTERNAL_API } from '#shared/contract/internal-api.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
 import { makePublishKey } from '#server/publish-key.ts';
 import { Access } from '../../../gateway/access/access.ts';
 import { readSettings } from '#server/settings.ts';
 import { AS_THE_SCHOOL } from '#shared/contract/access.ts';
-import { Egress } from '../../../gateway/egress/egress.ts';
-import { EgressMetrics } from '../../../gateway/egress/metrics.ts';
-import { rtmpWires } from '../../../gateway/egress/rtmp/protocol.ts';
-import { RtmpServer } from '../../../gateway/egress/rtmp/rtmp-server.ts';
+import { Egress } from '../../../gateway/outputs/outputs.ts';
+import { EgressMetrics } from '../../../gateway/outputs/metrics.ts';
+import { rtmpWires } from '../../../gateway/servers/rtmp/protocol.ts';
+import { RtmpServer } from '../../../gateway/servers/rtmp/rtmp-server.ts';
 import { PublicationMetrics } from '../../../gateway/ingest/publication/metrics.ts';
 import { Publications } from '../../../gateway/ingest/publication.ts';
-import { createRtmpPublishing } from '../../../gateway/ingest/rtmp/publisher.ts';
-import { roomsClient } from '../../../gateway/ingest/uplink/rooms.ts';
+import { createRtmpPublishing } from '../../../gateway/servers/rtmp/publisher.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { INTERNAL, startFakeRooms, type FakeRooms, type HeardPicture } from './fake-rooms.ts';
 
@@ -48,16 +49,16 @@ export interface Rig {
 export async function startRig(
   options: { ffmpeg?: string; roomsUrl?: string; log?: 'silent' | 'info' } = {},
 ): Promise<Rig> {
-  const log = createLog({ LECTERN_LOG: options.log ?? 'silent' }, 'gateway');
+  const log = createLog(options.log ?? 'silent', 'gateway');
   const dir = mkdtempSync(join(tmpdir(), 'lectern-publishing-'));
   const metrics = new Registry();
   const egressMetrics = new EgressMetrics(metrics);
   const store = await RecordingStore.open({ dir, resumeMs: 1_000, log, onChanged: () => undefined });
-  const egress = new Egress({ store, rtmpWires, hlsSound: 'aac', metrics: egressMetrics, log });
+  const egress = new Egress({ store, rtmpWires, hlsAudioCodec: 'aac', metrics: egressMetrics, log });
   const rooms = await startFakeRooms();
   const publicationMetrics = new PublicationMetrics(metrics);
   const publications = new Publications({
-    rooms: roomsClient(options.roomsUrl ?? rooms.url, INTERNAL),
+    rooms: internalClient(INTERNAL_API.sfu, () => [options.roomsUrl ?? rooms.url], INTERNAL),
     ffmpeg: options.ffmpeg ?? 'ffmpeg',
     maxConversions: 2,
     metrics: publicationMetrics,

@@ -39,7 +39,7 @@ function asFlv(file: string): FlvTag[] {
   const flv = execFileSync('ffmpeg', ['-v', 'error', '-i', file, '-c', 'copy', '-f', 'flv', 'pipe:1'], {
     maxBuffer: 64 * 1024 * 1024,
   });
-  return new FlvDemuxer().push(flv);
+  return new FlvDemuxer().readBytes(flv);
 }
 
 const keyOf = (channel: string, version = 0) =>
@@ -99,7 +99,7 @@ describe('the verdict', () => {
     assert.match(old.statuses[0]?.description ?? '', said);
     const fresh = await publisher(keyOf('channel222', 2));
     assert.equal(fresh.statuses[0]?.code, 'NetStream.Publish.Start');
-    // Whoever publishes with it when it is replaced is let go within a second.
+    // Anyone who publishes with it when it is replaced is let go within a second.
     await rig.newKey('channel222', 3);
     await fresh.closed(2_000);
     assert.match(fresh.statuses.at(-1)?.description ?? '', said);

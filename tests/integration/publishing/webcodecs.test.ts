@@ -37,7 +37,7 @@ before(async () => {
     LECTERN_FFMPEG: 'ffmpeg',
   });
   const secrets = { internal: INTERNAL, playback: SECRET, ticket: SECRET, session: SECRET, owner: SECRET };
-  gateway = await startGateway(settings, secrets, createLog({ LECTERN_LOG: 'silent' }, 'gateway'));
+  gateway = await startGateway(settings, secrets, createLog('silent', 'gateway'));
 });
 after(async () => {
   await gateway.close();
@@ -204,8 +204,8 @@ describe('what is refused, over the same connection', () => {
   test('records that are none, once they are too many; a few are passed over', async () => {
     const client = await new Client().accepted();
     for (let i = 0; i < 5; i += 1) client.socket.send(Buffer.from([9, 9, 9]));
-    client.send({ kind: 'picture', ptsUs: 0, key: true, data: new Uint8Array([0, 0, 0, 1, 0x65]) });
-    client.send({ kind: 'picture-config', codec: 'h264', data: new Uint8Array(40) });
+    client.send({ kind: 'video', ptsUs: 0, key: true, data: new Uint8Array([0, 0, 0, 1, 0x65]) });
+    client.send({ kind: 'video-config', codec: 'h264', data: new Uint8Array(40) });
     await client.play(records(1, 'opus'));
     assert.equal(client.has('refused'), false);
     for (let i = 0; i < 30; i += 1) client.socket.send(Buffer.from([9, 9, 9]));

@@ -1,4 +1,4 @@
-// The relays of a gateway, with its real programme to send and an inlet that keeps what is pulled.
+// The relays of a gateway, with its real programme to send and an ingress that keeps what is pulled.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { Registry } from 'prom-client';
 import type { FlvTagType } from '#shared/media/flv.ts';
 import type { RelaysInfo } from '#shared/contract/relay.ts';
 import { createLog } from '#server/log.ts';
-import type { InletAsk } from '../../../gateway/relay/ports.ts';
+import type { IngressAsk } from '../../../gateway/relay/ports.ts';
 import { Relays } from '../../../gateway/relay/relays.ts';
 import { shoot, type Film } from '../gateway-egress/film.ts';
 import { info, looped, startRig, type Rig } from '../gateway-egress/rig.ts';
@@ -18,10 +18,10 @@ export const CHANNEL = info.channel;
 export const ABOUT = { lesson: info.lesson, title: info.title };
 
 export interface Pulled {
-  readonly asks: InletAsk[];
+  readonly asks: IngressAsk[];
   readonly tags: { type: FlvTagType; timestampMs: number; body: Uint8Array }[];
   readonly ends: ('finished' | 'lost')[];
-  /** Rejects whoever wants in, while it is set. */
+  /** Rejects anyone who wants in, while it is set. */
   refusal: Error | undefined;
   /** Throws out who is in. */
   throwOut: (error: Error) => void;
@@ -53,7 +53,7 @@ export async function startRelayRig(
   const egress = await startRig();
   const dir = mkdtempSync(join(tmpdir(), 'lectern-relays-'));
   const lines: string[] = [];
-  const log = createLog({ LECTERN_LOG: 'debug' }, 'gateway', { write: (line: string) => lines.push(line) });
+  const log = createLog('debug', 'gateway', { write: (line: string) => lines.push(line) });
   const reel = await (film ??= shoot(4, 1));
   const pulled: Pulled = {
     asks: [],
@@ -74,7 +74,8 @@ export async function startRelayRig(
         if (pulled.refusal !== undefined) throw pulled.refusal;
         pulled.throwOut = onRefused;
         return {
-          tag: (type, timestampMs, body) => void pulled.tags.push({ type, timestampMs, body: body.slice() }),
+          publishTag: (type, timestampMs, body) =>
+            void pulled.tags.push({ type, timestampMs, body: body.slice() }),
           get aheadMs() {
             return pulled.aheadMs;
           },

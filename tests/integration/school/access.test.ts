@@ -10,8 +10,8 @@ import {
 } from '#shared/contract/access.ts';
 import { AccessDefaults, ChannelSettings } from '#shared/contract/internal.ts';
 import { AccessRevoked, Lesson, PlaybackIssued, Recording } from '#shared/contract/rest.ts';
-import { checkPlayback } from '#server/playback-sign.ts';
 import { checkPublishKey } from '#server/publish-key.ts';
+import { checkPlayback } from '../../support/playback.ts';
 import { eventually } from '../../support/lectern.ts';
 import { codeOf, inviteIn, startTestSchool, type TestSchool } from './support.ts';
 
@@ -46,6 +46,7 @@ describe('who may watch', () => {
         version: 0,
         lesson: lesson.id,
         title: 'Photosynthesis',
+        recording: 'automatic',
         publishVersion: 0,
         epoch: 0,
         access: AS_THE_SCHOOL,
@@ -273,8 +274,8 @@ describe('the stream key', () => {
     assert.equal(ended.publish, null);
     const at = Date.now();
     await school.deliver('sfu-x', 1, [
-      { type: 'room:opened', atMs: at, lesson: byTeacher.id },
-      { type: 'room:closed', atMs: at, lesson: byTeacher.id },
+      { type: 'room:opened', atMs: at, room: byTeacher.id, media: null },
+      { type: 'room:closed', atMs: at, room: byTeacher.id, media: null },
     ]);
     for (const { channel } of [byOwner, byTeacher]) {
       await eventually('the gateway is told', () => {

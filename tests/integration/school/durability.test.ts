@@ -2,18 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'kysely';
 import { Attendance, Lesson } from '#shared/contract/rest.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
-import { openDatabase } from '../../../school/database.ts';
-import { addMissing } from '../../../school/recordings/store.ts';
-import { API_KEY, codeOf, startNeighbour, startTestSchool, type Neighbour } from './support.ts';
+import {
+  API_KEY,
+  codeOf,
+  databaseEnv,
+  startFakeService,
+  startTestSchool,
+  type FakeService,
+} from './support.ts';
 import { freePort } from '../../support/free-port.ts';
 
 const MAIN = join(import.meta.dirname, '../../../school/main.ts');
@@ -29,16 +32,18 @@ async function eventually(what: string, probe: () => boolean | Promise<boolean>)
 describe('a school process that is killed', () => {
   let dataDir: string;
   let secrets: Secrets;
-  let sfu: Neighbour;
-  let gateway: Neighbour;
+  let sfu: FakeService;
+  let gateway: FakeService;
   let child: ChildProcess;
   let url: string;
+  let database: Awaited<ReturnType<typeof databaseEnv>>;
 
   before(async () => {
     dataDir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
     secrets = loadSecrets(dataDir);
-    sfu = await startNeighbour(secrets.internal);
-    gateway = await startNeighbour(secrets.internal);
+    sfu = await startFakeService(secrets.internal);
+    gateway = await startFakeService(secrets.internal);
+    database = await databaseEnv();
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     await start(port);
@@ -60,6 +65,7 @@ describe('a school process that is killed', () => {
         LECTERN_SFU_URL: sfu.url,
         LECTERN_GATEWAY_URL: gateway.url,
         LECTERN_API_KEY: API_KEY,
+        ...database,
       },
     });
     await eventually('the school is ready', async () => {
@@ -94,16 +100,15 @@ describe('a school process that is killed', () => {
       body: JSON.stringify({
         outbox: 'sfu-1',
         events: [
-          { id: 1, event: { type: 'room:opened', atMs: 1, lesson: lesson.id } },
+          { id: 1, event: { type: 'room:opened', atMs: 1, room: lesson.id, media: null } },
           {
             id: 2,
             event: {
               type: 'peer:joined',
               atMs: 2,
-              lesson: lesson.id,
-              peer: 'peer-anna-1',
-              name: 'Anna',
-              role: 'student',
+              room: lesson.id,
+              media: null,
+              peer: { id: 'peer-anna-1', name: 'Anna', role: 'student', permissions: [], joinedAtMs: 2 },
             },
           },
         ],
@@ -176,7 +181,7 @@ describe('a service that is down', () => {
       // What can be done is done at once.
       assert.ok(school.sfu.asked.includes(`DELETE /internal/rooms/${deleted.id}`));
       const pending = async () => /^lectern_school_errands\S* (\d+)$/m.exec(await metrics(school.url))?.[1];
-      // Beside the two, that the key of the ended one opens nothing any more.
+      // Besides the two, that the key of the ended one opens nothing any more.
       assert.equal(await pending(), '3');
       await school.gateway.start();
       await eventually('all are done', async () => (await pending()) === '0');
@@ -194,14 +199,17 @@ describe('a service that is down', () => {
 
   it('finds what it missed although one thing to do cannot be read, and not all of it at once', async () => {
     const school = await startTestSchool();
-    const plain = new DatabaseSync(join(school.dataDir, 'school/lectern.db'));
+    const db = await school.openDatabase();
     try {
       const lesson = await school.createLesson('Deleted');
-      const add = plain.prepare('INSERT INTO errand (body) VALUES (?)');
-      add.run('{"type":"of-a-newer-lectern"}');
+      const bodies = ['{"type":"of-a-newer-lectern"}'];
       for (let count = 10; count < 60; count += 1) {
-        add.run(JSON.stringify({ type: 'erase-recording', recording: `recording${count}` }));
+        bodies.push(JSON.stringify({ type: 'erase-recording', recording: `recording${count}` }));
       }
+      await db
+        .insertInto('errand')
+        .values(bodies.map((body) => ({ body })))
+        .execute();
       let now = 0;
       let most = 0;
       school.gateway.onAsk = async () => {
@@ -215,111 +223,9 @@ describe('a service that is down', () => {
       assert.ok(school.gateway.asked.includes('DELETE /internal/recordings/recording10'));
       assert.ok(most <= 8, `${most} at once`);
     } finally {
-      plain.close();
+      await db.destroy();
       await school.close();
     }
-  });
-});
-
-describe('the database', () => {
-  let dir: string;
-  let path: string;
-  before(() => {
-    dir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
-    path = join(dir, 'school', 'lectern.db');
-  });
-  after(() => rmSync(dir, { recursive: true, force: true }));
-
-  it('is made in an empty folder, where only its owner can look, and opens again', async () => {
-    const first = await openDatabase(path);
-    const lesson = {
-      id: 'lesson01',
-      title: 'x',
-      channel: 'channel1',
-      state: 'open',
-      createdAtMs: 1,
-    } as const;
-    await first.insertInto('lesson').values(lesson).execute();
-    await first.destroy();
-    // As the version before the newest table left it.
-    const earlier = new DatabaseSync(path);
-    earlier.exec("DROP TABLE session; DELETE FROM kysely_migration WHERE name = '0005-sessions'");
-    earlier.close();
-    assert.equal(statSync(join(dir, 'school')).mode & 0o077, 0);
-    const second = await openDatabase(path);
-    const links = { teacherLink: 0, assistantLink: 0, studentLink: 0, watchLink: 0 };
-    const untouched = { settingsVersion: 0, publishVersion: 0, accessEpoch: 0, access: null, ...links };
-    assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [{ ...lesson, ...untouched }]);
-    assert.deepEqual(await second.selectFrom('session').selectAll().execute(), []);
-    await second.destroy();
-  });
-
-  it('takes over the recordings of a gateway that has very many', async () => {
-    const db = await openDatabase(path);
-    const told = (id: string, lesson: string) => ({
-      ...{ id, lesson, channel: 'channel1', state: 'ready' as const },
-      ...{ startedAtMs: 1, durationMs: 1, bytes: 1 },
-    });
-    const others = Array.from({ length: 40_000 }, (_, index) => told(`recording${index}`, 'notknown'));
-    await addMissing(db, [...others, told('recordingx', 'lesson01')], 2);
-    const kept = await db.selectFrom('recording').select('id').execute();
-    assert.deepEqual(kept, [{ id: 'recordingx' }]);
-    await db.destroy();
-  });
-
-  it('keeps its promises: write-ahead log, synchronised, foreign keys', async () => {
-    const db = await openDatabase(path);
-    const orphan = {
-      lesson: 'nolesson',
-      message: 'm',
-      peer: 'p',
-      name: 'n',
-      role: 'student',
-      text: 't',
-      sentAtMs: 1,
-    } as const;
-    await assert.rejects(db.insertInto('chat').values(orphan).execute(), /FOREIGN KEY/);
-    await db.destroy();
-    const plain = new DatabaseSync(path);
-    assert.deepEqual({ ...plain.prepare('PRAGMA journal_mode').get() }, { journal_mode: 'wal' });
-    plain.close();
-  });
-
-  it('says that the disk is full, takes back what was begun, and goes on when there is room', async () => {
-    const db = await openDatabase(join(dir, 'full.db'));
-    const fill = (title: string) =>
-      db.transaction().execute(async (transaction) => {
-        for (let n = 0; n < 20; n += 1) {
-          const id = `${title.slice(0, 4)}${n}`.padEnd(8, 'x');
-          await transaction
-            .insertInto('lesson')
-            .values({ id, title, channel: id, state: 'scheduled', createdAtMs: n })
-            .execute();
-        }
-      });
-    await sql`PRAGMA max_page_count = 1`.execute(db);
-    await assert.rejects(fill('long'.repeat(5_000)), { code: 'disk-full' });
-    await sql`PRAGMA max_page_count = 100000`.execute(db);
-    await fill('room');
-    const lessons = await db.selectFrom('lesson').select('id').execute();
-    assert.equal(lessons.length, 20);
-    await db.destroy();
-  });
-
-  it('does not touch a file from a newer Lectern', async () => {
-    const plain = new DatabaseSync(path);
-    plain.exec("INSERT INTO kysely_migration VALUES ('9999-later', '2099-01-01T00:00:00.000Z')");
-    plain.close();
-    await assert.rejects(openDatabase(path), /cannot be used \(.*9999-later.*\): .*update Lectern/);
-  });
-
-  it('says so when the file is something else', async () => {
-    const other = join(dir, 'other.db');
-    writeFileSync(other, 'This is not a database, though it is long enough to be taken for one.'.repeat(50));
-    await assert.rejects(
-      openDatabase(other),
-      /other\.db cannot be used \(file is not a database\): restore it/,
-    );
   });
 });
 

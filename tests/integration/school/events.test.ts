@@ -10,7 +10,7 @@ import {
   ReplayChatPage,
   ReplayIssued,
 } from '#shared/contract/rest.ts';
-import { checkPlayback } from '#server/playback-sign.ts';
+import { checkPlayback } from '../../support/playback.ts';
 import { codeOf, inviteIn, startTestSchool, API_KEY, type TestSchool } from './support.ts';
 
 const T0 = Date.parse('2026-03-02T09:00:00Z');
@@ -32,13 +32,11 @@ describe('the class as the school hears of it', () => {
     Lesson.parse((await school.owner('GET', `/lessons/${id}`)).body).state;
   const attendanceOf = async ({ id }: Lesson) =>
     Attendance.parse((await school.owner('GET', `/lessons/${id}/attendance`)).body);
+  const stamp = ({ id }: Lesson, atMs = T0) => ({ atMs, room: id, media: null });
   const joined = (lesson: Lesson, peer: string, name: string, atMs: number): ServiceEvent => ({
     type: 'peer:joined',
-    atMs,
-    lesson: lesson.id,
-    peer,
-    name,
-    role: 'student',
+    ...stamp(lesson, atMs),
+    peer: { id: peer, name, role: 'student', permissions: [], joinedAtMs: atMs },
   });
   const broadcast = (
     lesson: Lesson,
@@ -54,13 +52,8 @@ describe('the class as the school hears of it', () => {
   });
   const chat = (lesson: Lesson, message: string, text: string, atMs: number): ServiceEvent => ({
     type: 'chat:posted',
-    atMs,
-    lesson: lesson.id,
-    message,
-    peer: 'peer-anna-1',
-    name: 'Anna',
-    role: 'student',
-    text,
+    ...stamp(lesson, atMs),
+    message: { id: message, peerId: 'peer-anna-1', name: 'Anna', role: 'student', text, sentAtMs: atMs },
   });
   const recordingOf = (lesson: Lesson, id: string, more: Partial<RecordingInfo> = {}): RecordingInfo => ({
     id,
@@ -80,8 +73,8 @@ describe('the class as the school hears of it', () => {
 
   it('goes from scheduled over open and live to ended', async () => {
     const lesson = await school.createLesson();
-    const opened: ServiceEvent = { type: 'room:opened', atMs: T0, lesson: lesson.id };
-    const closed: ServiceEvent = { type: 'room:closed', atMs: T0, lesson: lesson.id };
+    const opened: ServiceEvent = { type: 'room:opened', ...stamp(lesson) };
+    const closed: ServiceEvent = { type: 'room:closed', ...stamp(lesson) };
     const steps: [ServiceEvent, Lesson['state']][] = [
       [opened, 'open'],
       [broadcast(lesson, 'starting'), 'open'],
@@ -104,7 +97,7 @@ describe('the class as the school hears of it', () => {
   it('takes the news of room and gateway in whichever order they come', async () => {
     const lesson = await school.createLesson();
     assert.equal(await school.deliver('gateway-1', 1, [broadcast(lesson, 'live')]), 200);
-    await tell({ type: 'room:opened', atMs: T0, lesson: lesson.id });
+    await tell({ type: 'room:opened', ...stamp(lesson) });
     assert.equal(await stateOf(lesson), 'live');
   });
 
@@ -112,27 +105,40 @@ describe('the class as the school hears of it', () => {
     const lesson = await school.createLesson();
     const left = (peer: string, atMs: number): ServiceEvent => ({
       type: 'peer:left',
-      atMs,
-      lesson: lesson.id,
-      peer,
+      ...stamp(lesson, atMs),
+      peerId: peer,
     });
     await tell(joined(lesson, 'peer-anna-1', 'Anna', T0), joined(lesson, 'peer-ben-22', 'Ben', T0 + 1_000));
     await tell(left('peer-anna-1', T0 + 5_000), joined(lesson, 'peer-anna-1', 'Anna', T0 + 9_000));
     // The room server was killed and took Ben in again: he never left.
     await tell(joined(lesson, 'peer-ben-22', 'Ben B.', T0 + 10_000));
-    await tell({ type: 'room:closed', atMs: T0 + 60_000, lesson: lesson.id });
+    await tell({ type: 'room:closed', ...stamp(lesson, T0 + 60_000) });
     const role = 'student';
     assert.deepEqual(await attendanceOf(lesson), [
-      { peer: 'peer-anna-1', name: 'Anna', role, joinedAtMs: T0, leftAtMs: T0 + 5_000 },
-      { peer: 'peer-ben-22', name: 'Ben B.', role, joinedAtMs: T0 + 1_000, leftAtMs: T0 + 60_000 },
-      { peer: 'peer-anna-1', name: 'Anna', role, joinedAtMs: T0 + 9_000, leftAtMs: T0 + 60_000 },
+      { peer: 'peer-anna-1', name: 'Anna', role, joinedAtMs: T0, leftAtMs: T0 + 5_000, consentedAtMs: null },
+      {
+        peer: 'peer-ben-22',
+        name: 'Ben B.',
+        role,
+        joinedAtMs: T0 + 1_000,
+        leftAtMs: T0 + 60_000,
+        consentedAtMs: null,
+      },
+      {
+        peer: 'peer-anna-1',
+        name: 'Anna',
+        role,
+        joinedAtMs: T0 + 9_000,
+        leftAtMs: T0 + 60_000,
+        consentedAtMs: null,
+      },
     ]);
   });
 
   it('counts what is told twice once, also when a part of it is new', async () => {
     const lesson = await school.createLesson();
     const events = [joined(lesson, 'peer-anna-1', 'Anna', T0)];
-    const left: ServiceEvent = { type: 'peer:left', atMs: T0 + 1, lesson: lesson.id, peer: 'peer-anna-1' };
+    const left: ServiceEvent = { type: 'peer:left', ...stamp(lesson, T0 + 1), peerId: 'peer-anna-1' };
     assert.equal(await school.deliver('sfu-2', 7, [...events, left]), 200);
     assert.equal(await school.deliver('sfu-2', 7, [...events, left]), 200);
     assert.equal((await attendanceOf(lesson)).length, 1);
@@ -158,7 +164,7 @@ describe('the class as the school hears of it', () => {
   it('takes note of nothing for a lesson that it does not have, and says thanks all the same', async () => {
     const unknown = { ...(await school.createLesson()), id: 'unknownlesson', channel: 'unknownchannel' };
     await tell(
-      { type: 'room:opened', atMs: T0, lesson: unknown.id },
+      { type: 'room:opened', ...stamp(unknown) },
       joined(unknown, 'peer-anna-1', 'Anna', T0),
       chat(unknown, 'm1', 'Hello?', T0),
       recordingChanged(recordingOf(unknown, 'recording0')),
@@ -234,9 +240,17 @@ describe('the class as the school hears of it', () => {
     school.gateway.recordings = [recordingOf(lesson, 'recording2', { durationMs: 9_000, bytes: 90 })];
     const list = async () =>
       Recording.array().parse((await school.owner('GET', `/recordings?lesson=${lesson.id}`)).body)[0];
+    const seekableMs = async () => {
+      const asked = await school.call('POST', `/lessons/${lesson.id}/playback`, {
+        invite: inviteIn(lesson.links.watch),
+      });
+      return PlaybackIssued.parse(asked.body).seekableMs;
+    };
     assert.equal((await list())?.durationMs, 9_000);
+    assert.equal(await seekableMs(), 9_000, 'so far the audience may go back');
     await school.gateway.stop();
     assert.equal((await list())?.durationMs, 1_000);
+    assert.equal(await seekableMs(), null, 'the gateway does not answer');
     await school.gateway.start();
     assert.equal((await list())?.bytes, 90);
     school.gateway.recordings = [];
@@ -316,7 +330,7 @@ describe('the class as the school hears of it', () => {
       chat(lesson, 'm1', 'Good morning', T0 + 1_000),
       chat(lesson, 'm1', 'Good morning', T0 + 1_500),
       chat(lesson, 'rude', 'Not nice', T0 + 2_000),
-      { type: 'chat:deleted', atMs: T0 + 2_500, lesson: lesson.id, message: 'rude' },
+      { type: 'chat:deleted', ...stamp(lesson, T0 + 2_500), messageId: 'rude' },
       chat(other, 'm1', 'Elsewhere', T0 + 3_000),
       chat(lesson, 'm2', 'Thank you', T0 + 59_000),
       recordingChanged(

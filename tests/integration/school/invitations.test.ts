@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { LinkReplaced, PlaybackIssued, TicketIssued, type Lesson } from '#shared/contract/rest.ts';
 import { INVITE_AUDIENCE, TICKET_AUDIENCE } from '#shared/contract/tickets.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
 import { checkPublishKey } from '#server/publish-key.ts';
 import { ticketVerifier } from '../../../sfu/signalling/ticket.ts';
 import { codeOf, inviteIn, startTestSchool, API_KEY, type TestSchool } from './support.ts';
@@ -47,7 +48,7 @@ describe('invitations', () => {
     assert.equal(issued.links, null);
     const ticket = await open(issued.ticket);
     assert.equal(ticket.role, 'student');
-    assert.deepEqual(ticket.permissions, ['chat:send']);
+    assert.deepEqual(ticket.permissions, ROLE_PERMISSIONS.student);
     assert.equal(ticket.invite, 'student.0');
   });
 
@@ -176,6 +177,7 @@ describe('invitations', () => {
     assert.equal(applied, true);
     assert.deepEqual(school.sfu.told.get(id)?.at(-1), {
       links: { teacher: 0, assistant: 0, student: 1, watch: 0 },
+      asksConsent: false,
     });
     const refused = await ask(links.student);
     assert.equal(codeOf(refused), 'link-replaced');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Attendance, Lesson, PlaybackIssued, Recording, Watermark } from '#shared/contract/rest.ts';
-import { checkPlayback } from '#server/playback-sign.ts';
+import { checkPlayback } from '../../support/playback.ts';
 import { codeOf, startTestSchool, type TestSchool } from './support.ts';
 
 describe('lessons', () => {
@@ -36,6 +36,30 @@ describe('lessons', () => {
     const made = await school.createLesson();
     const again = Lesson.parse((await school.owner('GET', `/lessons/${made.id}`)).body);
     assert.deepEqual(again.links, made.links);
+  });
+
+  it('records as its lesson says, and as somebody chooses while it is on air', async () => {
+    const { id, recording } = await school.createLesson();
+    assert.equal(recording, 'automatic', 'as the settings say');
+    const manual = await school.owner('POST', '/lessons', { title: 'Quiet', recording: 'manual' });
+    assert.equal(Lesson.parse(manual.body).recording, 'manual');
+    const changed = await school.owner('PATCH', `/lessons/${id}`, { recording: 'always' });
+    assert.deepEqual([changed.status, Lesson.parse(changed.body).recording], [200, 'always']);
+    assert.equal(
+      codeOf(await school.owner('PATCH', `/lessons/${id}`, { recording: 'never' })),
+      'bad-request',
+    );
+
+    const path = `/lessons/${id}/recording`;
+    const chosen = await school.owner('POST', path, { action: 'pause' });
+    assert.deepEqual([chosen.status, chosen.body], [200, { recording: 'paused' }]);
+    assert.deepEqual(school.sfu.chosen.at(-1), { room: id, choice: 'paused' });
+    assert.equal(codeOf(await school.owner('POST', path, { action: 'rewind' })), 'bad-request');
+    assert.equal(
+      codeOf(await school.owner('POST', '/lessons/none/recording', { action: 'stop' })),
+      'not-found',
+    );
+    assert.equal((await school.call('POST', path, { action: 'stop' })).status, 401);
   });
 
   it('lists them newest first, page by page', async () => {
@@ -202,7 +226,7 @@ describe('what the audience is told', () => {
       school.deliver('gateway', next++, [
         { type: 'broadcast:changed', atMs: next, lesson: id, channel, broadcast, state },
       ]);
-    await school.deliver('sfu', 1, [{ type: 'room:opened', atMs: 0, lesson: id }]);
+    await school.deliver('sfu', 1, [{ type: 'room:opened', atMs: 0, room: id, media: null }]);
     for (const [state, onAir] of [
       ['live', 'live'],
       ['interrupted', 'interrupted'],

@@ -27,18 +27,17 @@ describe('what a large class leaves behind', () => {
     assert.equal(await school.deliver('sfu-1', firstId, events), 200);
     firstId += events.length;
   };
-  const person = (peer: string) => ({ lesson: lesson.id, peer, name: 'Ann', role: 'student' as const });
+  const stamp = (atMs: number) => ({ atMs, room: lesson.id, media: null });
+  const person = { name: 'Ann', role: 'student' as const };
   const joined = (peer: string, atMs: number): ServiceEvent => ({
     type: 'peer:joined',
-    atMs,
-    ...person(peer),
+    ...stamp(atMs),
+    peer: { id: peer, ...person, permissions: [], joinedAtMs: atMs },
   });
   const chat = (message: string, text: string, atMs: number): ServiceEvent => ({
     type: 'chat:posted',
-    atMs,
-    message,
-    text,
-    ...person('peer-ann-1'),
+    ...stamp(atMs),
+    message: { id: message, peerId: 'peer-ann-1', ...person, text, sentAtMs: atMs },
   });
   const recording = (state: 'writing' | 'ready', atMs: number): ServiceEvent => ({
     type: 'recording:changed',

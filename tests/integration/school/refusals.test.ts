@@ -141,7 +141,7 @@ describe('a bad request', () => {
 });
 
 describe('its health', () => {
-  it('is told to whoever watches over it', async () => {
+  it('is told to anyone who watches over it', async () => {
     const school = await startTestSchool();
     try {
       await school.createLesson();

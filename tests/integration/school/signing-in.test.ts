@@ -1,9 +1,6 @@
 // Who is the owner, and who only says so.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it, mock } from 'node:test';
-import { openDatabase } from '../../../school/database.ts';
 import { Sessions } from '../../../school/people/sessions.ts';
 import { codeOf, startTestSchool, API_KEY, type TestSchool } from './support.ts';
 
@@ -145,7 +142,7 @@ describe('signing in', () => {
 
   it('takes no cookie from before the owner link was replaced', async () => {
     const token = (await signIn(school)).split('=')[1] ?? '';
-    const db = await openDatabase(join(school.dataDir, 'school/lectern.db'));
+    const db = await school.openDatabase();
     const isGood = (owner: string) => new Sessions(db, { ...school.secrets, owner }, Date.now).isGood(token);
     assert.deepEqual(
       [await isGood(school.secrets.owner), await isGood('another-owner-key'.padEnd(43, 'x'))],
@@ -220,11 +217,11 @@ describe('signing in, over time', () => {
     mock.timers.tick(2_000);
     assert.equal(await status(), 401);
     const latest = await signIn(school);
-    const plain = new DatabaseSync(join(school.dataDir, 'school/lectern.db'), { readOnly: true });
-    const rows = plain.prepare('SELECT id FROM session').all();
-    plain.close();
+    const db = await school.openDatabase();
+    const rows = await db.selectFrom('session').select('id').execute();
+    await db.destroy();
     assert.equal(rows.length, 1, 'only the newest has not expired');
-    assert.ok(!JSON.stringify(rows).includes(latest.split('=')[1] ?? ''), 'the file signs nobody in');
+    assert.ok(!JSON.stringify(rows).includes(latest.split('=')[1] ?? ''), 'the database signs nobody in');
   });
 
   it('slows down one address that tries keys, but not the right one from there, and not others', async () => {

@@ -99,7 +99,7 @@ describe('the status of all services', () => {
     });
   }
 
-  it('gives the last hour to whoever opens the console, for the owner alone', async () => {
+  it('gives the last hour to anyone who opens the console, for the owner alone', async () => {
     assert.equal((await school.call('GET', '/status/history')).status, 401);
     // The first sample is taken at the start, when nothing answered yet.
     const answer = await school.owner('GET', '/status/history');

@@ -5,10 +5,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Dialect } from 'kysely';
+import type { z } from 'zod';
 import {
   AccessDefaults,
   ChannelSettings,
   ExplainRequest,
+  RecordingSet,
   RoomAccess,
   type RecordingInfo,
   type ServiceEvent,
@@ -22,12 +25,53 @@ import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { closeServer, listen } from '#server/service.ts';
 import { readSettings } from '#server/settings.ts';
 import { startSchool } from '../../../school/app.ts';
+import { openDatabase, type Database } from '../../../school/database/database.ts';
+import { postgresDialect } from '../../../school/database/postgres.ts';
+import { sqliteDialect } from '../../../school/database/sqlite.ts';
 
 export const API_KEY = 'a-key-for-the-tests-only';
 const PUBLIC_URL = 'https://class.example.org';
 
+let createDatabase: (() => Promise<string>) | undefined;
+
+/** From now on each school has the database that `create` makes, in place of a file. */
+export function useDatabases(create: () => Promise<string>): void {
+  createDatabase = create;
+}
+
+/** The setting that gives a school a database of its own. */
+export const databaseEnv = async (): Promise<{ LECTERN_DATABASE_URL?: string }> =>
+  createDatabase === undefined ? {} : { LECTERN_DATABASE_URL: await createDatabase() };
+
+/** A database without a school. */
+export interface TestDatabase {
+  /** The settings that lead to it. */
+  readonly env: Record<string, string>;
+  readonly isPostgres: boolean;
+  /** Opens it as a school does. */
+  open(): Promise<Database>;
+  /** Shows it as it is. */
+  dialect(): Dialect;
+  remove(): void;
+}
+
+export async function makeDatabase(): Promise<TestDatabase> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
+  const env = { LECTERN_DATA: dataDir, ...(await databaseEnv()) };
+  const log = createLog('silent', 'school');
+  const { LECTERN_DATABASE_URL: url } = env;
+  return {
+    env,
+    isPostgres: url !== undefined,
+    open: () => openDatabase(readSettings(env), log),
+    dialect: () =>
+      url === undefined ? sqliteDialect(join(dataDir, 'school', 'lectern.db')) : postgresDialect(url, log),
+    remove: () => rmSync(dataDir, { recursive: true, force: true }),
+  };
+}
+
 /** A room server and a gateway in one. */
-export interface Neighbour {
+export interface FakeService {
   readonly url: string;
   /** `METHOD /path` of every request that was answered. */
   readonly asked: string[];
@@ -41,6 +85,8 @@ export interface Neighbour {
   readonly told: Map<string, unknown[]>;
   /** What it is asked to decide, the newest last; it allows all but the address 192.0.2.66. */
   readonly decided: ExplainRequest[];
+  /** What was chosen of recordings, the newest last. */
+  readonly chosen: ({ room: string } & z.infer<typeof RecordingSet>)[];
   /** Names its memory; another name says that it has lost what it was told. */
   instance: string;
   /** Stops answering; `start` answers at the same address again. */
@@ -48,11 +94,11 @@ export interface Neighbour {
   start(): Promise<void>;
 }
 
-export async function startNeighbour(secret: string): Promise<Neighbour> {
-  const log = createLog({ LECTERN_LOG: 'silent' }, 'neighbour');
+export async function startFakeService(secret: string): Promise<FakeService> {
+  const log = createLog('silent', 'service');
   let port = 0;
   let server: Server | undefined;
-  const neighbour: Neighbour = {
+  const service: FakeService = {
     get url() {
       return `http://127.0.0.1:${port}`;
     },
@@ -62,18 +108,25 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
     onAsk: async () => undefined,
     told: new Map(),
     decided: [],
+    chosen: [],
     instance: 'gateway-1',
     async start() {
       const answer = async (request: IncomingMessage, response: ServerResponse) => {
         try {
           requireBearer(request, secret);
-          await neighbour.onAsk();
-          const url = new URL(request.url ?? '', 'http://neighbour');
-          neighbour.asked.push(`${request.method} ${url.pathname}`);
+          await service.onAsk();
+          const url = new URL(request.url ?? '', 'http://service');
+          service.asked.push(`${request.method} ${url.pathname}`);
           const room = /^\/internal\/rooms\/([a-z0-9]+)\/access$/.exec(url.pathname)?.[1];
           if (request.method === 'PUT' && room !== undefined) {
             const access = await readJson(request, RoomAccess);
-            neighbour.told.set(room, [...(neighbour.told.get(room) ?? []), access]);
+            service.told.set(room, [...(service.told.get(room) ?? []), access]);
+            sendJson(response, 200, {});
+            return;
+          }
+          const recorded = /^\/internal\/rooms\/([a-z0-9]+)\/recording$/.exec(url.pathname)?.[1];
+          if (request.method === 'PUT' && recorded !== undefined) {
+            service.chosen.push({ room: recorded, ...(await readJson(request, RecordingSet)) });
             sendJson(response, 200, {});
             return;
           }
@@ -83,14 +136,14 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
               request,
               channel === undefined ? AccessDefaults : ChannelSettings,
             );
-            const told = neighbour.told.get(channel ?? '') ?? [];
-            neighbour.told.set(channel ?? '', [...told, settings]);
-            sendJson(response, 200, { version: settings.version, instance: neighbour.instance });
+            const told = service.told.get(channel ?? '') ?? [];
+            service.told.set(channel ?? '', [...told, settings]);
+            sendJson(response, 200, { version: settings.version, instance: service.instance });
             return;
           }
           if (url.pathname === '/internal/explain') {
             const question = await readJson(request, ExplainRequest);
-            neighbour.decided.push(question);
+            service.decided.push(question);
             const allow = question.ip !== '192.0.2.66';
             const verdict = allow ? { code: null, rule: null } : { code: 'forbidden', rule: 'ip' };
             sendJson(response, 200, { allow, ...verdict, steps: [], country: 'CN' });
@@ -99,14 +152,14 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
           const relayed = /^\/internal\/channels\/([a-z0-9]+)\/relays$/.exec(url.pathname)?.[1];
           if (relayed !== undefined && request.method !== 'DELETE') {
             if (request.method === 'PUT') {
-              neighbour.relays.set(relayed, await readJson(request, RelaysPut));
+              service.relays.set(relayed, await readJson(request, RelaysPut));
             }
             sendJson(response, 200, { push: [], pull: null });
           } else if (request.method === 'DELETE') {
             sendJson(response, 200, {});
           } else if (url.pathname === '/internal/recordings') {
             const channel = url.searchParams.get('channel');
-            const told = neighbour.recordings.filter((info) => channel === null || info.channel === channel);
+            const told = service.recordings.filter((info) => channel === null || info.channel === channel);
             sendJson(response, 200, told);
           } else {
             throw new LecternError('not-found');
@@ -123,8 +176,8 @@ export async function startNeighbour(secret: string): Promise<Neighbour> {
       server = undefined;
     },
   };
-  await neighbour.start();
-  return neighbour;
+  await service.start();
+  return service;
 }
 
 export interface Answer {
@@ -136,10 +189,9 @@ export interface Answer {
 
 export interface TestSchool {
   readonly url: string;
-  readonly dataDir: string;
   readonly secrets: Secrets;
-  readonly sfu: Neighbour;
-  readonly gateway: Neighbour;
+  readonly sfu: FakeService;
+  readonly gateway: FakeService;
   /** Every line that was logged. */
   readonly lines: string[];
   /** Calls `/api/v1<path>` as anyone; `headers` may say who. */
@@ -149,6 +201,8 @@ export interface TestSchool {
   createLesson(title?: string): Promise<Lesson>;
   /** Delivers events as one batch, ids counting from `firstId`. Returns the status. */
   deliver(outbox: string, firstId: number, events: ServiceEvent[]): Promise<number>;
+  /** Opens the school's database next to it. */
+  openDatabase(): Promise<Database>;
   /** Ends the school and starts it again on the same data. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -157,8 +211,8 @@ export interface TestSchool {
 export async function startTestSchool(env: Record<string, string> = {}): Promise<TestSchool> {
   const dataDir = mkdtempSync(join(tmpdir(), 'lectern-school-'));
   const secrets = loadSecrets(dataDir);
-  const sfu = await startNeighbour(secrets.internal);
-  const gateway = await startNeighbour(secrets.internal);
+  const sfu = await startFakeService(secrets.internal);
+  const gateway = await startFakeService(secrets.internal);
   const lines: string[] = [];
   const settings = readSettings({
     LECTERN_DATA: dataDir,
@@ -168,9 +222,10 @@ export async function startTestSchool(env: Record<string, string> = {}): Promise
     LECTERN_PUBLIC_URL: PUBLIC_URL,
     LECTERN_API_KEY: API_KEY,
     LECTERN_LOG: 'debug',
+    ...(await databaseEnv()),
     ...env,
   });
-  const log = createLog(settings, 'school', { write: (line: string) => lines.push(line) });
+  const log = createLog(settings.log.level, 'school', { write: (line: string) => lines.push(line) });
   let school = await startSchool(settings, secrets, log);
   const origin = () => `http://127.0.0.1:${school.port}`;
 
@@ -195,7 +250,6 @@ export async function startTestSchool(env: Record<string, string> = {}): Promise
     get url() {
       return origin();
     },
-    dataDir,
     secrets,
     sfu,
     gateway,
@@ -216,6 +270,7 @@ export async function startTestSchool(env: Record<string, string> = {}): Promise
       await response.text();
       return response.status;
     },
+    openDatabase: () => openDatabase(settings, log),
     async restart() {
       await school.close();
       school = await startSchool(settings, secrets, log);

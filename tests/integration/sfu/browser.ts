@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
-import type { Role } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
 import { launchChromium } from '../../support/chromium.ts';
 import type { World } from './world.ts';

@@ -1,8 +1,9 @@
 // What a gateway states and sends as RTP is seen in the room: GStreamer on one side, Chromium on the other.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EncoderAnswer, type EncoderState } from '#shared/contract/internal.ts';
-import { callInternal } from '#server/internal-client.ts';
+import type { EncoderState } from '#shared/contract/internal.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { installed, Program } from '../../support/programs.ts';
 import { openClassrooms, type Classrooms } from './browser.ts';
 import { FakeGateway } from './fake-gateway.ts';
@@ -50,8 +51,9 @@ describe('an encoder at the gateway', { skip: missing }, () => {
       ],
       notices: [],
     };
-    const address = `${world.url}/internal/rooms/${there.room}/encoder`;
-    const put = () => callInternal(world.secrets.internal, 'PUT', address, EncoderAnswer, state);
+    const sfu = internalClient(INTERNAL.sfu, () => [world.url], world.secrets.internal);
+    const params = { room: there.room };
+    const put = () => sfu.stateEncoder({ params, body: state });
     let source = gstreamer((await put()).to.port);
     let port = 0;
     const timer = setInterval(() => {
@@ -105,8 +107,7 @@ describe('an encoder at the gateway', { skip: missing }, () => {
     assert.equal(new Set(feeds.map(({ feed }) => feed.broadcast)).size, 1, 'one broadcast');
 
     clearInterval(timer);
-    const end = `${address}?publication=${state.publication}`;
-    await callInternal(world.secrets.internal, 'DELETE', end, EncoderAnswer.partial());
+    await sfu.endEncoder({ params, query: { publication: state.publication } });
     await until('the student sees it leave', async () => {
       const facts = await student.evaluate(() => window.classroom.facts.map(({ name }) => name));
       return facts.includes('peer:left');

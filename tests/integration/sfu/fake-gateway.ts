@@ -3,12 +3,16 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { recordingOf } from '#shared/domain/recording.ts';
 import {
   AccessQuestion,
   BroadcastFeed,
   type AccessAnswer,
   type BroadcastStatus,
 } from '#shared/contract/internal.ts';
+import { readU16 } from '#shared/media/bytes.ts';
+import { isRtcp, readSenderReports, writePictureLoss } from '#shared/media/rtcp.ts';
+import { parseRtp, peekSsrc } from '#shared/media/rtp.ts';
 
 /** What was seen under one SSRC. */
 export interface Stream {
@@ -18,7 +22,7 @@ export interface Stream {
   last: { timestamp: number; atMs: number };
   /** RTP timestamps of pictures that hold an IDR slice. */
   keys: Set<number>;
-  /** Widths from the SPS-free view: how many packets carried the capture clock. */
+  /** How many packets carried the capture clock. */
   withCaptureTime: number;
   reports: { ntpMs: number; rtp: number }[];
 }
@@ -84,7 +88,10 @@ export class FakeGateway {
             ...gateway.status,
             broadcast: feed.broadcast,
             diskTrouble: gateway.diskTrouble,
+            recording: recordingOf('automatic', feed.recording?.choice),
+            recordingMode: 'automatic',
             durationMs: 0,
+            recordedMs: 0,
             waitEndsAtMs: null,
             ingest: gateway.ingest,
           };
@@ -99,17 +106,11 @@ export class FakeGateway {
     return this.feeds.at(-1)?.feed;
   }
 
-  /** Asks for a key frame: PLI (RFC 4585 §6.3.1). */
+  /** Asks for a key frame. */
   requestKeyFrame(ssrc: number): void {
     const from = this.latest?.from;
     if (from == null) throw new Error('nothing flows');
-    const packet = Buffer.alloc(12);
-    packet.writeUInt8(0x81, 0);
-    packet.writeUInt8(206, 1);
-    packet.writeUInt16BE(2, 2);
-    packet.writeUInt32BE(1, 4);
-    packet.writeUInt32BE(ssrc, 8);
-    this.#udp.send(packet, from.port, from.ip);
+    this.#udp.send(writePictureLoss(1, ssrc), from.port, from.ip);
   }
 
   close(): void {
@@ -118,27 +119,23 @@ export class FakeGateway {
     this.#udp.close();
   }
 
-  #packet(packet: Buffer): void {
-    const type = packet.readUInt8(1);
-    if (type >= 200 && type <= 206) this.#rtcp(packet);
-    else this.#rtp(packet);
+  #packet(bytes: Buffer): void {
+    if (isRtcp(bytes)) this.#rtcp(bytes);
+    else this.#rtp(bytes);
   }
 
-  /** RFC 3550 §5.1, and RFC 6184 §5.2 for the payload. */
-  #rtp(packet: Buffer): void {
+  #rtp(bytes: Buffer): void {
     const atMs = Date.now();
-    const ssrc = packet.readUInt32BE(8);
-    const timestamp = packet.readUInt32BE(4);
-    const payloadType = packet.readUInt8(1) & 0x7f;
-    const hasExtension = (packet.readUInt8(0) & 0x10) !== 0;
-    let start = 12 + 4 * (packet.readUInt8(0) & 0x0f);
-    if (hasExtension) start += 4 + 4 * packet.readUInt16BE(start + 2);
-    const payload = packet.subarray(start);
-    const nals = nalTypes(payload);
+    const tracks = this.latest?.tracks ?? [];
+    const captureId = tracks.find(({ ssrc }) => ssrc === peekSsrc(bytes))?.absCaptureTimeId;
+    const packet = parseRtp(bytes, captureId);
+    if (packet === undefined) return;
+    const { ssrc, timestamp, payloadType, sequence } = packet;
+    const nals = nalTypes(packet.payload);
     const seen = this.streams.get(ssrc) ?? {
       packets: 0,
       payloadType,
-      first: { seq: packet.readUInt16BE(2), timestamp, nal: nals[0] ?? -1, atMs },
+      first: { seq: sequence, timestamp, nal: nals[0] ?? -1, atMs },
       last: { timestamp, atMs },
       keys: new Set<number>(),
       withCaptureTime: 0,
@@ -147,31 +144,27 @@ export class FakeGateway {
     this.streams.set(ssrc, seen);
     seen.packets += 1;
     seen.last = { timestamp, atMs };
-    if (hasExtension) seen.withCaptureTime += 1;
+    if (packet.extension !== undefined) seen.withCaptureTime += 1;
     if (nals.includes(5)) seen.keys.add(timestamp);
   }
 
-  #rtcp(packet: Buffer): void {
-    for (let at = 0; at + 8 <= packet.length; at += 4 + 4 * packet.readUInt16BE(at + 2)) {
-      if (packet.readUInt8(at + 1) !== 200) continue;
-      const stream = this.streams.get(packet.readUInt32BE(at + 4));
-      const seconds = packet.readUInt32BE(at + 8) - 2_208_988_800;
-      const ntpMs = seconds * 1_000 + (packet.readUInt32BE(at + 12) / 2 ** 32) * 1_000;
-      stream?.reports.push({ ntpMs, rtp: packet.readUInt32BE(at + 16) });
+  #rtcp(bytes: Buffer): void {
+    for (const { ssrc, ntpMs, rtpTimestamp } of readSenderReports(bytes)) {
+      this.streams.get(ssrc)?.reports.push({ ntpMs, rtp: rtpTimestamp });
     }
   }
 }
 
-/** The NAL unit types in an H.264 RTP payload. */
-function nalTypes(payload: Buffer): number[] {
+/** The NAL unit types in an H.264 RTP payload (RFC 6184 §5.2). */
+function nalTypes(payload: Uint8Array): number[] {
   if (payload.length < 2) return [];
-  const type = payload.readUInt8(0) & 0x1f;
+  const type = (payload[0] ?? 0) & 0x1f;
   // FU-A: the type of the unit that it is a piece of.
-  if (type === 28) return [payload.readUInt8(1) & 0x1f];
+  if (type === 28) return [(payload[1] ?? 0) & 0x1f];
   if (type !== 24) return [type];
   const types: number[] = [];
-  for (let at = 1; at + 2 < payload.length; at += 2 + payload.readUInt16BE(at)) {
-    types.push(payload.readUInt8(at + 2) & 0x1f);
+  for (let at = 1; at + 2 < payload.length; at += 2 + readU16(payload, at)) {
+    types.push((payload[at + 2] ?? 0) & 0x1f);
   }
   return types;
 }

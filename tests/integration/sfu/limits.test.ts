@@ -180,7 +180,7 @@ describe('what one socket may cost', () => {
     assert.ok(raw.heard.filter((text) => text.startsWith('42["room:welcomed"')).length <= 1);
     const wrong = new RawSocket(world.url);
     await once(wrong.ws, 'open');
-    wrong.show('rubbish');
+    wrong.show('nonsense');
     await until('it is cut off', () => wrong.closed);
     assert.ok(wrong.heard.some((text) => text.startsWith('44') && text.includes('ticket-invalid')));
   });

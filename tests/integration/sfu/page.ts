@@ -2,7 +2,8 @@
 import './web-rtc-http.ts';
 import { Device, type types } from 'mediasoup-client';
 import { io, type Socket } from 'socket.io-client';
-import type { Ack, ConsumerView, Joined, TransportView, Welcome } from '#shared/contract/signalling.ts';
+import type { Ack, Joined, Welcome } from '#shared/contract/signalling.ts';
+import type { ConsumerView, TransportView } from '#shared/contract/features/media.ts';
 
 type Source = 'camera' | 'microphone' | 'screen';
 const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';

@@ -1,7 +1,7 @@
 // A socket of the signalling that keeps to none of its manners.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import type { Role } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import { until, type World } from './world.ts';
 
 /** A socket.io client of bytes (socket.io protocol 5 over engine.io 4), which does only what it is told. */

@@ -1,8 +1,8 @@
 // What the SFU tells the school of itself.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SfuStatus } from '#shared/contract/status.ts';
-import { callInternal } from '#server/internal-client.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { makeWorld } from './world.ts';
 
 test('the SFU tells of its rooms and workers, to the other services alone', async () => {
@@ -10,7 +10,7 @@ test('the SFU tells of its rooms and workers, to the other services alone', asyn
   try {
     const url = `${world.url}/internal/status`;
     assert.equal((await fetch(url)).status, 401);
-    const told = await callInternal(world.secrets.internal, 'GET', url, SfuStatus);
+    const told = await internalClient(INTERNAL.sfu, () => [world.url], world.secrets.internal).status();
     assert.deepEqual([told.rooms, told.people, told.workers, told.workerDeaths], [0, 0, 1, 0]);
     assert.ok(told.vitals.memoryBytes > 10e6);
     const post = await fetch(url, {

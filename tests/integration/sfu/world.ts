@@ -20,7 +20,8 @@ import type {
   RequestResult,
 } from '#shared/contract/signalling.ts';
 import { TICKET_AUDIENCE, type Ticket } from '#shared/contract/tickets.ts';
-import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
 import { readSettings, type Settings } from '#server/settings.ts';
@@ -72,7 +73,7 @@ export async function makeWorld(env: Record<string, string> = {}): Promise<World
     ...env,
   });
   const secrets = loadSecrets(data);
-  const log = createLog(settings, 'sfu');
+  const log = createLog(settings.log.level, 'sfu');
   const world: World = {
     settings,
     secrets,
@@ -81,7 +82,7 @@ export async function makeWorld(env: Record<string, string> = {}): Promise<World
       school.close();
       throw error;
     }),
-    url: `http://127.0.0.1:${settings.LECTERN_SFU_PORT}`,
+    url: `http://127.0.0.1:${settings.sfu.port}`,
     ticket: (peer, role, changes) => signTicket(secrets.ticket, peer, role, changes),
     async restart() {
       await world.sfu.close();

@@ -111,7 +111,7 @@ describe('a ticket', () => {
     }
   });
 
-  it('has no permission that does not exist, and does not last for ever', () => {
+  it('has no permission that does not exist, and does not last forever', () => {
     const ticket = {
       sub: 'peer-anna-1',
       room: 'abcdefgh2345',

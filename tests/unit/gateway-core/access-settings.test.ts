@@ -9,7 +9,7 @@ import type { ChannelSettings } from '#shared/contract/internal.ts';
 import { createLog } from '#server/log.ts';
 import { AccessSettings } from '../../../gateway/access/settings.ts';
 
-const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+const log = createLog('silent', 'gateway');
 const LIVE = '/live/channel12';
 const settings = (over: Partial<ChannelSettings> = {}): ChannelSettings => ({
   version: 10,
@@ -102,8 +102,8 @@ describe('settings of channels', () => {
   it('of a deleted lesson open nothing that was ever signed, and say nothing of it', async () => {
     const kept = await open();
     await kept.put('channel12', settings());
-    await kept.bury('channel12');
-    await kept.bury('channel99');
+    await kept.tombstone('channel12');
+    await kept.tombstone('channel99');
     await kept.close();
     const again = await open();
     assert.equal(again.of(LIVE).epoch, 4);

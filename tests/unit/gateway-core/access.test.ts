@@ -292,7 +292,7 @@ describe('the school’s own server', () => {
     await said(rule, request({ nowMs: NOW_MS + 5_001 }), set());
     await said(rule, request({ ip: '192.0.2.2' }), set());
     await said(rule, request(), set(5_000, 2));
-    assert.equal(asked.length, 4, 'later, for another, and after a change it is asked anew');
+    assert.equal(asked.length, 4, 'later, for another, and after a change it is asked again');
     await said(rule, request({ ip: '192.0.2.3' }), set(0));
     await said(rule, request({ ip: '192.0.2.3' }), set(0));
     assert.equal(asked.length, 6);

@@ -82,6 +82,9 @@ test('the answer to a feed says what is on air, for how long, and where RTP goes
     state: 'starting',
     notice: null,
     diskTrouble: null,
+    recording: 'on',
+    recordingMode: 'automatic',
+    recordedMs: 0,
     startedAtMs: null,
     durationMs: 0,
     viewers: { flv: 1, hls: 2, rtmp: 3 },
@@ -132,7 +135,7 @@ test('an interruption is left out of the timeline, which goes on right behind th
   stage.pass(30_000, () => stage.feed(SIMPLE));
   assert.equal(stage.state(), 'interrupted');
   assert.equal(stage.positionUs(), undefined, 'the timeline stands still');
-  assert.ok(stage.log.includes('programme interrupted') && stage.log.includes('ladder interrupted'));
+  assert.ok(stage.log.includes('ladder interrupted'));
   stage.log.length = 0;
   stage.picture('cam', true);
   stage.sound('mic');
@@ -168,7 +171,7 @@ test('a break keeps the broadcast live with silence, for as long as somebody who
   REACH.live?.(stage);
   stage.pass(RESUME_MS * 2, () => stage.feed([microphone()], { teaching: 'break' }));
   assert.deepEqual(stage.states(), ['starting', 'live']);
-  assert.ok(stage.log.includes('programme break') && stage.log.includes('ladder break'));
+  assert.ok(stage.log.includes('ladder still'), 'a still picture says so');
   const silent = stage.log.filter((line) => line.startsWith('sound intermission'));
   // 20 ms each, from half a second after the last frame on, as the clock goes.
   assert.ok(Math.abs(silent.length - (RESUME_MS * 2 - 500) / 20) < 30, `${silent.length} packets`);
@@ -180,7 +183,7 @@ test('a break keeps the broadcast live with silence, for as long as somebody who
   stage.picture('cam', true);
   stage.sound('mic');
   stage.pass(1_000, () => stage.sound('mic'));
-  assert.ok(stage.log.includes('programme no break') && stage.log.includes('silence intermission'));
+  assert.ok(stage.log.includes('silence intermission'));
   assert.deepEqual(stage.states(), ['starting', 'live'], 'nothing was interrupted');
 });
 
@@ -276,7 +279,7 @@ test('the camera is received until the screen has begun', () => {
   assert.ok(stage.log.includes('ladder tracks [scr]'));
 });
 
-test('a screen that never begins does not keep the camera for ever', () => {
+test('a screen that never begins does not keep the camera forever', () => {
   const stage = setStage();
   REACH.live?.(stage);
   const shared = [camera({ id: 'scr', source: 'screen', ssrc: 3 }), microphone()];
@@ -358,27 +361,18 @@ test('AAC goes to both sinks while the broadcast is live, and not after', () => 
   const stage = setStage();
   const unit = {
     kind: 'audio',
-    ptsUs: 0,
+    ptsUs: 100_000,
     durationUs: 21_333,
     data: new Uint8Array(9),
     config: aacConfig(48_000, 2),
   } as const;
   REACH.live?.(stage);
   stage.aac(unit);
-  assert.deepEqual(stage.log.slice(-2), ['programme audio 0', 'ladder audio']);
-  stage.pass(1_600);
+  assert.deepEqual(stage.log.slice(-2), ['programme audio 100', 'ladder audio']);
+  stage.pass(2_000, () => stage.feed([]));
   stage.log.length = 0;
   stage.aac(unit);
   assert.deepEqual(stage.log, []);
-});
-
-test('what keeps a class from being recorded is told as a code, and goes away when it is over', () => {
-  const stage = setStage();
-  stage.feed(SIMPLE);
-  stage.diskTrouble('disk-full');
-  assert.partialDeepStrictEqual(stage.feed(SIMPLE), { diskTrouble: 'disk-full', notice: null });
-  stage.diskTrouble(null);
-  assert.equal(stage.feed(SIMPLE).diskTrouble, null);
 });
 
 test('outputs that cannot be opened fail the broadcast, whose room is told no path of the server', () => {

@@ -1,8 +1,8 @@
 // When things were captured: from whatever the sender says of its clock, the same for sound and picture.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NTP_UNIX_OFFSET_MS } from '#shared/media/clock.ts';
 import { ClockGroup, TrackClock } from '../../../gateway/ingest/clock.ts';
-import { NTP_UNIX_OFFSET_MS } from '../../../gateway/ingest/rtp/packet.ts';
 
 const VIDEO_HZ = 90_000;
 const AUDIO_HZ = 48_000;

@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
 import type { AvcConfig, Frame } from '#shared/media/frame.ts';
+import { soundConfig } from '../../support/sound-config.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
 import type { MixerOptions, SourceFrame, SourceHandlers } from '../../../gateway/channel/sources.ts';
-import { Fanout } from '../../../gateway/egress/programme/fanout.ts';
-import type { Tag, Wire } from '../../../gateway/egress/programme/tag.ts';
+import { Fanout } from '../../../gateway/flv/fanout.ts';
+import type { Tag, Wire } from '../../../gateway/flv/tag.ts';
 import { IngestTally } from '../../../gateway/ingest/metrics.ts';
 import type { RtpReceiver } from '../../../gateway/ingest/rtp/receiver.ts';
 import { RtpSocket } from '../../../gateway/ingest/rtp/socket.ts';
@@ -55,23 +56,23 @@ function twoClasses() {
     },
     outputs: {
       openProgramme: ({ channel }) => ({
-        frame(frame) {
+        writeFrame(frame) {
           breaks(channel, 'programme');
           frames.set(channel, [...(frames.get(channel) ?? []), frame]);
         },
-        interrupted: () => undefined,
-        setBreak: () => undefined,
         end: () => breaks(channel, 'end'),
       }),
       openLadder: ({ info }) => ({
         resumeAtUs: 0,
         renditions: undefined,
-        sound: 'aac',
-        tracks: () => undefined,
-        video: () => breaks(info.channel, 'ladder'),
-        audio: () => breaks(info.channel, 'ladder'),
-        interrupted: () => undefined,
-        setBreak: () => undefined,
+        recordedMs: 0,
+        audioCodec: 'aac',
+        setTracks: () => undefined,
+        writeVideo: () => breaks(info.channel, 'ladder'),
+        writeAudio: () => breaks(info.channel, 'ladder'),
+        writeStill: () => breaks(info.channel, 'ladder'),
+        record: () => undefined,
+        interrupt: () => undefined,
         end: () => Promise.resolve(),
       }),
       viewers: () => ({ flv: 0, hls: 0, rtmp: 0 }),
@@ -84,7 +85,8 @@ function twoClasses() {
         mixers.push(options);
         return {
           want: () => undefined,
-          packet: () => breaks(channel, 'mixer'),
+          addPacket: () => breaks(channel, 'mixer'),
+          configOf: soundConfig,
           remove: () => undefined,
           close: () => breaks(channel, 'end'),
         };
@@ -99,6 +101,7 @@ function twoClasses() {
       },
     },
     resumeMs: 60_000,
+    recordingMode: () => 'automatic',
     log: { info: () => undefined, error: (_what, message) => errors.push(message) },
     onEvent(event) {
       if (event.type === 'broadcast:changed') breaks(event.channel, 'event');
@@ -117,7 +120,7 @@ function twoClasses() {
     });
   };
   const give = (channel: string, id: string, frame: SourceFrame) =>
-    handlers.get(`${channel} ${id}`)?.frame(frame);
+    handlers.get(`${channel} ${id}`)?.onFrame(frame);
   return {
     broken,
     errors,
@@ -160,10 +163,11 @@ for (const part of ['programme', 'ladder', 'mixer'] as const) {
     assert.equal(state('channel1'), 'failed');
     assert.equal(notice('channel1'), 'broken');
     assert.equal(errors.length, 1, 'it is logged once, not with every frame');
-    const before = frames.get('channel2')?.length ?? 0;
+    const pictures = () => frames.get('channel2')?.filter(({ kind }) => kind === 'video').length ?? 0;
+    const before = pictures();
     pass();
     assert.equal(state('channel2'), 'live');
-    assert.equal(frames.get('channel2')?.length, before + 10);
+    assert.equal(pictures(), before + 10);
     assert.equal(feed('channel1').state, 'failed', 'the SFU is told');
   });
 }
@@ -249,7 +253,7 @@ test('what breaks while a timer sends to viewers is told to the class at its nex
     headers: () => [],
     events: { sent: () => undefined, slow: () => undefined },
   });
-  fanout.add({ write: () => undefined, backlog: () => 0, close: () => undefined }, []);
+  fanout.addViewer({ write: () => undefined, backlog: () => 0, close: () => undefined }, []);
   const broken = {
     entry: false,
     timestampMs: 0,
@@ -258,8 +262,8 @@ test('what breaks while a timer sends to viewers is told to the class at its nex
       throw new RangeError('no such wire');
     },
   } as unknown as Tag;
-  fanout.push(broken);
+  fanout.sendTag(broken);
   // Nobody catches what a timer throws: had it been thrown there, this process would be over.
   await sleep(200);
-  assert.throws(() => fanout.push(broken), /no such wire/);
+  assert.throws(() => fanout.sendTag(broken), /no such wire/);
 });

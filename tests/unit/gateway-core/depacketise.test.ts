@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AvcConfig } from '#shared/media/frame.ts';
 import { H264Depacketiser } from '../../../gateway/ingest/rtp/h264.ts';
-import type { CodedPicture } from '../../../gateway/ingest/rtp/picture.ts';
+import type { CodedVideoFrame } from '../../../gateway/ingest/rtp/depacketiser.ts';
 import { Vp8Depacketiser, type Vp8Config } from '../../../gateway/ingest/rtp/vp8.ts';
 
 const hex = (text: string) => Buffer.from(text.replace(/\s/g, ''), 'hex');
@@ -15,10 +15,10 @@ const IDR = '65b8aaaa';
 const INTER = '41b8bbbb';
 
 function h264() {
-  const pictures: CodedPicture<AvcConfig>[] = [];
+  const pictures: CodedVideoFrame<AvcConfig>[] = [];
   const depacketiser = new H264Depacketiser((picture) => pictures.push(picture));
   const push = (ticks: number, payload: string, marker = false, lost = 0) =>
-    depacketiser.push({ ticks, marker, payload: hex(payload) }, lost);
+    depacketiser.addPacket({ ticks, marker, payload: hex(payload) }, lost);
   const shown = () =>
     pictures.map(
       ({ ticks, key, data }) => `${ticks}${key ? ' key' : ''} ${Buffer.from(data).toString('hex')}`,
@@ -155,7 +155,7 @@ test('without parameter sets there is nothing to decode, and broken ones are not
   assert.equal(shown().length, 1);
 });
 
-test('rubbish in the payload never throws and never makes a picture of a broken chain', () => {
+test('malformed data in the payload never throws and never makes a picture of a broken chain', () => {
   const { push, shown } = h264();
   push(0, PARAMETERS);
   push(0, IDR, true);
@@ -176,10 +176,10 @@ test('rubbish in the payload never throws and never makes a picture of a broken 
 });
 
 function vp8() {
-  const pictures: CodedPicture<Vp8Config>[] = [];
+  const pictures: CodedVideoFrame<Vp8Config>[] = [];
   const depacketiser = new Vp8Depacketiser((picture) => pictures.push(picture));
   const push = (ticks: number, payload: string, marker = false, lost = 0) =>
-    depacketiser.push({ ticks, marker, payload: hex(payload) }, lost);
+    depacketiser.addPacket({ ticks, marker, payload: hex(payload) }, lost);
   return { pictures, depacketiser, push };
 }
 

@@ -5,16 +5,10 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { z } from 'zod';
 import { DEFAULT_ACCESS } from '#shared/contract/access.ts';
-import {
-  AccessAnswer,
-  BroadcastStatus,
-  ExplainAnswer,
-  RecordingInfo,
-  SettingsTaken,
-} from '#shared/contract/internal.ts';
-import { callInternal } from '#server/internal-client.ts';
+import type { ExplainRequest, RecordingInfo } from '#shared/contract/internal.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import { makePublishKey } from '#server/publish-key.ts';
@@ -38,7 +32,7 @@ const recording: RecordingInfo = {
   bytes: 3,
 };
 const dataDir = mkdtempSync(join(tmpdir(), 'lectern-internal-'));
-const log = createLog({ LECTERN_LOG: 'silent' }, 'gateway');
+const log = createLog('silent', 'gateway');
 const access = await Access.open({
   settings: readSettings({ LECTERN_DATA: dataDir }),
   secrets: { playback: SECRET },
@@ -70,11 +64,11 @@ const api = createInternalApi({
   log,
 });
 const server = createServer((request, response) => {
-  void api(request, response).then((answered) => {
-    if (!answered) response.writeHead(418).end();
-  });
+  if (!api(request, response)) response.writeHead(418).end();
 });
 let base = '';
+const gateway = internalClient(INTERNAL.gateway, () => [base], SECRET);
+const params = { channel: CHANNEL };
 before(async () => {
   base = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`;
 });
@@ -104,13 +98,13 @@ async function ask(method: string, path: string, body?: unknown, secret = SECRET
 }
 
 test('a feed puts a broadcast on air, and its end ends it', async () => {
-  const status = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
+  const status = await gateway.feedChannel({ params, body: feed });
   assert.equal(status.state, 'starting');
   assert.deepEqual(stage.openTracks(), ['cam']);
-  const ended = await callInternal(SECRET, 'DELETE', base + BROADCAST, BroadcastStatus);
+  const ended = await gateway.endBroadcast({ params });
   assert.equal(ended.state, 'ended');
   assert.deepEqual(concluded, [CHANNEL], 'what an earlier gateway left of it waits no longer');
-  assert.equal((await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed)).state, 'ended');
+  assert.equal((await gateway.feedChannel({ params, body: feed })).state, 'ended');
 });
 
 const settings = {
@@ -128,33 +122,29 @@ const question = (ip: string, more: object = {}) => ({
   referer: null,
   ...more,
 });
-const explain = (body: object) =>
-  callInternal(SECRET, 'POST', `${base}/internal/explain`, ExplainAnswer, body);
+const explain = (body: ExplainRequest) => gateway.explain({ body });
 
 test('the school says who may watch, and the other services ask for the verdict', async () => {
   assert.equal((await explain(question('192.0.2.1'))).allow, true);
-  const path = `${base}/internal/channels/${CHANNEL}/settings`;
-  const before = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
-  const taken = await callInternal(SECRET, 'PUT', path, SettingsTaken, settings);
+  const before = await gateway.feedChannel({ params, body: feed });
+  const taken = await gateway.putSettings({ params, body: settings });
   assert.equal(taken.version, 1_000);
   const refused = await explain(question('192.0.2.1'));
   assert.deepEqual([refused.allow, refused.rule, refused.code], [false, 'ip', 'forbidden']);
   assert.equal((await explain(question('198.51.100.1'))).allow, true);
   const { query } = question('');
-  const whep = { action: 'play', protocol: 'whep', channel: CHANNEL, query };
   const asked = (ip: string) =>
-    callInternal(SECRET, 'POST', `${base}/internal/decide`, AccessAnswer, { ...whep, ip });
+    gateway.decide({ body: { action: 'play', protocol: 'whep', channel: CHANNEL, query, ip } });
   assert.deepEqual(await asked('192.0.2.1'), { allow: false, rule: 'ip', code: 'forbidden' });
   const untilMs = 9_999_999_999_000;
   assert.deepEqual(await asked('198.51.100.1'), { allow: true, rule: null, code: null, untilMs });
-  const after = await callInternal(SECRET, 'PUT', base + BROADCAST, BroadcastStatus, feed);
+  const after = await gateway.feedChannel({ params, body: feed });
   assert.notEqual(after.accessEpoch, before.accessEpoch, 'who watches by WHEP has to be asked again');
 });
 
 test('of two pushes that cross on the way the newer one counts', async () => {
-  const path = `${base}/internal/channels/${CHANNEL}/settings`;
   const late = { ...settings, version: 999, access: {} };
-  assert.equal((await callInternal(SECRET, 'PUT', path, SettingsTaken, late)).version, 1_000);
+  assert.equal((await gateway.putSettings({ params, body: late })).version, 1_000);
   assert.equal((await explain(question('192.0.2.1'))).allow, false);
 });
 
@@ -176,24 +166,21 @@ test('rules can be tried before they are set', async () => {
 });
 
 test('a publisher is let in by the key of now, and by none once the lesson is over', async () => {
-  const path = `${base}/internal/channels/${CHANNEL}/settings`;
   const publish = (version: number) =>
-    callInternal(SECRET, 'POST', `${base}/internal/decide`, AccessAnswer, {
-      action: 'publish',
-      protocol: 'whip',
-      channel: CHANNEL,
-      query: `key=${makePublishKey(SECRET, CHANNEL, 'lesson123', version)}`,
-      ip: '203.0.113.1',
+    gateway.decide({
+      body: {
+        action: 'publish',
+        protocol: 'whip',
+        channel: CHANNEL,
+        query: `key=${makePublishKey(SECRET, CHANNEL, 'lesson123', version)}`,
+        ip: '203.0.113.1',
+      },
     });
   assert.deepEqual([(await publish(0)).allow, (await publish(0)).lesson], [true, 'lesson123']);
-  await callInternal(SECRET, 'PUT', path, SettingsTaken, { ...settings, version: 1_001, publishVersion: 1 });
+  await gateway.putSettings({ params, body: { ...settings, version: 1_001, publishVersion: 1 } });
   assert.equal((await publish(0)).code, 'publish-key-invalid');
   assert.equal((await publish(1)).allow, true);
-  await callInternal(SECRET, 'PUT', path, SettingsTaken, {
-    ...settings,
-    version: 1_002,
-    publishVersion: null,
-  });
+  await gateway.putSettings({ params, body: { ...settings, version: 1_002, publishVersion: null } });
   assert.equal((await publish(1)).code, 'room-closed');
 });
 
@@ -214,10 +201,8 @@ test('relays are said, told and ended', async () => {
 });
 
 test('recordings are listed and erased', async () => {
-  const list = (query: string) =>
-    callInternal(SECRET, 'GET', `${base}/internal/recordings${query}`, z.array(RecordingInfo));
-  assert.deepEqual(await list(''), [recording]);
-  assert.deepEqual(await list('?channel=otherchannel'), []);
+  assert.deepEqual(await gateway.listRecordings({ query: {} }), [recording]);
+  assert.deepEqual(await gateway.listRecordings({ query: { channel: 'otherchannel' } }), []);
   assert.equal((await ask('DELETE', '/internal/recordings/recording1')).status, 200);
   stage.finalize();
   assert.equal((await ask('DELETE', `/internal/channels/${CHANNEL}`)).status, 200);

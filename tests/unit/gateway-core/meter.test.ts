@@ -14,9 +14,7 @@ function meter() {
   const passed: string[] = [];
   const metered = new MeteredProgramme(
     {
-      frame: ({ kind }) => passed.push(kind),
-      interrupted: () => passed.push('interrupted'),
-      setBreak: () => undefined,
+      writeFrame: ({ kind }) => passed.push(kind),
       end: () => passed.push('end'),
     },
     () => nowMs,
@@ -35,9 +33,9 @@ test('the interval of key frames is that of the last two', () => {
     [2_033, false],
     [6_000, true],
   ] as const)
-    metered.frame(picture(ms, key));
+    metered.writeFrame(picture(ms, key));
   assert.equal(metered.flow.keyframeIntervalMs, 4_000);
-  assert.deepEqual([metered.flow.pictures, metered.flow.keyframes], [5, 3]);
+  assert.deepEqual([metered.flow.videoFrames, metered.flow.keyframes], [5, 3]);
 });
 
 test('sound that is handed on later than its picture shows as skew, in ms', () => {
@@ -45,8 +43,8 @@ test('sound that is handed on later than its picture shows as skew, in ms', () =
   assert.equal(metered.flow.skewMs, null);
   for (let ms = 0; ms < 10_000; ms += 20) {
     at(ms);
-    metered.frame(picture(ms));
-    if (ms >= 80) metered.frame(sound(ms - 80));
+    metered.writeFrame(picture(ms));
+    if (ms >= 80) metered.writeFrame(sound(ms - 80));
   }
   const { skewMs } = metered.flow;
   assert.ok(skewMs !== null && Math.abs(skewMs - 80) < 2, `${skewMs} ms`);
@@ -54,12 +52,12 @@ test('sound that is handed on later than its picture shows as skew, in ms', () =
 
 test('an interruption is no interval and no skew, and everything passes on', () => {
   const { metered, passed } = meter();
-  metered.frame(picture(0, true));
-  metered.frame(sound(0));
-  metered.interrupted();
+  metered.writeFrame(picture(0, true));
+  metered.writeFrame(sound(0));
+  metered.interrupt();
   assert.equal(metered.flow.skewMs, null);
-  metered.frame(picture(90_000, true));
+  metered.writeFrame(picture(90_000, true));
   assert.equal(metered.flow.keyframeIntervalMs, null);
   metered.end();
-  assert.deepEqual(passed, ['video', 'audio', 'interrupted', 'video', 'end']);
+  assert.deepEqual(passed, ['video', 'audio', 'video', 'end']);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AccessRequest, Decide, Verdict } from '../../../gateway/access/decide.ts';
-import { OpenConnections } from '../../../gateway/access/open.ts';
+import { OpenConnections } from '../../../gateway/access/revalidation.ts';
 
 const request = (channel = 'channel12', nowMs = Date.now()): AccessRequest => ({
   action: 'play',

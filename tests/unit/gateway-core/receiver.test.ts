@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
+import { RTP_HEADER_BYTES, writeRtp } from '#shared/media/rtp.ts';
 import { ClockGroup, TrackClock } from '../../../gateway/ingest/clock.ts';
 import { IngestTally } from '../../../gateway/ingest/metrics.ts';
 import { RtpReceiver, type StreamUnit } from '../../../gateway/ingest/rtp/receiver.ts';
@@ -26,18 +27,14 @@ function receive(track = camera()) {
     counts,
     ownSsrc: 9,
     onUnit: (unit) => units.push(unit),
-    send: (packet) => sent.push({ atMs: nowMs, packet }),
+    send: (packet) => sent.push({ atMs: nowMs, packet: Buffer.from(packet) }),
   });
   const packet = (payload: Buffer, marker = true) => {
-    const bytes = Buffer.alloc(12 + payload.length);
-    bytes[0] = 0x80;
-    bytes[1] = (marker ? 0x80 : 0) | track.payloadType;
-    bytes.writeUInt16BE(sequence & 0xffff, 2);
-    bytes.writeUInt32BE((nowMs * track.clockRate) / 1_000, 4);
-    bytes.writeUInt32BE(track.ssrc, 8);
-    payload.copy(bytes, 12);
+    const { payloadType, ssrc } = track;
+    const timestamp = (nowMs * track.clockRate) / 1_000;
+    const bytes = Buffer.alloc(RTP_HEADER_BYTES + payload.length);
+    receiver.rtp(writeRtp(bytes, { payloadType, marker, sequence, timestamp, ssrc }, payload), nowMs);
     sequence += 1;
-    receiver.rtp(bytes, nowMs);
   };
   return {
     receiver,
@@ -133,5 +130,5 @@ test('sound is never asked for key frames, and a foreign payload type is no soun
   wrong[0] = 0x80;
   wrong[1] = 111;
   receiver.rtp(wrong, 200);
-  assert.equal(counts.rubbish, 1);
+  assert.equal(counts.malformed, 1);
 });

@@ -15,7 +15,7 @@ function setWithScaling({ most = 9, ...options }: StageOptions & { most?: number
       stage.log.push(`scale ${given.sizes.map(({ width, height }) => `${width}x${height}`).join(' ')}`);
       return {
         // As an ffmpeg that takes no time.
-        push: (picture) => given.sizes.forEach((_, size) => given.onPicture(size, picture)),
+        scaleFrame: (picture) => given.sizes.forEach((_, size) => given.onFrame(size, picture)),
         close: () => {
           if (open.delete(given)) stage.log.push('scale no more');
         },
@@ -97,7 +97,7 @@ describe('a source of one size', () => {
     assert.deepEqual(stage.of('scale'), []);
   });
 
-  test('that changes its size gets its renditions anew, and loses them once it is small itself', () => {
+  test('that changes its size gets its renditions again, and loses them once it is small itself', () => {
     const stage = setWithScaling();
     const [hd, small] = [sized(1_280, 720), sized(640, 360)];
     stage.feed([camera()]);
@@ -115,9 +115,10 @@ describe('a source of one size', () => {
     const stage = setWithScaling();
     stage.feed([camera()]);
     stage.picture('cam', true);
-    stage.pass(2_000, () => stage.feed([camera()]));
+    stage.pass(2_000, () => stage.feed([]));
     assert.equal(stage.state(), 'interrupted');
     assert.deepEqual(stage.of('scale'), ['scale 640x360', 'scale no more']);
+    stage.feed([camera()]);
     stage.picture('cam');
     assert.equal(stage.of('scale').length, 2);
     stage.picture('cam', true);

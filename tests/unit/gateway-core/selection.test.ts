@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { VideoTrack } from '../../../gateway/channel/ports.ts';
 import { Rungs } from '../../../gateway/channel/rungs.ts';
 import { ProgrammeSelector } from '../../../gateway/channel/selector.ts';
+import { TrackHealth } from '../../../gateway/channel/track-health.ts';
 
 const LOW: VideoTrack = { id: 'low', layer: 0, source: 'camera' };
 const MID: VideoTrack = { id: 'mid', layer: 1, source: 'camera' };
@@ -14,12 +15,17 @@ const LAYERS = [LOW, MID, TOP];
 /** A selector with a stopwatch; each step is one picture of each named track, `!` for a key frame. */
 function stage() {
   const asked: string[] = [];
-  const selector = new ProgrammeSelector((track) => asked.push(track));
+  const health = new TrackHealth();
+  const selector = new ProgrammeSelector(health, (track) => asked.push(track));
   let nowMs = 0;
   const step = (pictures: string, stepMs = 33): string[] => {
     nowMs += stepMs;
     const ids = pictures.split(' ');
-    return ids.filter((id) => selector.admit(id.replace('!', ''), id.endsWith('!'), nowMs));
+    return ids.filter((one) => {
+      const id = one.replace('!', '');
+      health.note(id, nowMs);
+      return selector.admit(id, one.endsWith('!'), nowMs);
+    });
   };
   const run = (pictures: string, forMs: number): string[] => {
     const shown: string[] = [];
@@ -113,7 +119,16 @@ test('after an interruption even the same layer begins with a key frame', () => 
 
 function ladder() {
   const told: string[] = [];
-  const rungs = new Rungs({ onTracks: (tracks) => told.push(tracks.map(({ id }) => id).join(' ')) });
+  const health = new TrackHealth();
+  const made = new Rungs({ health, onTracks: (tracks) => told.push(tracks.map(({ id }) => id).join(' ')) });
+  const rungs = {
+    want: (tracks: readonly VideoTrack[]) => made.want(tracks),
+    interrupt: () => made.interrupt(),
+    admit(id: string, key: boolean, nowMs: number) {
+      health.note(id, nowMs);
+      return made.admit(id, key, nowMs);
+    },
+  };
   return { rungs, told };
 }
 

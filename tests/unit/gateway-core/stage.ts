@@ -1,7 +1,10 @@
 // A broadcast with everything around it in the test's hands: the clock, the sources, the sinks.
 import type { BroadcastFailure } from '#shared/contract/broadcast-notice.ts';
+import type { RecordingMode } from '#shared/domain/recording.ts';
 import type { BroadcastFeed, FeedTrack, ServiceEvent } from '#shared/contract/internal.ts';
-import type { AudioFrame, AvcConfig, SoundCodec } from '#shared/media/frame.ts';
+import { aacConfig } from '#shared/media/aac.ts';
+import type { AudioFrame, AvcConfig, AudioCodec } from '#shared/media/frame.ts';
+import { soundConfig } from '../../support/sound-config.ts';
 import { Channels } from '../../../gateway/channel/channels.ts';
 import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { LadderOptions, Outputs, ProgrammeAsks } from '../../../gateway/channel/ports.ts';
@@ -19,6 +22,8 @@ export const RESUME_MS = 60_000;
 export const sized = (width: number, height: number) =>
   ({ codec: 'h264', width, height, pixelAspect: [1, 1] }) as unknown as AvcConfig;
 const CONFIG = sized(1_280, 720);
+const AAC = aacConfig(48_000, 2);
+const NO_DATA = new Uint8Array(0);
 export const FROM = { ip: '127.0.0.1', port: 40_000 };
 
 export const camera = (over: Partial<FeedTrack> = {}): FeedTrack => ({
@@ -51,6 +56,7 @@ export interface StageOptions {
   readonly scaling?: Scaling;
   /** How many renditions the audience was told of. */
   readonly renditions?: number;
+  readonly recordingMode?: RecordingMode;
 }
 
 export function setStage(options: StageOptions = {}) {
@@ -62,8 +68,9 @@ export function setStage(options: StageOptions = {}) {
   let mixing: MixerOptions | undefined;
   let diskTrouble: LadderOptions['onTrouble'] | undefined;
   let requestKeyframe: () => void = () => undefined;
-  let wantSounds: ProgrammeAsks['sounds'] = () => undefined;
+  let wantAudio: ProgrammeAsks['wantAudio'] = () => undefined;
   let finalize: () => void = () => undefined;
+  let isRecorded = true;
 
   const sources: Sources = {
     address: { ip: '127.0.0.1', port: 8084 },
@@ -90,12 +97,12 @@ export function setStage(options: StageOptions = {}) {
   };
   const outputs: Outputs = {
     openProgramme(_info, asks) {
-      requestKeyframe = asks.keyframe;
-      wantSounds = asks.sounds;
+      requestKeyframe = asks.requestKeyframe;
+      wantAudio = asks.wantAudio;
       return {
-        frame: ({ kind, ptsUs }) => log.push(`programme ${kind} ${Math.round(ptsUs / 1_000)}`),
-        interrupted: () => log.push('programme interrupted'),
-        setBreak: (on) => log.push(`programme ${on ? 'break' : 'no break'}`),
+        writeFrame({ kind, ptsUs, data }) {
+          if (data !== NO_DATA) log.push(`programme ${kind} ${Math.round(ptsUs / 1_000)}`);
+        },
         end: () => log.push('programme end'),
       };
     },
@@ -105,12 +112,20 @@ export function setStage(options: StageOptions = {}) {
       return {
         resumeAtUs: options.resumeAtUs ?? 0,
         renditions: options.renditions,
-        sound: 'aac',
-        tracks: (tracks) => log.push(`ladder tracks [${tracks.map(({ id }) => id).join(' ')}]`),
-        video: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
-        audio: () => log.push('ladder audio'),
-        interrupted: () => log.push('ladder interrupted'),
-        setBreak: (on) => log.push(`ladder ${on ? 'break' : 'no break'}`),
+        recordedMs: 0,
+        audioCodec: 'aac',
+        setTracks: (tracks) => log.push(`ladder tracks [${tracks.map(({ id }) => id).join(' ')}]`),
+        writeVideo: (track, { ptsUs }) => log.push(`ladder ${track.id} ${Math.round(ptsUs / 1_000)}`),
+        writeAudio({ data }) {
+          if (data !== NO_DATA) log.push('ladder audio');
+        },
+        writeStill: () => log.push('ladder still'),
+        record(isOn) {
+          if (isOn === isRecorded) return;
+          log.push(`ladder ${isOn ? 'recorded' : 'not recorded'}`);
+          isRecorded = isOn;
+        },
+        interrupt: () => log.push('ladder interrupted'),
         end() {
           log.push('ladder end');
           return new Promise((resolve) => (finalize = resolve));
@@ -129,7 +144,12 @@ export function setStage(options: StageOptions = {}) {
         mixing = given;
         return {
           want: (codecs) => log.push(`want ${[...codecs].sort().join(' ')}`),
-          packet: (source, ptsUs) => log.push(`sound ${source} ${Math.round(ptsUs / 1_000)}`),
+          addPacket(source, ptsUs) {
+            log.push(`sound ${source} ${Math.round(ptsUs / 1_000)}`);
+            // What the encoder makes of it, which nobody looks at here.
+            given.onFrame({ kind: 'audio', ptsUs, durationUs: 20_000, data: NO_DATA, config: AAC });
+          },
+          configOf: soundConfig,
           remove: (source) => log.push(`silence ${source}`),
           close: () => log.push('mixer closed'),
         };
@@ -144,11 +164,12 @@ export function setStage(options: StageOptions = {}) {
       },
     },
     resumeMs: RESUME_MS,
+    recordingMode: () => options.recordingMode ?? 'automatic',
     log: { info: () => undefined, error: (_what, message) => log.push(`error ${message}`) },
     onEvent: (event) => events.push(event),
   });
 
-  const frame = (id: string, made: SourceFrame) => open.get(id)?.handlers.frame(made);
+  const frame = (id: string, made: SourceFrame) => open.get(id)?.handlers.onFrame(made);
   return {
     channels,
     log,
@@ -172,12 +193,12 @@ export function setStage(options: StageOptions = {}) {
       frame(id, { kind: 'video', captureMs: nowMs - agoMs, key, data: new Uint8Array(4), config }),
     sound: (id: string, agoMs = 0) =>
       frame(id, { kind: 'audio', captureMs: nowMs - agoMs, data: Uint8Array.of(0xf8) }),
-    fail: (id: string, why: BroadcastFailure) => open.get(id)?.handlers.failed(why),
+    fail: (id: string, why: BroadcastFailure) => open.get(id)?.handlers.onFailure(why),
     aac: (made: AudioFrame) => mixing?.onFrame(made),
     wallMs: () => nowMs + 1_700_000_000_000,
     positionUs: () => mixing?.positionUs(),
     askKeyframe: () => requestKeyframe(),
-    wantSounds: (...codecs: SoundCodec[]) => wantSounds(new Set(codecs)),
+    wantAudio: (...codecs: AudioCodec[]) => wantAudio(new Set(codecs), undefined),
     finalize: () => finalize(),
     /** Lets time pass in steps of 100 ms; `each` happens in each. */
     pass(forMs: number, each: () => void = () => undefined) {

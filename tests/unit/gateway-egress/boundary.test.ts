@@ -1,7 +1,7 @@
 // Which key frames begin a row, and what becomes of a rendition that is made of another and comes a little later.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { longestUs, RowClock } from '../../../gateway/egress/hls/boundary.ts';
+import { longestUs, RowClock } from '../../../gateway/hls/boundary.ts';
 import { AUDIO_US, configOf, FRAME_US, Hand, picture, sound } from './hand.ts';
 
 const ms = (value: number) => value * 1_000;
@@ -30,16 +30,16 @@ for (const everyMs of [400, 680, 1_000, 1_480, 2_000]) {
       const hand = new Hand(undefined);
       const [made, source] = [0, 1].map((layer) => ({ id: `c${layer}`, layer, source: 'camera' as const }));
       assert.ok(made !== undefined && source !== undefined);
-      hand.ladder.tracks([made, source]);
+      hand.ladder.setTracks([made, source]);
       const show = (track: typeof made, atUs: number) => {
         if (atUs < 0) return;
         const isKey = Math.round(atUs / 1_000) % everyMs === 0;
-        hand.ladder.video(track, picture(atUs, isKey, configOf(track.layer)), 1e12 + atUs / 1_000);
+        hand.ladder.writeVideo(track, picture(atUs, isKey, configOf(track.layer)), 1e12 + atUs / 1_000);
       };
       let audioUs = 0;
       for (let atUs = 0; atUs < 30_000_000; atUs += FRAME_US) {
         for (; audioUs <= atUs; audioUs += AUDIO_US)
-          hand.ladder.audio(sound(audioUs), 1e12 + audioUs / 1_000);
+          hand.ladder.writeAudio(sound(audioUs), 1e12 + audioUs / 1_000);
         show(source, atUs);
         show(made, atUs - ms(lateMs));
       }
@@ -49,7 +49,7 @@ for (const everyMs of [400, 680, 1_000, 1_480, 2_000]) {
         // A picture apart where no key frame came in time and the clock ended the row.
         assert.ok(Math.abs(apartUs) <= FRAME_US, `row ${n}: ${apartUs} µs`);
       }
-      for (const label of ['camera0', 'camera1']) {
+      for (const label of ['camera0', 'camera1'] as const) {
         hand.rows.slice(1).forEach(({ segments }, index) => {
           const before = hand.rows[index]?.segments[label];
           assert.equal(segments[label]?.startUs, (before?.startUs ?? 0) + (before?.durationUs ?? 0), label);
@@ -72,16 +72,16 @@ for (const [everyMs, targetS] of [
     test(`segments begin with the key frames of an encoder, each ${everyMs} ms, first after ${lateMs} ms`, async () => {
       const hand = new Hand(undefined);
       const track = { id: 'c1', layer: 1, source: 'camera' as const };
-      hand.ladder.tracks([track]);
+      hand.ladder.setTracks([track]);
       let audioUs = 0;
       const keys = new Set<number>();
       for (let atUs = 0; atUs < 40_000_000; atUs += FRAME_US) {
         for (; audioUs <= atUs; audioUs += AUDIO_US)
-          hand.ladder.audio(sound(audioUs), 1e12 + audioUs / 1_000);
+          hand.ladder.writeAudio(sound(audioUs), 1e12 + audioUs / 1_000);
         if (atUs < ms(lateMs)) continue;
         const isKey = Math.round(atUs / 1_000 - lateMs) % everyMs === 0;
         if (isKey) keys.add(atUs);
-        hand.ladder.video(track, picture(atUs, isKey, configOf(1)), 1e12 + atUs / 1_000);
+        hand.ladder.writeVideo(track, picture(atUs, isKey, configOf(1)), 1e12 + atUs / 1_000);
       }
       const { timeline } = hand.recording;
       const shown = hand.rows.flatMap(({ segments }) => segments.camera1 ?? []);

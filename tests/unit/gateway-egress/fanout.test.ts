@@ -1,8 +1,8 @@
 // One stream to many readers: who gets what, and what happens to the slow ones.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { CLOSE_ABOVE_BYTES, Fanout, SKIP_ABOVE_BYTES } from '../../../gateway/egress/programme/fanout.ts';
-import { flvWire, frameTag, headerTags } from '../../../gateway/egress/programme/tag.ts';
+import { CLOSE_ABOVE_BYTES, Fanout, SKIP_ABOVE_BYTES } from '../../../gateway/flv/fanout.ts';
+import { flvWire, frameTag, headerTags } from '../../../gateway/flv/tag.ts';
 import { NAL, nalType, readAvcc, writeAvcc } from '#shared/media/avc.ts';
 import { FlvDemuxer, parseVideoBody } from '#shared/media/flv.ts';
 import { Ear, programme } from './ear.ts';
@@ -24,7 +24,7 @@ function fanout(context: TestContext) {
     /** Frames for half a second with a key frame first, then enough time for the flush. */
     play(key = true) {
       for (let index = 0; index < 12; index += 1) {
-        made.push(frameTag(picture(index * 40_000, key && index === 0, configOf(0)), key && index === 0));
+        made.sendTag(frameTag(picture(index * 40_000, key && index === 0, configOf(0)), key && index === 0));
       }
       context.mock.timers.tick(100);
       nowMs += 500;
@@ -35,7 +35,7 @@ function fanout(context: TestContext) {
 test('readers of a group share one buffer for all that came since the last flush', (context) => {
   const { fanout: made, play } = fanout(context);
   const ears = Array.from({ length: 8 }, () => new Ear());
-  for (const ear of ears) made.add(ear, [new Uint8Array()]);
+  for (const ear of ears) made.addViewer(ear, [new Uint8Array()]);
   play();
   for (const ear of ears) assert.equal(ear.heard.length, 2, 'the welcome and one merged write');
   const buffers = new Set(ears.map((ear) => ear.heard[1]));
@@ -45,8 +45,8 @@ test('readers of a group share one buffer for all that came since the last flush
 test('a slow reader skips to a key frame once it has caught up, and the others notice nothing', (context) => {
   const { fanout: made, slow, play } = fanout(context);
   const [slowEar, quickEar] = [new Ear(), new Ear()];
-  made.add(slowEar, [new Uint8Array()]);
-  made.add(quickEar, [new Uint8Array()]);
+  made.addViewer(slowEar, [new Uint8Array()]);
+  made.addViewer(quickEar, [new Uint8Array()]);
   slowEar.waiting = SKIP_ABOVE_BYTES + 1;
   play();
   play();
@@ -58,7 +58,7 @@ test('a slow reader skips to a key frame once it has caught up, and the others n
   play();
   assert.equal(slowEar.heard.length, 2);
   const flv = Buffer.concat([flvWire.preamble({ audio: true, video: true }), ...slowEar.heard.slice(1)]);
-  const [script, config, first] = new FlvDemuxer().push(flv);
+  const [script, config, first] = new FlvDemuxer().readBytes(flv);
   assert.equal(script?.type, 'script');
   assert.equal(parseVideoBody(config!.body).type, 'config');
   const body = parseVideoBody(first!.body);
@@ -69,8 +69,8 @@ test('a slow reader skips to a key frame once it has caught up, and the others n
 test('a reader that never catches up is let go, and so is one beyond the second bound', (context) => {
   const { fanout: made, slow, play } = fanout(context);
   const [stalled, drowned] = [new Ear(), new Ear()];
-  made.add(stalled, [new Uint8Array()]);
-  made.add(drowned, [new Uint8Array()]);
+  made.addViewer(stalled, [new Uint8Array()]);
+  made.addViewer(drowned, [new Uint8Array()]);
   stalled.waiting = SKIP_ABOVE_BYTES + 1;
   drowned.waiting = CLOSE_ABOVE_BYTES + 1;
   play();

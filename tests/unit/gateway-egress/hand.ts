@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aacConfig } from '#shared/media/aac.ts';
 import type { AudioFrame, AvcConfig, VideoFrame } from '#shared/media/frame.ts';
+import { soundConfig } from '../../support/sound-config.ts';
 import type { VideoTrack } from '../../../gateway/channel/ports.ts';
-import { Ladder } from '../../../gateway/egress/hls/ladder.ts';
-import { blackPicture } from '../../../gateway/egress/still-picture.ts';
-import { Recording } from '../../../gateway/store/recording.ts';
-import { Timeline, type Row } from '../../../gateway/store/timeline.ts';
+import { Ladder } from '../../../gateway/hls/ladder.ts';
+import { Continuity } from '../../../gateway/channel/continuity.ts';
+import { blackFrame, StillPicture } from '../../../gateway/channel/still-picture.ts';
+import { SegmentLog } from '../../../gateway/store/segment-log.ts';
+import { SegmentTimeline, type Row } from '../../../gateway/store/segment-timeline.ts';
 
 export const FRAME_US = 40_000;
 const AUDIO = aacConfig(48_000, 2);
@@ -27,7 +29,7 @@ export function configOf(layer: number, scale = 1): AvcConfig {
   let config = configs.get(key);
   if (config === undefined) {
     const [width, height] = sizes[layer]!;
-    config = blackPicture(width / scale, height / scale).config;
+    config = blackFrame(width / scale, height / scale).config;
     configs.set(key, config);
   }
   return config;
@@ -93,10 +95,15 @@ export function dice(seed: number): () => number {
   };
 }
 
+/** Without anything for so long a broadcast is interrupted. */
+const GAP_US = 1_500_000;
+
 export class Hand {
   readonly dir: string;
-  readonly recording: Recording;
+  readonly recording: SegmentLog;
   readonly ladder: Ladder;
+  readonly #still = new StillPicture();
+  readonly #continuity: Continuity;
   keyRequests = 0;
   nowUs = 0;
   source: Camera | undefined;
@@ -104,18 +111,22 @@ export class Hand {
   /** For how long anything came. */
   flowedUs = 0;
   #audioUs = 0;
+  /** When anything came last; Infinity once that it ended was told. */
+  #flowedAtUs = 0;
 
-  constructor(source: Camera | undefined, timeline = new Timeline(), dir?: string) {
+  constructor(source: Camera | undefined, timeline = new SegmentTimeline(), dir?: string) {
     this.dir = dir ?? mkdtempSync(join(tmpdir(), 'lectern-hand-'));
     const file = { id: 'broadcast1', lesson: 'lesson1234', channel: 'channel123', title: 'A class' } as const;
     const rest = { startedAtMs: 0, endedAtMs: null, durationMs: 0, bytes: 0, reason: null } as const;
-    this.recording = new Recording(this.dir, { ...file, ...rest, state: 'armed' }, timeline);
+    this.recording = new SegmentLog(this.dir, { ...file, ...rest, state: 'armed' }, timeline);
     // What is taken up after a restart has its folder.
     if (dir === undefined) this.recording.create();
     this.ladder = new Ladder(
       {
-        sound: 'aac',
+        audioCodec: 'aac',
         info: { broadcast: file.id, lesson: file.lesson, channel: file.channel, title: file.title },
+        stills: this.#still,
+        audioConfig: () => soundConfig('aac'),
         requestKeyframes: () => {
           this.keyRequests += 1;
           this.source?.askKey();
@@ -125,6 +136,14 @@ export class Hand {
       },
       this.recording,
     );
+    this.#continuity = new Continuity({
+      audioConfig: soundConfig,
+      still: this.#still,
+      programme: { writeFrame: () => undefined },
+      ladder: this.ladder,
+      wallMs: (ptsUs) => 1e12 + ptsUs / 1_000,
+      requestKeyframe: () => undefined,
+    });
     this.nowUs = this.ladder.resumeAtUs;
     this.#audioUs = this.nowUs;
     this.use(source);
@@ -137,7 +156,13 @@ export class Hand {
   /** The source changes: the camera is turned off, the screen is shared. */
   use(source: Camera | undefined): void {
     this.source = source;
-    this.ladder.tracks(source?.tracks ?? []);
+    this.ladder.setTracks(source?.tracks ?? []);
+  }
+
+  /** The source is gone. */
+  interrupted(): void {
+    this.#continuity.interrupt();
+    this.ladder.interrupt();
   }
 
   /** Lets time pass. */
@@ -145,15 +170,25 @@ export class Hand {
     const endUs = this.nowUs + seconds * 1e6;
     for (; this.nowUs < endUs - 1; this.nowUs += FRAME_US) {
       for (; this.#audioUs <= this.nowUs; this.#audioUs += AUDIO_US) {
-        if (this.hasSound) this.ladder.audio(sound(this.#audioUs), 1e12 + this.#audioUs / 1_000);
+        if (this.hasSound) this.#continuity.placeAudio(sound(this.#audioUs));
       }
       const source = this.source;
-      if (this.hasSound || (source?.alive.size ?? 0) > 0) this.flowedUs += FRAME_US;
+      if (this.hasSound || (source?.alive.size ?? 0) > 0) {
+        this.flowedUs += FRAME_US;
+        this.#flowedAtUs = this.nowUs;
+      } else if (this.nowUs - this.#flowedAtUs > GAP_US) {
+        // As the broadcast says it.
+        this.interrupted();
+        this.#flowedAtUs = Infinity;
+      }
       if (source === undefined) continue;
       source.atUs = this.nowUs;
+      const best = Math.max(...source.alive);
       for (const track of source.tracks) {
         if (!source.alive.has(track.layer)) continue;
-        this.ladder.video(track, source.frame(track.layer), 1e12 + this.nowUs / 1_000);
+        const frame = source.frame(track.layer);
+        this.ladder.writeVideo(track, frame, 1e12 + this.nowUs / 1_000);
+        if (track.layer === best) this.#continuity.placeVideo(frame);
       }
     }
   }
@@ -161,6 +196,15 @@ export class Hand {
   async close(): Promise<void> {
     await this.ladder.end();
     rmSync(this.dir, { recursive: true });
+  }
+}
+
+/** Does `story` with `hand`, and closes it. */
+export async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
+  try {
+    await story(hand);
+  } finally {
+    await hand.close();
   }
 }
 

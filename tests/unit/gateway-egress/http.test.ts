@@ -6,9 +6,9 @@ import { connect, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
 import { endIfStalled } from '#server/http.ts';
-import { isKnown, memoryBody, parseRange, sendRanged } from '../../../gateway/egress/http-media.ts';
-import { HlsViewers } from '../../../gateway/egress/hls/viewers.ts';
-import { parseTarget } from '../../../gateway/http.ts';
+import { isKnown, memoryBody, parseRange, sendRanged } from '../../../gateway/servers/http/http-media.ts';
+import { HlsViewers } from '../../../gateway/servers/hls/viewers.ts';
+import { parseTarget } from '../../../gateway/servers/http/gateway-http.ts';
 
 test('our own addresses are understood', () => {
   const channel = 'channel123';

@@ -1,17 +1,10 @@
 // A class is cut into rows of segments, whatever its source does.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AUDIO, type Row, type Segment } from '../../../gateway/store/timeline.ts';
+import { AUDIO } from '../../../gateway/hls/rendition-id.ts';
+import type { Row, Segment } from '../../../gateway/store/segment-timeline.ts';
 import { aacConfig } from '#shared/media/aac.ts';
-import { AUDIO_US, camera, dice, Hand, sound } from './hand.ts';
-
-async function withHand(hand: Hand, story: (hand: Hand) => void | Promise<void>): Promise<void> {
-  try {
-    await story(hand);
-  } finally {
-    await hand.close();
-  }
-}
+import { AUDIO_US, camera, dice, Hand, sound, withHand } from './hand.ts';
 
 /** Numbers without holes, renditions that stay, and no segment that breaks the target duration. */
 function assertNumbered(rows: readonly Row[], targetS = 2): void {
@@ -56,7 +49,7 @@ describe('sound that comes more than a second after its picture', () => {
         hand.hasSound = false;
         hand.run(1.12);
         for (let atUs = 0; atUs < hand.nowUs; atUs += AUDIO_US) {
-          hand.ladder.audio(sound(atUs, aacConfig(48_000, channels)), 1e12 + atUs / 1_000);
+          hand.ladder.writeAudio(sound(atUs, aacConfig(48_000, channels)), 1e12 + atUs / 1_000);
         }
         hand.run(8);
         assert.ok(hand.rows.length >= 3);
@@ -69,6 +62,22 @@ describe('sound that comes more than a second after its picture', () => {
       }));
   }
 });
+
+test('a picture that returns while the sound of the row before is awaited leaves no hole', () =>
+  withHand(new Hand(camera(1)), (hand) => {
+    // Silence follows the picture by 0.7 s: each row waits for it.
+    hand.hasSound = false;
+    hand.run(4);
+    const { length } = hand.rows;
+    while (hand.rows.length === length) hand.run(0.1);
+    const rowUs = hand.recording.timeline.endUs;
+    hand.run((rowUs + 1.2e6 - hand.nowUs) / 1e6);
+    hand.source?.alive.clear();
+    hand.run((rowUs + 2.55e6 - hand.nowUs) / 1e6);
+    hand.use(camera(1, 'camera', 'returned'));
+    hand.run(5);
+    assertSound(hand.rows);
+  }));
 
 const slotsOf = (rows: readonly Row[]) => rows.map((row) => row.slots.join(' '));
 
@@ -210,7 +219,7 @@ describe('an interrupted class', () => {
     const source = camera(3);
     return withHand(new Hand(source), (hand) => {
       hand.run(5.5);
-      hand.ladder.interrupted();
+      hand.interrupted();
       const before = hand.rows.length;
       const endUs = hand.recording.timeline.endUs;
       assert.ok(Math.abs(endUs - 5.5e6) < 0.1e6, 'nothing that came is lost');
@@ -250,7 +259,7 @@ describe('whatever a class does in whatever order', () => {
           if (what < 0.15) hand.use(anySource());
           else if (what < 0.2) hand.use(undefined);
           else if (what < 0.3) {
-            hand.ladder.interrupted();
+            hand.interrupted();
             hand.use(anySource());
           } else if (what < 0.45) source?.alive.delete(layer);
           else if (what < 0.6) source?.alive.add(layer);
@@ -265,7 +274,7 @@ describe('whatever a class does in whatever order', () => {
         hand.hasSound = true;
         hand.use(camera(3, 'camera', 'last'));
         hand.run(8);
-        hand.ladder.interrupted();
+        hand.interrupted();
         assertNumbered(hand.rows);
         const slots = slotsOf(hand.rows).slice(-2)[0];
         const count = hand.rows[0]?.slots.length;

@@ -5,9 +5,9 @@ import { describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { concatBytes } from '#shared/media/bytes.ts';
 import { readFragments } from '#shared/media/fmp4.ts';
-import { isReached, renditionPlaylist, type Rendition } from '../../../gateway/egress/hls/playlists.ts';
-import type { RowPlan } from '../../../gateway/store/live-edge.ts';
-import { mendRecording } from '../../../gateway/store/mend.ts';
+import { isReached, renditionPlaylist, type Rendition } from '../../../gateway/hls/playlists.ts';
+import type { RowPlan } from '../../../gateway/hls/live-edge.ts';
+import { recoverRecording } from '../../../gateway/store/recover.ts';
 import { blindStarts, disagreements, PlaylistHistory, readPlaylist } from '../../support/hls-rules.ts';
 import { camera, dice, Hand } from './hand.ts';
 
@@ -128,7 +128,7 @@ describe('a class on air', () => {
     // The newest picture lies at most a part and the patience for late ones behind the sound.
     source.alive.delete(0);
     run(hand, reader, 0.72);
-    const [label = ''] = hand.recording.edge.plan?.slots ?? [];
+    const [label = 'still'] = hand.recording.edge.plan?.slots ?? [];
     const segment = hand.recording.edge.segment(hand.rows.length + 1, label);
     const pieces = (hand.recording.inMemory(`${hand.rows.length + 1}-${label}.m4s`) ?? []).map((piece) =>
       readFragments(piece).fragments[0]?.samples.at(-1),
@@ -181,14 +181,14 @@ describe('whatever a class does', () => {
           if (what < 0.2) hand.use(anySource());
           else if (what < 0.25) hand.use(undefined);
           else if (what < 0.35) {
-            hand.ladder.interrupted();
+            hand.interrupted();
             reader.look(hand);
             hand.use(anySource());
           } else if (what < 0.45) {
             // The gateway is killed: what is on disk goes on.
             const { plan } = hand.recording.edge;
             await hand.recording.suspend();
-            hand = new Hand(anySource(), await mendRecording(hand.dir), hand.dir);
+            hand = new Hand(anySource(), await recoverRecording(hand.dir), hand.dir);
             reader.goOn(hand, plan);
           } else if (what < 0.6) source?.alive.delete(layer);
           else if (what < 0.7) source?.alive.add(layer);
@@ -199,7 +199,7 @@ describe('whatever a class does', () => {
           } else hand.hasSound = roll() < 0.7;
           run(hand, reader, roll() * 4);
         }
-        hand.ladder.interrupted();
+        hand.interrupted();
         reader.look(hand);
         assert.deepEqual(disagreements([...reader.histories.values()]), []);
         await hand.ladder.end();
@@ -265,7 +265,7 @@ describe('players that wait', () => {
   test('are let go when the class ends', async () => {
     const hand = new Hand(camera(1));
     hand.run(3);
-    const waiting = hand.recording.edge.until('for ever', () => false);
+    const waiting = hand.recording.edge.until('forever', () => false);
     await hand.ladder.end();
     await waiting;
     assert.equal(hand.recording.edge.waiting, 0);

@@ -2,22 +2,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aacConfig } from '#shared/media/aac.ts';
-import { multivariantOf, soundAlone } from '../../../gateway/egress/hls/multivariant.ts';
-import { renditionPlaylist } from '../../../gateway/egress/hls/playlists.ts';
-import { parsePlaylistName } from '../../../gateway/egress/hls/live-routes.ts';
-import { Timeline } from '../../../gateway/store/timeline.ts';
+import { multivariantOf, audioOnly } from '../../../gateway/hls/multivariant.ts';
+import { renditionPlaylist } from '../../../gateway/hls/playlists.ts';
+import { parsePlaylistName } from '../../../gateway/servers/hls/live-routes.ts';
+import { SegmentTimeline } from '../../../gateway/store/segment-timeline.ts';
 import { configOf } from './hand.ts';
 
 const SECOND = 1e6;
 
-/** A class of `count` rows; `breaks` are the rows that begin anew. */
-function classOf(count: number, breaks: readonly number[] = []): Timeline {
-  const timeline = new Timeline();
+/** A class of `count` rows; `breaks` are the rows that begin again. */
+function classOf(count: number, breaks: readonly number[] = []): SegmentTimeline {
+  const timeline = new SegmentTimeline();
   timeline.inits.set(0, aacConfig(48_000, 2));
   for (const layer of [0, 1, 2]) timeline.inits.set(layer + 1, configOf(layer));
   for (let n = 1; n <= count; n += 1) {
     const at = { startUs: (n - 1) * 2 * SECOND, durationUs: 2 * SECOND };
-    timeline.add({
+    timeline.appendRow({
       n,
       epochMs: Date.UTC(2026, 0, 1),
       discontinuity: breaks.includes(n),
@@ -85,7 +85,7 @@ test('the multivariant playlist says what was measured, best first', () => {
 });
 
 test('the sound alone has a list of its own', () => {
-  const text = soundAlone(classOf(20), 'b/audio.m3u8', 'sign=x');
+  const text = audioOnly(classOf(20), 'b/audio.m3u8', 'sign=x');
   // 24,000 bytes in two seconds.
   assert.match(
     text,
@@ -97,7 +97,7 @@ test('a segment that stands for a source that is not there is described by the l
   const timeline = classOf(4);
   timeline.inits.set(9, configOf(0));
   const at = { startUs: 8 * SECOND, durationUs: 2 * SECOND };
-  timeline.add({
+  timeline.appendRow({
     n: 5,
     epochMs: 0,
     discontinuity: true,
@@ -116,13 +116,18 @@ test('where the next layer stands in for one that stopped, the one that stopped 
   const row = { n: 5, epochMs: 0, discontinuity: true };
   const audio = { init: 0, ...at, bytes: 24_000, frames: 94 };
   const camera1 = { init: 2, ...at, bytes: 125_000, frames: 50 };
-  timeline.add({ ...row, segments: { audio, camera1 }, slots: ['camera1', 'camera1', 'camera1'] });
+  timeline.appendRow({ ...row, segments: { audio, camera1 }, slots: ['camera1', 'camera1', 'camera1'] });
   const sizes = (text: string) => [...text.matchAll(/RESOLUTION=(\w+)/g)].map(([, size]) => size);
   const described = ['1280x720', '640x360', '320x180'];
   assert.deepEqual(sizes(multivariantOf(timeline, 'live', String, '')), described);
   timeline.inits.set(4, configOf(2));
   const screen0 = { init: 4, ...at, bytes: 125_000, frames: 50 };
-  timeline.add({ ...row, n: 6, segments: { audio, screen0 }, slots: ['screen0', 'screen0', 'screen0'] });
+  timeline.appendRow({
+    ...row,
+    n: 6,
+    segments: { audio, screen0 },
+    slots: ['screen0', 'screen0', 'screen0'],
+  });
   const shared = sizes(multivariantOf(timeline, 'live', String, ''));
   assert.deepEqual(shared, ['1280x720', '1280x720', '1280x720'], 'a screen stays');
 });

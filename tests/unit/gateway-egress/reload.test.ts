@@ -1,7 +1,7 @@
 // What a player may ask of a playlist.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkAhead, readReload } from '../../../gateway/egress/hls/reload.ts';
+import { checkAhead, readReload } from '../../../gateway/servers/hls/reload.ts';
 
 const read = (query: string) => readReload(new URLSearchParams(query));
 const refused = { code: 'bad-request' };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAudioBody } from '#shared/media/flv.ts';
 import { PROGRAMME_OPUS } from '#shared/media/opus.ts';
-import { flvOpusWire, flvWire } from '../../../gateway/egress/programme/tag.ts';
+import { flvOpusWire, flvWire } from '../../../gateway/flv/tag.ts';
 import { Ear, programme } from './ear.ts';
 import { configOf, picture, sound } from './hand.ts';
 

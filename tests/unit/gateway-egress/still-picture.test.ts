@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { readAvcc } from '#shared/media/avc.ts';
-import { breakCard } from '../../../gateway/egress/break-card.ts';
-import { blackPicture, StillPicture } from '../../../gateway/egress/still-picture.ts';
+import { breakCard } from '../../../gateway/channel/break-card.ts';
+import { blackFrame, StillPicture } from '../../../gateway/channel/still-picture.ts';
 
 /** The luma of a key frame, decoded by ffmpeg. */
-function decode({ config, data }: ReturnType<typeof blackPicture>): Buffer {
+function decode({ config, data }: ReturnType<typeof blackFrame>): Buffer {
   const start = Buffer.of(0, 0, 0, 1);
   const units = [...config.sets, ...readAvcc(data)];
   const ffmpeg = spawnSync(
@@ -28,7 +28,7 @@ for (const [width, height] of [
 ] as const) {
   test(`the words of a break are decoded sample for sample at ${width}×${height}`, () => {
     const ink = breakCard(width, height);
-    const luma = decode(blackPicture(width, height, ink));
+    const luma = decode(blackFrame(width, height, ink));
     assert.equal(luma.length, width * height);
     let inked = 0;
     for (let y = 0; y < height; y += 1) {
@@ -46,7 +46,7 @@ for (const [width, height] of [
 
 test('a break says so at once, with the configuration of the black picture, and takes no face along', () => {
   const still = new StillPicture();
-  still.seen({ ...blackPicture(640, 360), ptsUs: 0 });
+  still.noteFrame({ ...blackFrame(640, 360), ptsUs: 0 });
   assert.equal(still.due(1_300_000).length, 1);
   still.setBreak(true);
   const card = still.at(1_400_000);

@@ -1,20 +1,15 @@
 // AAC and Opus: configurations and packet headers.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { test } from 'node:test';
 import {
   aacConfig,
   buildAudioSpecificConfig,
-  parseAdts,
   parseAudioSpecificConfig,
-  splitAdts,
   withRateIndex,
 } from '#shared/media/aac.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { opusConfig, opusHead, opusPacketInfo, parseDops, parseOpusHead } from '#shared/media/opus.ts';
 
-const run = promisify(execFile);
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 
 test('AAC-LC stereo at 48 kHz is 1190, at 44.1 kHz 1210, as every encoder writes them', () => {
@@ -67,37 +62,6 @@ test('channels are read of a program, lengths of a flag, and what is cut short i
   assert.deepEqual(withRateIndex(hex('1190')), hex('1190'));
   // ELD, 24 kHz, mono, 512 samples.
   assert.equal(parseAudioSpecificConfig(hex('f8ec2000')).frameSamples, 512);
-});
-
-test("ffmpeg's ADTS stream falls into frames, wherever it is cut", async () => {
-  const { stdout } = await run(
-    'ffmpeg',
-    [
-      '-v',
-      'error',
-      '-f',
-      'lavfi',
-      '-i',
-      'sine=sample_rate=44100:duration=1',
-      '-ac',
-      '1',
-      '-c:a',
-      'aac',
-      '-f',
-      'adts',
-      'pipe:1',
-    ],
-    { encoding: 'buffer' },
-  );
-  const { frames, usedBytes } = splitAdts(stdout);
-  assert.equal(usedBytes, stdout.length);
-  // 44,100 samples in frames of 1024, and one frame of encoder delay.
-  assert.equal(frames.length, Math.ceil(44_100 / 1024) + 1);
-  assert.deepEqual([frames[0]?.sampleRate, frames[0]?.channels, frames[0]?.objectType], [44_100, 1, 2]);
-  const cut = splitAdts(stdout.subarray(0, stdout.length - 3));
-  assert.equal(cut.frames.length, frames.length - 1);
-  assert.equal(parseAdts(stdout.subarray(0, 5)), null);
-  assert.throws(() => parseAdts(stdout.subarray(1)), MalformedError);
 });
 
 test("an Opus packet's first byte tells its length and channels", () => {

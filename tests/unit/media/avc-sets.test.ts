@@ -17,8 +17,8 @@ import {
 import { firstSlice, ParameterSets } from '#shared/media/avc-sets.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
 import { H264Depacketiser } from '../../../gateway/ingest/rtp/h264.ts';
-import type { CodedPicture } from '../../../gateway/ingest/rtp/picture.ts';
-import { packetiseH264 } from '../../../gateway/ingest/uplink/packetise.ts';
+import type { CodedVideoFrame } from '../../../gateway/ingest/rtp/depacketiser.ts';
+import { packetiseH264 } from '../../../gateway/sfu/packetise.ts';
 import type { AvcConfig } from '#shared/media/frame.ts';
 
 interface Encoded {
@@ -93,14 +93,14 @@ test('however many sets are sent, they are bounded', () => {
 });
 
 test('over RTP several sets arrive, and one that changes between key frames stands before its picture', () => {
-  const pictures: CodedPicture<AvcConfig>[] = [];
+  const pictures: CodedVideoFrame<AvcConfig>[] = [];
   const depacketiser = new H264Depacketiser((picture) => pictures.push(picture));
   let ticks = 0;
   const send = (...nals: Uint8Array[]) => {
     ticks += 3_600;
     const payloads = packetiseH264(nals);
     payloads.forEach((payload, at) =>
-      depacketiser.push({ ticks, marker: at === payloads.length - 1, payload }, 0),
+      depacketiser.addPacket({ ticks, marker: at === payloads.length - 1, payload }, 0),
     );
   };
   send(first.sps, second.sps, first.pps, second.pps, first.idr);

@@ -118,7 +118,7 @@ for (const { name, size, codec, options } of ENCODERS) {
   });
 }
 
-test('an SPS whose VUI is rubbish or cut off still tells the size', () => {
+test('an SPS whose VUI is malformed data or cut off still tells the size', () => {
   const [sps] = splitAnnexB(CHROME);
   assert.ok(sps);
   const info = parseSps(sps.subarray(0, 11));

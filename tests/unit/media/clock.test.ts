@@ -42,9 +42,9 @@ test('many wraps later the counter is still exact', () => {
 test('FLV passes 24 bits after 4.66 h by its extension byte, and 32 bits after 49.7 days by wrapping', () => {
   const demuxer = new FlvDemuxer();
   const unwrapper = new Unwrapper(32);
-  demuxer.push(flvHeader({ audio: true, video: true }));
+  demuxer.readBytes(flvHeader({ audio: true, video: true }));
   const through = (timeMs: number) => {
-    const [tag] = demuxer.push(flvTag('video', flvTimestampMs(timeMs * 1000), Uint8Array.of(0)));
+    const [tag] = demuxer.readBytes(flvTag('video', flvTimestampMs(timeMs * 1000), Uint8Array.of(0)));
     return unwrapper.unwrap(tag!.timestampMs);
   };
   for (const wrap of [2 ** 24, 2 ** 31, 2 ** 32, 2 ** 33]) {
@@ -168,7 +168,7 @@ test('a sender that sets its wall clock leaves no hole in the class', () => {
   }
 });
 
-test('RTP timestamps that start anew go on where they were, and meet the next report', () => {
+test('RTP timestamps that start again go on where they were, and meet the next report', () => {
   for (const jump of [2 ** 31 - 1000, -(2 ** 31) + 1000, -90_000 * 60]) {
     const sender = new Sender(90_000);
     sender.report();

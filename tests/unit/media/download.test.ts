@@ -6,9 +6,12 @@ import { test } from 'node:test';
 import { LecternError } from '#shared/contract/errors.ts';
 import { avcConfig, splitAnnexB } from '#shared/media/avc.ts';
 import { aacConfig } from '#shared/media/aac.ts';
+import { decodeAmf0 } from '#shared/media/amf0.ts';
+import { FlvDemuxer } from '#shared/media/flv.ts';
 import { fragment, readBoxes, ticks } from '#shared/media/fmp4.ts';
-import { flvFile } from '../../../gateway/store/flv-file.ts';
-import { openMovie, type MovieTrack } from '../../../gateway/store/movie.ts';
+import { openFlv } from '../../../gateway/store/flv-file.ts';
+import type { MovieTrack } from '../../../gateway/store/movie-source.ts';
+import { openMovie } from '../../../gateway/store/movie.ts';
 import { probe } from '../../support/av.ts';
 import {
   assertPlays,
@@ -27,8 +30,9 @@ async function download(folder: string, tracks: readonly MovieTrack[]) {
   const movie = await openMovie(tracks);
   const [mp4, flv] = [join(folder, 'class.mp4'), join(folder, 'class.flv')];
   assert.equal(await save(mp4, movie.stream()), movie.size);
-  await save(flv, flvFile(tracks));
-  return { movie, mp4, flv };
+  const video = await openFlv(tracks);
+  assert.equal(await save(flv, video.stream()), video.size);
+  return { movie, video, mp4, flv };
 }
 
 test('a class of one take: both downloads hold every frame at its time', async (context) => {
@@ -62,28 +66,61 @@ test('the MP4 has its index in front, so it plays while it downloads', async (co
   );
 });
 
-test('any range of the MP4 is the same bytes', async (context) => {
+test('any range of either is the same bytes', async (context) => {
   const folder = await temporaryFolder(context);
-  const { movie, mp4 } = await download(
+  const { movie, video, mp4, flv } = await download(
     folder,
     await writeTracks(folder, framesOf(await makeFlv({ seconds: 3 }))),
   );
-  const whole = await readFile(mp4);
-  const ranges = [
-    [0, 0],
-    [0, 1],
-    [movie.size - 1, movie.size],
-    [100, 5_000],
-  ];
-  for (let i = 1; i <= 40; i += 1)
-    ranges.push([(i * 7_919) % movie.size, Math.min(movie.size, ((i * 7_919) % movie.size) + i * 911)]);
-  for (const [start, end] of ranges as [number, number][]) {
-    const pieces: Uint8Array[] = [];
-    for await (const piece of movie.stream(start, end)) pieces.push(piece);
-    assert.ok(Buffer.concat(pieces).equals(whole.subarray(start, end)), `${start} to ${end}`);
+  for (const [file, path] of [
+    [movie, mp4],
+    [video, flv],
+  ] as const) {
+    const whole = await readFile(path);
+    const { size } = file;
+    const ranges = [
+      [0, 0],
+      [0, 1],
+      [size - 1, size],
+      [100, 5_000],
+    ];
+    for (let i = 1; i <= 40; i += 1)
+      ranges.push([(i * 7_919) % size, Math.min(size, ((i * 7_919) % size) + i * 911)]);
+    for (const [start, end] of ranges as [number, number][]) {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of file.stream(start, end)) pieces.push(piece);
+      assert.ok(Buffer.concat(pieces).equals(whole.subarray(start, end)), `${path}: ${start} to ${end}`);
+    }
+    assert.throws(() => file.stream(0, size + 1), RangeError);
+    assert.throws(() => file.stream(5, 4), RangeError);
   }
-  assert.throws(() => movie.stream(0, movie.size + 1), RangeError);
-  assert.throws(() => movie.stream(5, 4), RangeError);
+});
+
+test('the FLV says how long it is and where its key frames are', async (context) => {
+  const folder = await temporaryFolder(context);
+  const small = framesOf(await makeFlv({ size: '480x270', seconds: 20 }));
+  const large = framesOf(await makeFlv({ size: '640x360', seconds: 20 }), 20_040_000);
+  const { video, flv } = await download(folder, await writeTracks(folder, [...small, ...large]));
+  const bytes = await readFile(flv);
+  const [metadata] = new FlvDemuxer().readBytes(bytes);
+  const [, said] = decodeAmf0(metadata!.body) as [string, Record<string, unknown>];
+  assert.equal(said.filesize, bytes.length);
+  assert.ok(Math.abs(Number(said.duration) - 40) < 0.1);
+  assert.equal(Math.round(Number(said.duration) * 1_000), video.durationMs);
+  const { times, filepositions } = said.keyframes as { times: number[]; filepositions: number[] };
+  const keys = [...small, ...large].filter((frame) => frame.kind === 'video' && frame.key);
+  assert.equal(times.length, keys.length);
+  assert.equal(filepositions.length, keys.length);
+  for (const [index, at] of filepositions.entries()) {
+    const here = new FlvDemuxer().readBytes(Buffer.concat([bytes.subarray(0, 13), bytes.subarray(at)]))[0]!;
+    assert.equal(here.type, 'video');
+    assert.equal(here.timestampMs, Math.round((times[index] ?? NaN) * 1_000));
+    assert.equal(here.body[0], 0x17, 'a key frame, or the configuration in front of one');
+  }
+  // Somebody else's program goes to a place in it.
+  const late = await decodedFrames(flv, ['-read_intervals', '35%+1']);
+  const first = late.find(({ type }) => type === 'video');
+  assert.ok(first !== undefined && Math.abs(first.timeS - 35) < 2, JSON.stringify(first));
 });
 
 test('the picture changes its size in mid-class: all frames of both sizes come out', async (context) => {
@@ -134,7 +171,7 @@ test('a recording that was cut off by kill -9 is playable up to its last whole f
   const last = tracks[0]!.segments.at(-1)!.path;
   const bytes = await readFile(last);
   await writeFile(last, bytes.subarray(0, bytes.length - 100));
-  await appendFile(tracks[1]!.segments.at(-1)!.path, 'rubbish');
+  await appendFile(tracks[1]!.segments.at(-1)!.path, 'nonsense');
   await rm(tracks[1]!.segments[0]!.path);
   const { mp4, flv } = await download(folder, tracks);
   for (const path of [mp4, flv]) {
@@ -172,7 +209,7 @@ test('a recording without a sample is not found, and one without sound is a sile
   const folder = await temporaryFolder(context);
   const notFound = (error: unknown) => error instanceof LecternError && error.code === 'not-found';
   await assert.rejects(openMovie([{ kind: 'video', segments: [] }]), notFound);
-  await assert.rejects(save(join(folder, 'none.flv'), flvFile([])), notFound);
+  await assert.rejects(openFlv([]), notFound);
   const silent = await writeTracks(folder, framesOf(await makeFlv({ seconds: 1, audio: 'none' })));
   const { mp4, flv } = await download(folder, [...silent, { kind: 'audio', segments: [] }]);
   for (const path of [mp4, flv]) {
@@ -197,7 +234,7 @@ test('a download that is broken off leaves no file open', async (context) => {
   const movie = await openMovie(tracks);
   const openFiles = async () => (await import('node:fs/promises')).readdir('/proc/self/fd');
   const before = (await openFiles()).length;
-  for (const bytes of [movie.stream(movie.size - 5_000), flvFile(tracks)]) {
+  for (const bytes of [movie.stream(movie.size - 5_000), (await openFlv(tracks)).stream()]) {
     for await (const _ of bytes) break;
   }
   assert.equal((await openFiles()).length, before);
@@ -260,6 +297,7 @@ test('the index of an hour is made in a moment', { timeout: 120_000 }, async (co
   const movie = await openMovie(tracks);
   const tookMs = performance.now() - began;
   assert.equal(movie.durationMs, 3_600_000);
+  assert.equal((await openFlv(tracks)).durationMs, 3_600_000);
   const heapMb = (process.memoryUsage().heapUsed - heapBefore) / 1e6;
   context.diagnostic(
     `index of 1 h (108,000 pictures, 168,750 sounds, ${tracks[0]!.segments.length * 2} files) made in ${tookMs.toFixed(0)} ms, ` +

@@ -149,10 +149,10 @@ test('composition times may be negative, and other codecs are set aside', () => 
 
 test('a tag larger than allowed is refused as soon as its header is seen', () => {
   const demuxer = new FlvDemuxer({ maxTagBytes: 1_000 });
-  demuxer.push(flvHeader({ audio: false, video: true }));
-  assert.equal(demuxer.push(flvTag('video', 0, new Uint8Array(1_000))).length, 1);
+  demuxer.readBytes(flvHeader({ audio: false, video: true }));
+  assert.equal(demuxer.readBytes(flvTag('video', 0, new Uint8Array(1_000))).length, 1);
   assert.throws(
-    () => demuxer.push(flvTag('video', 0, new Uint8Array(1_001)).subarray(0, 15)),
+    () => demuxer.readBytes(flvTag('video', 0, new Uint8Array(1_001)).subarray(0, 15)),
     MalformedError,
   );
 });

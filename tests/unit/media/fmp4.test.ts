@@ -171,7 +171,7 @@ test("ffmpeg's fragments are read too", async (context) => {
   assert.equal(samples.filter((sample) => sample.key).length, 2);
 });
 
-test('a file cut off at any byte is mended up to its last whole fragment', () => {
+test('a file cut off at any byte is recovered up to its last whole fragment', () => {
   const one = (sequence: number) =>
     fragment({
       sequence,

@@ -1,7 +1,7 @@
-// Rubbish from outside: every parser refuses it with MalformedError, and soon.
+// Malformed data from outside: every parser refuses it with MalformedError, and soon.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aacConfig, parseAudioSpecificConfig, splitAdts } from '#shared/media/aac.ts';
+import { aacConfig, parseAudioSpecificConfig } from '#shared/media/aac.ts';
 import { decodeAmf0, encodeAmf0 } from '#shared/media/amf0.ts';
 import { avcConfig, parseAvcRecord, parseSps, readAvcc, splitAnnexB, writeAvcc } from '#shared/media/avc.ts';
 import { MalformedError } from '#shared/media/bytes.ts';
@@ -47,7 +47,6 @@ const PARSERS: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   ['readAvcc', writeAvcc([SPS!, PPS!]), readAvcc],
   ['splitAnnexB', Uint8Array.of(0, 0, 1, 9, 0, 0, 0, 1, 65), splitAnnexB],
   ['parseAudioSpecificConfig', AAC.description, parseAudioSpecificConfig],
-  ['splitAdts', Uint8Array.of(0xff, 0xf1, 0x4c, 0x80, 0x01, 0x3f, 0xfc, 1, 2), splitAdts],
   ['opusPacketInfo', Uint8Array.of(0xfb, 2, 0, 0), opusPacketInfo],
   ['parseDops', OPUS.description, parseDops],
   ['parseOpusHead', opusHead(OPUS), parseOpusHead],
@@ -55,7 +54,7 @@ const PARSERS: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   ['parseVideoBody', videoConfigBody(AVC), parseVideoBody],
   ['parseAudioBody (AAC)', audioConfigBody(AAC), parseAudioBody],
   ['parseAudioBody (Opus)', audioConfigBody(OPUS), parseAudioBody],
-  ['FlvDemuxer', FLV, (bytes) => new FlvDemuxer().push(bytes)],
+  ['FlvDemuxer', FLV, (bytes) => new FlvDemuxer().readBytes(bytes)],
   ['readBoxes', FRAGMENT, readBoxes],
   ['readInit (H.264)', initSegment(AVC), readInit],
   ['readInit (AAC)', initSegment(AAC), readInit],

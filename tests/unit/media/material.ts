@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import {
-  audioFrameFromBody,
   FlvDemuxer,
   parseAudioBody,
   parseVideoBody,
@@ -16,6 +15,7 @@ import {
 } from '#shared/media/flv.ts';
 import { fragment, ticks, timescaleOf } from '#shared/media/fmp4.ts';
 import type { AudioConfig, AvcConfig, Frame } from '#shared/media/frame.ts';
+import { audioFrameFromBody } from '../../support/flv-frames.ts';
 import type { MovieTrack } from '../../../gateway/store/movie-source.ts';
 
 const run = promisify(execFile);
@@ -49,7 +49,7 @@ export function demux(flv: Uint8Array, pieceBytes = 4_099): FlvTag[] {
   const demuxer = new FlvDemuxer();
   const tags: FlvTag[] = [];
   for (let at = 0; at < flv.length; at += pieceBytes)
-    tags.push(...demuxer.push(flv.subarray(at, at + pieceBytes)));
+    tags.push(...demuxer.readBytes(flv.subarray(at, at + pieceBytes)));
   return tags;
 }
 
@@ -183,7 +183,7 @@ export interface DecodedFrame {
 }
 
 /** Every frame that comes out of ffmpeg's decoders. */
-export async function decodedFrames(input: string): Promise<DecodedFrame[]> {
+export async function decodedFrames(input: string, more: readonly string[] = []): Promise<DecodedFrame[]> {
   const { stdout } = await run(
     'ffprobe',
     [
@@ -191,6 +191,7 @@ export async function decodedFrames(input: string): Promise<DecodedFrame[]> {
       'error',
       '-show_entries',
       'frame=media_type,pts_time,best_effort_timestamp_time,key_frame,width,height',
+      ...more,
       '-of',
       'json',
       input,

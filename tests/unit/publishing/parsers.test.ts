@@ -6,9 +6,9 @@ import { avcConfig, nalType, parseSliceHead, parseSpsUsability, splitAnnexB } fr
 import { MalformedError } from '#shared/media/bytes.ts';
 import { sentenceOf } from '#shared/contract/publisher-notice.ts';
 import { hasBSlice, inspectConfig, RateMeter } from '../../../gateway/ingest/publication/inspect.ts';
-import { OggOpusReader } from '../../../gateway/ingest/publication/ogg.ts';
-import { RtmpConnection } from '../../../gateway/egress/rtmp/protocol.ts';
-import { readAudioTag, readVideoTag } from '../../../gateway/ingest/rtmp/tags.ts';
+import { OggOpusReader } from '../../../gateway/ffmpeg/containers/ogg.ts';
+import { RtmpConnection } from '../../../gateway/servers/rtmp/protocol.ts';
+import { readAudioTag, readVideoTag } from '../../../gateway/servers/rtmp/tags.ts';
 
 const ffmpeg = (args: string) =>
   execFileSync('ffmpeg', ['-v', 'error', ...args.split(' '), 'pipe:1'], { maxBuffer: 64 * 1024 * 1024 });
@@ -207,20 +207,20 @@ describe('Ogg', () => {
 
   it('gives the same packets, however it is cut', () => {
     const whole = new OggOpusReader();
-    const packets = whole.push(file);
+    const packets = whole.readBytes(file);
     assert.equal(packets.length, 101);
     assert.equal(whole.preSkip, 312);
     for (const size of [1, 7, 255, 4_096]) {
       const reader = new OggOpusReader();
       const cut: Buffer[] = [];
       for (let at = 0; at < file.length; at += size)
-        cut.push(...reader.push(Buffer.from(file.subarray(at, at + size))));
+        cut.push(...reader.readBytes(Buffer.from(file.subarray(at, at + size))));
       assert.deepEqual(cut, packets);
     }
   });
 
   it('that is none is malformed', () => {
-    assert.throws(() => new OggOpusReader().push(Buffer.alloc(100)), MalformedError);
+    assert.throws(() => new OggOpusReader().readBytes(Buffer.alloc(100)), MalformedError);
   });
 });
 
@@ -230,15 +230,15 @@ describe('RTMP before the verdict', () => {
       output: () => undefined,
       ask: () => undefined,
       media: () => undefined,
-      wish: () => undefined,
+      request: () => undefined,
       left: () => undefined,
     });
     const chunk = (stream: number, type: number, length: number, ...body: number[]) =>
       Buffer.from([stream, 0, 0, 0, 0, length >> 8, length & 0xff, type, 0, 0, 0, 0, ...body]);
-    connection.push(Buffer.concat([Buffer.from([3]), Buffer.alloc(2 * 1_536)]));
+    connection.readBytes(Buffer.concat([Buffer.from([3]), Buffer.alloc(2 * 1_536)]));
     // Chunks of one byte, so that each message can be begun with so little.
-    connection.push(chunk(2, 1, 4, 0, 0, 0, 1));
+    connection.readBytes(chunk(2, 1, 4, 0, 0, 0, 1));
     const begun = Buffer.concat(Array.from({ length: 30 }, (_, index) => chunk(3 + index, 20, 16_384, 2)));
-    assert.throws(() => connection.push(begun), MalformedError);
+    assert.throws(() => connection.readBytes(begun), MalformedError);
   });
 });

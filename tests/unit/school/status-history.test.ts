@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_SAMPLES, SAMPLE_EVERY_MS, StatusHistory } from '#shared/contract/status-history.ts';
 import type { ChannelStatus } from '#shared/contract/status.ts';
-import { History, type Told } from '../../../school/status/history.ts';
+import { History, type StatusReport } from '../../../school/status/history.ts';
 
 const channel = (broadcast: string, over: Partial<ChannelStatus> = {}): ChannelStatus => ({
   channel: 'channel123',
@@ -27,7 +27,7 @@ const channel = (broadcast: string, over: Partial<ChannelStatus> = {}): ChannelS
   ...over,
 });
 
-const told = (atMs: number, over: Partial<Told> = {}): Told => ({
+const told = (atMs: number, over: Partial<StatusReport> = {}): StatusReport => ({
   atMs,
   services: [
     { name: 'gateway', vitals: { cpuS: atMs / 4_000, memoryBytes: 9e7, uptimeS: atMs / 1_000 } },
@@ -43,7 +43,7 @@ const told = (atMs: number, over: Partial<Told> = {}): Told => ({
 test('an hour is kept and no more, whatever the day', () => {
   const history = new History();
   const last = MAX_SAMPLES + 50;
-  for (let index = 1; index <= last; index += 1) history.take(told(index * SAMPLE_EVERY_MS));
+  for (let index = 1; index <= last; index += 1) history.append(told(index * SAMPLE_EVERY_MS));
   const { samples } = StatusHistory.parse(history.since(0));
   assert.equal(samples.length, MAX_SAMPLES);
   assert.equal(samples.at(-1)?.atMs, last * SAMPLE_EVERY_MS);
@@ -53,7 +53,7 @@ test('an hour is kept and no more, whatever the day', () => {
 test('classes are summed, each has its own line, and first frames are of those that had viewers', () => {
   const history = new History();
   const idle = { firstFrame: { count: 0, p50Ms: null, p95Ms: null }, viewers: { hls: 4 } };
-  history.take(
+  history.append(
     told(10_000, {
       channels: [
         channel('broadcast1'),
@@ -77,7 +77,7 @@ test('processor time is always known: between samples, and since the start befor
   const history = new History();
   const vitals = (cpuS: number, uptimeS: number) => ({ cpuS, memoryBytes: 1, uptimeS });
   assert.equal(history.cpu('gateway', vitals(5, 50), 50_000), 0.1);
-  history.take(told(60_000, { services: [{ name: 'gateway', vitals: vitals(10, 60) }] }));
+  history.append(told(60_000, { services: [{ name: 'gateway', vitals: vitals(10, 60) }] }));
   assert.equal(history.cpu('gateway', vitals(12.5, 65), 65_000), 0.5);
   // A new process that has used more than the old one had by then.
   assert.equal(history.cpu('gateway', vitals(16, 4), 90_000), 4);
@@ -86,7 +86,7 @@ test('processor time is always known: between samples, and since the start befor
 
 test('what did not answer leaves a gap, not a zero', () => {
   const history = new History();
-  history.take(told(10_000, { disk: null }));
+  history.append(told(10_000, { disk: null }));
   const [sample] = StatusHistory.parse(history.since(0)).samples;
   assert.equal(sample?.sums, null);
   assert.equal(sample?.services.sfu, undefined);

@@ -18,7 +18,7 @@ function at(clock: { ms: number }): Tokens {
 describe('an invitation', () => {
   const invite = { lesson: 'abcdefgh2345', role: 'student', version: 2 } as const;
 
-  it('is good for a year at least, and not for ever', async () => {
+  it('is good for a year at least, and not forever', async () => {
     for (let day = 0; day < 90; day += 1) {
       const clock = { ms: NOON + day * DAY_MS };
       const token = await at(clock).invite(invite);

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { ErrorBody, LecternError } from '#shared/contract/errors.ts';
 import { clientOf, trustedProxies } from '#server/forwarded.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
-import { callInternal } from '#server/internal-client.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
 import { redact } from '#server/redact.ts';
 import { closeServer, createMetrics, createServer, listen, serveHealth } from '#server/service.ts';
@@ -17,7 +17,7 @@ const Body = z.object({ n: z.number() });
 
 describe('a service', () => {
   const lines: string[] = [];
-  const log = createLog({ LECTERN_LOG: 'debug' }, 'test', { write: (line) => lines.push(line) });
+  const log = createLog('debug', 'test', { write: (line) => lines.push(line) });
   const metrics = createMetrics('test');
   let isReady = true;
   let isBroken = false;
@@ -97,8 +97,10 @@ describe('a service', () => {
   });
 
   it('is called with an answer, a refusal or a plain sign that it is away', async () => {
-    const call = (path: string, secret = SECRET, timeoutMs = 3_000) =>
-      callInternal(secret, 'POST', url + path, Body, { n: 7 }, timeoutMs);
+    const call = (path: string, secret = SECRET, timeoutMs = 3_000) => {
+      const table = { ask: { method: 'POST', path, body: Body, reply: Body } } as const;
+      return internalClient(table, () => [url], secret, timeoutMs).ask({ body: { n: 7 } });
+    };
     assert.deepEqual(await call('/'), { n: 7 });
     await assert.rejects(call('/refuse'), { code: 'room-closed' });
     await assert.rejects(call('/', 'wrong'), { code: 'unauthorized' });
@@ -106,8 +108,9 @@ describe('a service', () => {
     await assert.rejects(call('/nonsense'), { code: 'service-unavailable' });
     await assert.rejects(call('/other'), { code: 'service-unavailable' });
     await assert.rejects(call('/never', SECRET, 100), { code: 'service-unavailable' });
-    const nowhere = callInternal(SECRET, 'GET', 'http://127.0.0.1:1/', Body);
-    await assert.rejects(nowhere, { code: 'service-unavailable' });
+    const table = { ask: { method: 'GET', path: '/', reply: Body } } as const;
+    const nowhere = internalClient(table, () => ['http://127.0.0.1:1'], SECRET);
+    await assert.rejects(nowhere.ask(), { code: 'service-unavailable' });
   });
 
   it('says how it is, and outlives figures that cannot be had', async () => {
@@ -188,7 +191,7 @@ describe('the client behind proxies', () => {
       trusted,
     );
 
-  it('is whoever connects, unless that is a proxy of ours', () => {
+  it('is the one who connects, unless that is a proxy of ours', () => {
     const headers = {
       'x-forwarded-for': '198.51.100.1',
       'x-forwarded-proto': 'https',

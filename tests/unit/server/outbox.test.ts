@@ -1,4 +1,4 @@
-// The outbox: what was put in arrives at the school, in order, whoever is killed in between.
+// The outbox: what was put in arrives at the school, in order, no matter which process is killed in between.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,23 +8,27 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EventBatch, type ServiceEvent } from '#shared/contract/internal.ts';
+import { EventBatch, type GatewayEvent } from '#shared/contract/internal.ts';
+import { INTERNAL } from '#shared/contract/internal-api.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
+import { internalClient } from '#server/internal-client.ts';
 import { createLog } from '#server/log.ts';
 import { openOutbox, type Outbox } from '#server/outbox.ts';
-import { openJournal } from '../../../sfu/journal.ts';
+import { openEventLog } from '../../../sfu/event-log.ts';
 import { smallDisk } from '../../support/small-disk.ts';
 import { closeServer, createServer, listen } from '#server/service.ts';
 
 const SECRET = 'the-secret-between-services';
-const MODULE = join(import.meta.dirname, '../../../server/outbox.ts');
-const silent = createLog({ LECTERN_LOG: 'silent' }, 'test');
+const ROOT = join(import.meta.dirname, '../../..');
+/** The school at `url`, as an outbox calls it. */
+const schoolAt = (url: string) => internalClient(INTERNAL.school, () => [url], SECRET);
+const silent = createLog('silent', 'test');
 
-const opened = (n: number): Extract<ServiceEvent, { type: 'room:opened' }> => ({
-  type: 'room:opened',
+const opened = (n: number): Extract<GatewayEvent, { type: 'gateway:started' }> => ({
+  type: 'gateway:started',
   atMs: n,
-  lesson: 'abcdefgh2345',
+  instance: 'one',
 });
 
 /** A school that takes events, refuses them, or is not there. */
@@ -93,8 +97,8 @@ describe('an outbox', () => {
   });
 
   const open = (log = silent): Outbox => {
-    const schoolUrl = `http://127.0.0.1:${school.port}`;
-    const outbox = openOutbox({ path, service: 'sfu', schoolUrl, secret: SECRET, log });
+    const at = schoolAt(`http://127.0.0.1:${school.port}`);
+    const outbox = openOutbox({ path, service: 'sfu', school: at, log });
     outboxes.push(outbox);
     return outbox;
   };
@@ -149,17 +153,19 @@ describe('an outbox', () => {
   it('loses nothing that was put in before its process was killed', async () => {
     await school.close();
     const script = `
-      const { openOutbox } = await import(${JSON.stringify(MODULE)});
-      const log = { debug() {}, warn() {} };
-      const [path, schoolUrl, secret] = process.argv.slice(1);
-      const outbox = openOutbox({ path, service: 'sfu', schoolUrl, secret, log });
+      const [root, path, url, secret] = process.argv.slice(1);
+      const { openOutbox } = await import(root + '/server/outbox.ts');
+      const { internalClient } = await import(root + '/server/internal-client.ts');
+      const { INTERNAL } = await import(root + '/shared/contract/internal-api.ts');
+      const school = internalClient(INTERNAL.school, () => [url], secret);
+      const outbox = openOutbox({ path, service: 'sfu', school, log: { debug() {}, warn() {} } });
       for (let n = 1; ; n += 1) {
-        outbox.add({ type: 'room:opened', atMs: n, lesson: 'abcdefgh2345' });
+        outbox.add({ type: 'gateway:started', atMs: n, instance: 'one' });
         process.stdout.write(n + '\\n');
         await new Promise((resolve) => setTimeout(resolve, 1));
       }`;
     const url = `http://127.0.0.1:${school.port}`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script, path, url, SECRET], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, ROOT, path, url, SECRET], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let text = '';
@@ -196,22 +202,22 @@ describe('an outbox', () => {
     assert.ok((school.batches[1]?.events[0]?.id ?? 0) > before);
   });
 
-  it('opens on a full disk as the sfu journal does, and keeps what comes once there is room', async (context) => {
+  it('opens on a full disk as the log of the sfu does, and keeps what comes once there is room', async (context) => {
     const disk = smallDisk(2);
     if (disk === undefined) return context.skip('no right to mount a file system');
     const path = join(disk.dir, 'outbox.db');
-    const journalPath = join(disk.dir, 'journal.db');
-    const at = { service: 'sfu', schoolUrl: 'http://127.0.0.1:1', secret: SECRET, log: silent };
+    const logPath = join(disk.dir, 'events.db');
+    const at = { service: 'sfu', school: schoolAt('http://127.0.0.1:1'), log: silent };
     // As a kill leaves it: what SQLite writes ahead is there already.
-    const killed = [openOutbox({ path, ...at }), openJournal(journalPath, silent)];
+    const killed = [openOutbox({ path, ...at }), openEventLog({ path: logPath, ...at })];
     try {
       disk.fill();
       const again = openOutbox({ path, ...at });
-      const journal = openJournal(journalPath, silent);
+      const rooms = openEventLog({ path: logPath, ...at });
       again.add(opened(1));
-      journal.append('room1', { type: 'room:closed' });
+      rooms.append({ type: 'room:closed', atMs: 1, room: 'algebra1', media: null });
       disk.free();
-      journal.close();
+      rooms.close();
       again.close();
       const rows = new DatabaseSync(path).prepare('SELECT body FROM event').all();
       assert.deepEqual(
@@ -226,14 +232,14 @@ describe('an outbox', () => {
 
   it('refuses what is no event before it is stored', () => {
     const outbox = open();
-    assert.throws(() => outbox.add({ ...opened(1), lesson: 'NOT AN ID' }));
+    assert.throws(() => outbox.add({ ...opened(1), instance: 'x'.repeat(41) }));
     assert.equal(outbox.size(), 0);
   });
 
   it('holds on to what the school refuses, says so, and delivers once it is taken', async () => {
     const lines: string[] = [];
     school.refusal = new LecternError('bad-request');
-    const outbox = open(createLog({ LECTERN_LOG: 'info' }, 'test', { write: (line) => lines.push(line) }));
+    const outbox = open(createLog('info', 'test', { write: (line) => lines.push(line) }));
     outbox.add(opened(1));
     await eventually('it is reported', () =>
       lines.some((line) => line.includes('school does not take events')),

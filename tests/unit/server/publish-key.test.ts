@@ -5,7 +5,8 @@ import { describe, it } from 'node:test';
 import { publishPaths } from '#shared/contract/publish.ts';
 import { checkPublishKey, makePublishKey } from '#server/publish-key.ts';
 import { redact } from '#server/redact.ts';
-import { checkPlayback, signPlayback } from '#server/playback-sign.ts';
+import { signPlayback } from '#server/playback-sign.ts';
+import { checkPlayback } from '../../support/playback.ts';
 
 const SECRET = 'a-secret-that-only-school-and-gateway-know';
 const CHANNEL = 'channel2345';

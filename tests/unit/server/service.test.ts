@@ -14,7 +14,7 @@ function run(body: string, stdio: 'pipe' | 'ipc' = 'pipe') {
     const { createLog } = await import(${JSON.stringify(join(SERVER, 'log.ts'))});
     const keepAlive = setInterval(() => {}, 1_000);
     const close = async () => { process.stdout.write('closed\\n'); clearInterval(keepAlive); };
-    await runService(createLog({ LECTERN_LOG: 'info' }, 'test'), async () => { ${body} });
+    await runService(createLog('info', 'test'), async () => { ${body} });
     process.stdout.write('running\\n');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit', ...(stdio === 'ipc' ? (['ipc'] as const) : [])],

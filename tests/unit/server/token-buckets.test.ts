@@ -52,7 +52,7 @@ describe('a token bucket', () => {
     assert.equal(buckets.take('192.0.2.2'), 0);
   });
 
-  it('does not grow for ever', () => {
+  it('does not grow forever', () => {
     const buckets = bucketsAt({ ms: 0 }, 1);
     buckets.take('192.0.2.1');
     for (let n = 0; n < 20_000; n += 1) buckets.take(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`);

@@ -3,66 +3,26 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { LecternError } from '#shared/contract/errors.ts';
-import { asksForKeyFrame, readRtp, writeRtp, writeSenderReport } from '../../../sfu/media/audience/rtp.ts';
+import { parseRtp } from '#shared/media/rtp.ts';
 import { Splice } from '../../../sfu/media/audience/splice.ts';
 import { Voices } from '../../../sfu/media/audience/voices.ts';
-import { Audience, MAX_VIEWERS } from '../../../sfu/room/audience.ts';
+import { Audience, MAX_VIEWERS } from '../../../sfu/room/features/broadcast/audience.ts';
 import type { RoomMedia } from '../../../sfu/room/ports.ts';
-import { MAX_SILENCE_MS, RETRY_MS, type Ask } from '../../../sfu/room/revalidation.ts';
+import { MAX_SILENCE_MS, RETRY_MS, type Ask } from '../../../sfu/room/features/broadcast/revalidation.ts';
 import { readOffer } from '../../../sfu/sdp/offer.ts';
-import { refuses, settle, TestClass, TestMedia } from './class.ts';
+import { ask, refuses, settle, TestClass, TestMedia } from './class.ts';
 import { CHROMIUM_OFFER } from './offers.ts';
 
 const packet = (sequence: number, timestamp: number, text = 'x') => ({
+  payloadType: 101,
   marker: true,
   sequence,
   timestamp,
+  ssrc: 7,
+  extension: undefined,
   payload: Buffer.from(text),
-  extensions: new Map(),
 });
-const read = (bytes: Buffer | null) => readRtp(bytes ?? assert.fail()) ?? assert.fail();
-
-describe('RTP', () => {
-  test('is read with its extensions and padding, and written without', () => {
-    const written = writeRtp(packet(7, 8, 'payload'), {
-      payloadType: 96,
-      sequence: 7,
-      timestamp: 8,
-      ssrc: 9,
-    });
-    assert.equal(written.readUInt8(1), 0x80 | 96);
-    assert.equal(written.readUInt32BE(8), 9);
-    const { payload, sequence, timestamp, marker } = read(written);
-    assert.deepEqual([payload.toString(), sequence, timestamp, marker], ['payload', 7, 8, true]);
-
-    const extended = Buffer.concat([
-      Buffer.from([0xb0, 111, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
-      Buffer.from([0xbe, 0xde, 0, 1, 0xa0, 0x85, 0, 0]),
-      Buffer.from('voice'),
-      Buffer.from([0, 0, 3]),
-    ]);
-    const voice = read(extended);
-    assert.equal(voice.payload.toString(), 'voice');
-    assert.equal(voice.extensions.get(10)?.[0], 0x85);
-  });
-
-  test('that is cut off is none, at whatever place', () => {
-    const whole = Buffer.from([0xb0, 111, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xbe, 0xde, 0, 1, 0xa0, 5, 0, 0, 1]);
-    for (let length = 0; length < 16; length += 1)
-      assert.equal(readRtp(whole.subarray(0, length)), undefined);
-    for (let byte = 0; byte < 256; byte += 1) readRtp(Buffer.alloc(40, byte));
-  });
-
-  test('reports and requests for key frames', () => {
-    const report = writeSenderReport(5, 1_000, 42);
-    assert.equal(report.readUInt32BE(8), 2_208_988_801);
-    assert.equal(report.readUInt32BE(16), 42);
-    assert.equal(asksForKeyFrame(report), false);
-    const pli = Buffer.from([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]);
-    assert.equal(asksForKeyFrame(Buffer.concat([report, pli])), true);
-    assert.equal(asksForKeyFrame(Buffer.from([1, 2, 3])), false);
-  });
-});
+const read = (bytes: Buffer | null) => parseRtp(bytes ?? assert.fail()) ?? assert.fail();
 
 describe('a splice', () => {
   const splice = () =>
@@ -70,24 +30,24 @@ describe('a splice', () => {
 
   test('goes on with numbers and clock over a change of source and over their wraps', () => {
     const one = splice();
-    const first = read(one.push('camera', packet(100, 5_000), 96, 1_000));
-    const second = read(one.push('camera', packet(101, 8_000), 96, 1_033));
+    const first = read(one.rewritePacket('camera', packet(100, 5_000), 96, 1_000));
+    const second = read(one.rewritePacket('camera', packet(101, 8_000), 96, 1_033));
     assert.deepEqual([first.sequence, second.sequence], [65_535, 0]);
     assert.equal((second.timestamp - first.timestamp) >>> 0, 3_000);
-    const third = read(one.push('screen', packet(40_000, 3_999_999_999), 96, 1_133));
+    const third = read(one.rewritePacket('screen', packet(40_000, 3_999_999_999), 96, 1_133));
     assert.equal(third.sequence, 1);
     assert.equal((third.timestamp - second.timestamp) >>> 0, 9_000, 'a tenth of a second later, as it was');
   });
 
   test('keeps gaps and order within a source, and drops what is from before the change', () => {
     const one = splice();
-    one.push('a', packet(10, 0), 96, 0);
-    const later = read(one.push('a', packet(13, 9_000), 96, 100));
-    const lost = read(one.push('a', packet(12, 6_000), 96, 101));
+    one.rewritePacket('a', packet(10, 0), 96, 0);
+    const later = read(one.rewritePacket('a', packet(13, 9_000), 96, 100));
+    const lost = read(one.rewritePacket('a', packet(12, 6_000), 96, 101));
     assert.equal((later.sequence - lost.sequence) & 0xffff, 1);
-    const next = read(one.push('b', packet(500, 77), 96, 200));
+    const next = read(one.rewritePacket('b', packet(500, 77), 96, 200));
     assert.equal((next.sequence - later.sequence) & 0xffff, 1);
-    assert.equal(one.push('b', packet(499, 76), 96, 201), null);
+    assert.equal(one.rewritePacket('b', packet(499, 76), 96, 201), null);
   });
 
   test('knows its clock by the packets that were least late', () => {
@@ -96,7 +56,12 @@ describe('a splice', () => {
     let last = 0;
     for (let frame = 0; frame < 300; frame += 1) {
       const lateMs = frame % 7 === 0 ? 0 : 25;
-      const bytes = one.push('a', packet(frame, frame * 3_000), 96, 10_000 + (frame * 1_000) / 30 + lateMs);
+      const bytes = one.rewritePacket(
+        'a',
+        packet(frame, frame * 3_000),
+        96,
+        10_000 + (frame * 1_000) / 30 + lateMs,
+      );
       last = read(bytes).timestamp;
     }
     const report = one.report() ?? assert.fail();
@@ -239,13 +204,25 @@ describe('the audience', () => {
     assert.equal(audience.size, 0);
   });
 
+  test('is let in where the media are, though they move while it opens', async () => {
+    audience.show(sources, room);
+    let gone = 0;
+    const opening = audience.watch(offer, allowed, () => (gone += 1));
+    audience.show(sources, await media.openRoom('room', () => {}));
+    const viewer = await opening;
+    assert.equal(audience.size, 1);
+    assert.equal(gone, 0);
+    viewer.close();
+    assert.equal(gone, 1);
+  });
+
   test('is asked when the gateway says that its rules changed, and is counted', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const school = new TestClass();
     t.after(() => school.rooms.free());
-    const teacher = await school.join('teacher', 'teacher');
+    const teacher = await school.join('teacher1', 'teacher');
     await school.publish(teacher, 'camera');
-    school.room().startBroadcast(teacher.peer, teacher.ticket);
+    await ask(school.room(), teacher.peer, 'broadcast:start', {});
     const onAir = school.rooms.onAirAt('channel1') ?? assert.fail();
     assert.equal(school.rooms.onAirAt('channel2'), undefined);
     let asked = 0;
@@ -268,7 +245,7 @@ describe('the audience', () => {
     school.gateway.accessEpoch = 1;
     await round();
     assert.equal(asked, 2);
-    school.room().stopBroadcast();
+    await ask(school.room(), teacher.peer, 'broadcast:stop', {});
     await settle();
     assert.equal(school.rooms.onAirAt('channel1'), undefined);
     assert.equal(onAir.audience.size, 0);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { FEED_INTERVAL_MS } from '#shared/contract/internal.ts';
-import type { ProducerView } from '#shared/contract/signalling.ts';
-import { chooseProgramme, teachingOf } from '../../../sfu/room/programme.ts';
-import { settle, TestClass } from './class.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
+import { chooseProgramme, teachingOf } from '../../../sfu/room/features/broadcast/programme.ts';
+import { ask, settle, TestClass } from './class.ts';
 
 /** Lets the feed's next round happen. */
 async function round(ms = FEED_INTERVAL_MS): Promise<void> {
@@ -19,7 +19,7 @@ describe('a broadcast', () => {
   const onAir = async () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
-    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    await ask(day.room(), teacher.peer, 'broadcast:start', {});
     await round(0);
     return { day, teacher, state: () => day.room().view().broadcast.state };
   };
@@ -45,13 +45,36 @@ describe('a broadcast', () => {
     assert.equal(state(), 'live');
   });
 
+  test('says of each event where in it that was: it goes on while it is live, and stands while it is not', async () => {
+    const { day, teacher } = await onAir();
+    let messages = 0;
+    const mediaOfNext = async () => {
+      await ask(day.room(), teacher.peer, 'chat:send', { id: `m${(messages += 1)}`, text: 'now' });
+      return day.events.all.at(-1)?.media;
+    };
+    const broadcast = day.room().view().broadcast.id;
+    assert.deepEqual(await mediaOfNext(), { broadcast, ms: 0 });
+    day.gateway.state = 'live';
+    day.gateway.durationMs = 60_000;
+    await round();
+    day.nowMs += 700;
+    const ms = (await mediaOfNext())?.ms ?? 0;
+    assert.ok(ms >= 60_700 && ms < 60_710, `${ms} ms`);
+    day.gateway.state = 'interrupted';
+    await round();
+    day.nowMs += 700;
+    assert.deepEqual(await mediaOfNext(), { broadcast, ms: 60_000 });
+    await ask(day.room(), teacher.peer, 'broadcast:stop', {});
+    assert.equal(await mediaOfNext(), null);
+  });
+
   test('starts once, and a new one has a new name', async () => {
     const { day, teacher } = await onAir();
     const first = day.room().view().broadcast.id;
-    assert.equal(day.room().startBroadcast(teacher.peer, teacher.ticket).id, first);
-    day.room().stopBroadcast();
-    assert.equal(day.room().stopBroadcast().state, 'ended');
-    assert.notEqual(day.room().startBroadcast(teacher.peer, teacher.ticket).id, first);
+    assert.equal((await ask(day.room(), teacher.peer, 'broadcast:start', {})).broadcast.id, first);
+    await ask(day.room(), teacher.peer, 'broadcast:stop', {});
+    assert.equal((await ask(day.room(), teacher.peer, 'broadcast:stop', {})).broadcast.state, 'ended');
+    assert.notEqual((await ask(day.room(), teacher.peer, 'broadcast:start', {})).broadcast.id, first);
   });
 
   test('stays wanted while the gateway is away, and says so', async () => {
@@ -70,6 +93,64 @@ describe('a broadcast', () => {
     assert.equal(day.room().view().broadcast.notice, null);
   });
 
+  test('is recorded as somebody who teaches chose, until it ends, over a restart too', async () => {
+    const { day, teacher } = await onAir();
+    const student = await day.join('student1', 'student');
+    day.gateway.state = 'live';
+    await round();
+    const view = () => student.link.last('broadcast:changed');
+    assert.deepEqual([view()?.recording, view()?.recordingChoice], [true, 'on']);
+    assert.equal(day.gateway.feeds.at(-1)?.recording, undefined, 'the lesson says it');
+    await ask(day.room(), teacher.peer, 'recording:choose', { choice: 'paused' });
+    assert.equal(view()?.recordingChoice, 'paused', 'it is said at once');
+    await round(0);
+    const stated = day.gateway.feeds.at(-1)?.recording;
+    assert.equal(stated?.choice, 'paused');
+    assert.ok(stated.atMs > 1_000_000 && stated.atMs <= day.nowMs, `${stated.atMs}`);
+    assert.equal(view()?.recording, false);
+
+    const next = new TestClass(day.events);
+    await round();
+    assert.equal(next.gateway.feeds.at(-1)?.recording?.choice, 'paused');
+    const back = await next.join('teacher1', 'teacher');
+    await ask(next.room(), back.peer, 'broadcast:stop', {});
+    assert.equal(next.room().view().broadcast.recordingChoice, 'on', 'the next one is a new one');
+  });
+
+  test('that ends by itself takes along what was chosen, for those who are told too', async () => {
+    const { day, teacher } = await onAir();
+    await ask(day.room(), teacher.peer, 'recording:choose', { choice: 'paused' });
+    day.gateway.state = 'ended';
+    await round();
+    assert.equal(teacher.link.last('broadcast:changed')?.recordingChoice, 'on');
+    await ask(day.room(), teacher.peer, 'recording:choose', { choice: 'off' });
+    const back = await new TestClass(day.events).join('teacher1', 'teacher');
+    assert.equal(back.joined.room.broadcast.recordingChoice, 'off', 'of the next one');
+  });
+
+  test('is recorded as the newest ticket says, also where somebody comes with an older one', async () => {
+    const day = new TestClass();
+    const { ticket, link } = await day.join('teacher1', 'teacher');
+    const mode = () => day.room().view().broadcast.recordingMode;
+    await day.room().welcome({ ...ticket, recording: 'manual' }, link);
+    assert.equal(mode(), 'manual');
+    await day.room().welcome({ ...ticket, recording: 'always', exp: ticket.exp - 60 }, link);
+    await day.room().welcome(ticket, link);
+    assert.equal(mode(), 'manual');
+    await day.room().welcome({ ...ticket, recording: 'automatic', exp: ticket.exp + 60 }, link);
+    assert.equal(mode(), 'automatic');
+  });
+
+  test('is recorded whatever anybody chooses where its lesson says so', async () => {
+    const { day, teacher } = await onAir();
+    day.gateway.recordingMode = 'always';
+    await round();
+    await assert.rejects(async () => ask(day.room(), teacher.peer, 'recording:choose', { choice: 'off' }), {
+      code: 'conflict',
+    });
+    assert.equal(day.room().view().broadcast.recordingChoice, 'on');
+  });
+
   for (const end of ['ended', 'failed'] as const) {
     test(`that the gateway calls ${end} is wanted no more, after a restart neither`, async () => {
       const { day, state } = await onAir();
@@ -80,7 +161,7 @@ describe('a broadcast', () => {
       await round();
       assert.equal(day.gateway.feeds.length, feeds);
       assert.deepEqual(day.gateway.ended, [], 'it knows already');
-      const next = new TestClass(day.journal);
+      const next = new TestClass(day.events);
       await round();
       assert.equal(next.gateway.feeds.length, 0);
     });
@@ -88,16 +169,16 @@ describe('a broadcast', () => {
 
   test('goes on after kill -9 with the same name and nothing to show', async () => {
     const { day } = await onAir();
-    const next = new TestClass(day.journal);
+    const next = new TestClass(day.events);
     await round(0);
     assert.deepEqual(next.gateway.feeds[0], { ...day.gateway.feeds[0], teaching: 'away' });
     assert.equal(next.gateway.feeds[0]?.from, null);
   });
 
   test('is ended at the gateway, as soon as that can be reached', async () => {
-    const { day } = await onAir();
+    const { day, teacher } = await onAir();
     day.gateway.down = true;
-    day.room().stopBroadcast();
+    await ask(day.room(), teacher.peer, 'broadcast:stop', {});
     await round(0);
     await round();
     assert.deepEqual(day.gateway.ended, []);
@@ -113,7 +194,7 @@ describe('a broadcast', () => {
     await day.publish(teacher, 'camera');
     await round(0);
     assert.equal(day.media.feeds, 1);
-    day.room().stopBroadcast();
+    await ask(day.room(), teacher.peer, 'broadcast:stop', {});
     assert.equal(day.media.feeds, 0);
   });
 });
@@ -126,7 +207,7 @@ describe('a break', () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
     await day.join('student1', 'student');
-    day.room().startBroadcast(teacher.peer, teacher.ticket);
+    await ask(day.room(), teacher.peer, 'broadcast:start', {});
     day.gateway.state = 'live';
     day.gateway.durationMs = 43 * 60_000;
     await round(0);
@@ -141,7 +222,7 @@ describe('a break', () => {
     await round();
     assert.equal(stated(day), 'sending');
     assert.equal(view().onBreak, false);
-    await day.room().setProducerPaused(teacher.peer, microphone, true);
+    await ask(day.room(), teacher.peer, 'producer:pause', { producerId: microphone });
     await round();
     assert.equal(stated(day), 'break');
     assert.equal(teacher.link.last('broadcast:changed')?.onBreak, true);
@@ -159,24 +240,24 @@ describe('a break', () => {
     assert.equal(view().waitMs, 120_000);
     day.gateway.state = 'ended';
     await round();
-    const { state, end, durationMs, waitEndsAtMs } = view();
-    assert.deepEqual([state, end, durationMs, waitEndsAtMs], ['ended', 'absent', 43 * 60_000, null]);
+    const { state, end, recordedMs, waitEndsAtMs } = view();
+    assert.deepEqual([state, end, recordedMs, waitEndsAtMs], ['ended', 'absent', 43 * 60_000, null]);
 
-    // Whoever comes back an hour later, to another process, reads it too; until the class is live again.
-    const next = new TestClass(day.journal);
+    // Anyone who comes back an hour later, to another process, reads it too; until the class is live again.
+    const next = new TestClass(day.events);
     const back = await next.join('teacher1', 'teacher');
     assert.equal(back.joined.room.broadcast.end, 'absent');
-    assert.equal(back.joined.room.broadcast.durationMs, 43 * 60_000);
-    next.room().startBroadcast(back.peer, back.ticket);
+    assert.equal(back.joined.room.broadcast.recordedMs, 43 * 60_000);
+    await ask(next.room(), back.peer, 'broadcast:start', {});
     assert.equal(next.room().view().broadcast.end, null);
-    assert.equal(new TestClass(day.journal).room().view().broadcast.end, null);
+    assert.equal(new TestClass(day.events).room().view().broadcast.end, null);
   });
 
-  test('is ended by whoever stops the broadcast, with a receipt', async () => {
-    const { day, view } = await onAir();
+  test('is ended by the one who stops the broadcast, with a receipt', async () => {
+    const { day, teacher, view } = await onAir();
     await round();
-    day.room().stopBroadcast();
-    assert.deepEqual([view().end, view().durationMs], ['stopped', 43 * 60_000]);
+    await ask(day.room(), teacher.peer, 'broadcast:stop', {});
+    assert.deepEqual([view().end, view().recordedMs], ['stopped', 43 * 60_000]);
   });
 
   test('is what everybody who counts does not send', () => {

@@ -1,29 +1,42 @@
 // A room for a unit test: media, links, memory and gateway are small stand-ins behind the room's own
 // ports, so that what is tested is the room's rules.
 import assert from 'node:assert/strict';
+import { after } from 'node:test';
 import { pino } from 'pino';
+import { recordingOf, type RecordingMode } from '#shared/domain/recording.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { BroadcastFeed, BroadcastStatus, ServiceEvent } from '#shared/contract/internal.ts';
-import type { FactData, FactName, Joined } from '#shared/contract/signalling.ts';
+import { RoomEvent } from '#shared/contract/events.ts';
+import { BroadcastFeed, type BroadcastStatus } from '#shared/contract/internal.ts';
+import {
+  REQUESTS,
+  type FactData,
+  type FactName,
+  type Joined,
+  type RequestInput,
+  type RequestName,
+  type RequestResult,
+} from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
-import { ROLE_PERMISSIONS, type Role } from '#shared/domain/permissions.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import type { Role } from '#shared/domain/roles.ts';
 import type { TabSource } from '#shared/domain/sources.ts';
 import { SOURCES } from '#shared/domain/sources.ts';
 import type { Peer } from '../../../sfu/room/peer.ts';
 import type {
   AudienceMedia,
   FeedSource,
-  Journal,
+  EventLog,
+  Gateway,
   Link,
   MediaPlane,
   PeerMedia,
   PeerMediaEvents,
-  PlainInlet,
+  PlainIngress,
   RoomDeps,
   WhepViewer,
 } from '../../../sfu/room/ports.ts';
 import type { Offer } from '../../../sfu/sdp/offer.ts';
-import { emptyRecord, remember, type JournalEntry } from '../../../sfu/room/record.ts';
+import { emptyRecord, isUnfinished, remember } from '../../../sfu/room/record.ts';
 import type { Room } from '../../../sfu/room/room.ts';
 import { Rooms } from '../../../sfu/room/rooms.ts';
 
@@ -51,7 +64,7 @@ export class TestLink implements Link {
 }
 
 /** An entrance for an encoder; `bytes` is what came by it. */
-export class TestInlet implements PlainInlet {
+export class TestIngress implements PlainIngress {
   readonly to = { ip: '127.0.0.1', port: 7_000 };
   bytes = 0;
   open = true;
@@ -112,7 +125,7 @@ export class TestAudience implements AudienceMedia {
 export class TestMedia implements MediaPlane {
   lose: () => void = () => {};
   openPeers = 0;
-  readonly inlets: TestInlet[] = [];
+  readonly ingresses: TestIngress[] = [];
   readonly audience = new TestAudience();
   feeds = 0;
   /** Calls that are held back until this resolves. */
@@ -136,23 +149,24 @@ export class TestMedia implements MediaPlane {
         this.feeds += 1;
         return {
           from: { ip: '127.0.0.1', port: 5_000 },
+          flowing: [],
           select: async () => [],
           flow: async () => true,
           close: () => void (this.feeds -= 1),
         };
       },
-      openInlet: async () => {
+      openIngress: async () => {
         await this.gate;
-        const inlet = new TestInlet(() => `m${(this.#ids += 1)}`, producers);
-        this.inlets.push(inlet);
-        return inlet;
+        const ingress = new TestIngress(() => `m${(this.#ids += 1)}`, producers);
+        this.ingresses.push(ingress);
+        return ingress;
       },
       openAudience: async () => this.audience,
       openWhip: async () => {
-        const inlet = new TestInlet(() => `m${(this.#ids += 1)}`, producers);
-        this.inlets.push(inlet);
+        const ingress = new TestIngress(() => `m${(this.#ids += 1)}`, producers);
+        this.ingresses.push(ingress);
         const restartIce = async () => ({ ice: { ufrag: 'u', pwd: 'p' }, candidates: [], mid: '0' });
-        return Object.assign(inlet, { answer: 'v=0', producers: [], restartIce });
+        return Object.assign(ingress, { answer: 'v=0', producers: [], restartIce });
       },
       close: () => {},
     };
@@ -202,29 +216,27 @@ export class TestMedia implements MediaPlane {
   }
 }
 
-export class TestJournal implements Journal {
-  readonly entries: { room: string; entry: JournalEntry }[] = [];
+/** What is stored is what the school hears. */
+export class TestEvents implements EventLog {
+  readonly all: RoomEvent[] = [];
 
   load(room: string) {
     const record = emptyRecord();
-    for (const one of this.entries) if (one.room === room) remember(record, structuredClone(one.entry));
+    for (const event of this.all) if (event.room === room) remember(record, structuredClone(event));
     return record;
   }
 
-  append(room: string, entry: JournalEntry): void {
-    this.entries.push({ room, entry });
+  append(event: RoomEvent): void {
+    this.all.push(RoomEvent.parse(event));
   }
 
-  appendNow(room: string, entry: JournalEntry): void {
-    this.append(room, entry);
+  appendNow(event: RoomEvent): void {
+    this.append(event);
   }
 
   unfinished(): string[] {
-    const rooms = new Set(this.entries.map(({ room }) => room));
-    return [...rooms].filter((room) => {
-      const { present, onAir } = this.load(room);
-      return present.size > 0 || onAir !== null;
-    });
+    const rooms = new Set(this.all.map(({ room }) => room));
+    return [...rooms].filter((room) => isUnfinished(this.load(room)));
   }
 }
 
@@ -237,17 +249,22 @@ export class TestGateway {
   down = false;
   durationMs = 0;
   waitEndsAtMs: number | null = null;
+  recordingMode: RecordingMode = 'automatic';
 
-  async put(_channel: string, feed: BroadcastFeed): Promise<BroadcastStatus> {
+  async feedChannel({ body }: Parameters<Gateway['feedChannel']>[0]): Promise<BroadcastStatus> {
     if (this.down) throw new LecternError('service-unavailable');
+    const feed = BroadcastFeed.parse(body);
     this.feeds.push(feed);
     return {
       broadcast: feed.broadcast,
       state: this.state,
       notice: null,
       diskTrouble: this.diskTrouble,
+      recording: recordingOf(this.recordingMode, feed.recording?.choice),
+      recordingMode: this.recordingMode,
       startedAtMs: null,
       durationMs: this.durationMs,
+      recordedMs: this.durationMs,
       waitMs: 120_000,
       waitEndsAtMs: this.waitEndsAtMs,
       viewers: { flv: 0, hls: 0, rtmp: 0 },
@@ -256,9 +273,10 @@ export class TestGateway {
     };
   }
 
-  async end(channel: string): Promise<void> {
+  async endBroadcast({ params }: Parameters<Gateway['endBroadcast']>[0]) {
     if (this.down) throw new LecternError('service-unavailable');
-    this.ended.push(channel);
+    this.ended.push(params.channel);
+    return {};
   }
 }
 
@@ -269,29 +287,36 @@ export interface Attendee {
   readonly peer: Peer;
 }
 
+const classes = new Set<TestClass>();
+// Rooms wait for people who may come back, and so would the process.
+after(() => {
+  for (const { rooms } of classes) rooms.free();
+});
+
 /** One school day: rooms, and everything around them. */
 export class TestClass {
   readonly media = new TestMedia();
-  readonly journal: TestJournal;
+  readonly events: TestEvents;
   readonly gateway = new TestGateway();
-  readonly events: ServiceEvent[] = [];
+  readonly #before: number;
+  readonly deps: RoomDeps;
   readonly rooms: Rooms;
   nowMs = 1_000_000;
 
-  /** With the journal of an earlier one, it is the same process after `kill -9`. */
-  constructor(journal = new TestJournal()) {
-    this.journal = journal;
-    const deps: RoomDeps = {
+  /** With the events of an earlier one, it is the same process after `kill -9`. */
+  constructor(events = new TestEvents()) {
+    this.events = events;
+    this.#before = events.all.length;
+    this.deps = {
       media: this.media,
-      journal,
+      events,
       gateway: this.gateway,
       log: pino({ level: 'silent' }),
-      publish: (event) => void this.events.push(event),
-      publishNow: (event) => void this.events.push(event),
       now: () => (this.nowMs += 1),
     };
-    this.rooms = new Rooms(deps);
+    this.rooms = new Rooms(this.deps);
     this.rooms.restore();
+    classes.add(this);
   }
 
   room(): Room {
@@ -313,13 +338,20 @@ export class TestClass {
     return { link, ticket, joined, peer: room.peerBy(id, link) };
   }
 
-  publish({ peer }: Attendee, source: TabSource): Promise<string> {
+  /** Resolves with the producer's id. */
+  async publish({ peer }: Attendee, source: TabSource): Promise<string> {
     const { kind } = SOURCES[source];
-    return this.room().produce(peer, { transportId: 't', kind, source, rtpParameters: {}, paused: false });
+    const producer = { transportId: 't', kind, source, rtpParameters: {} };
+    return (await ask(this.room(), peer, 'producer:create', producer)).producerId;
   }
 
+  /** What happened since this process started, of what attendance and the chat's archive are made of. */
   told(): string {
-    return this.events.map(({ type }) => type).join(' ');
+    return this.events.all
+      .slice(this.#before)
+      .map(({ type }) => type)
+      .filter((type) => /^(room:|peer:(joined|left)|chat:)/.test(type))
+      .join(' ');
   }
 }
 
@@ -333,6 +365,17 @@ export function ticketFor(id: string, role: Role): Ticket {
     permissions: [...ROLE_PERMISSIONS[role]],
     exp: 4_000_000_000,
   };
+}
+
+/** Asks what a page asks for, past the checks of `signalling/bind.ts`. What needs no waiting is done on return. */
+export async function ask<N extends Exclude<RequestName, 'room:join'>>(
+  room: Room,
+  peer: Peer,
+  name: N,
+  data: RequestInput<N>,
+): Promise<RequestResult<N>> {
+  const call = { peer, ticket: ticketFor(peer.id, peer.role) };
+  return (await room.answer(name, call, REQUESTS[name].in.parse(data))) as RequestResult<N>;
 }
 
 /** Lets everything that is ready happen, timers apart. */

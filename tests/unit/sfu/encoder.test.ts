@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import type { EncoderState } from '#shared/contract/internal.ts';
-import type { ProducerView } from '#shared/contract/signalling.ts';
+import type { ProducerView } from '#shared/contract/features/stage.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
-import { chooseProgramme } from '../../../sfu/room/programme.ts';
-import { refuses, ROOM, settle, TestClass, ticketFor } from './class.ts';
+import { broadcast } from '../../../sfu/room/features/broadcast/on-air.ts';
+import { chooseProgramme } from '../../../sfu/room/features/broadcast/programme.ts';
+import { ask, refuses, ROOM, settle, TestClass, ticketFor } from './class.ts';
 
 const VIDEO = { kind: 'video', codec: 'h264', ssrc: 11, payloadType: 96, clockRate: 90_000 } as const;
 const AUDIO = { kind: 'audio', codec: 'opus', ssrc: 12, payloadType: 97, clockRate: 48_000 } as const;
@@ -31,12 +32,12 @@ describe('encoder', () => {
     school.rooms.free();
     mock.timers.reset();
   });
-  const put = (state: EncoderState) => school.rooms.publishTo(ROOM).onAir.stateEncoder(state);
-  /** Lets time pass; `bytes` come by the latest inlet in each second. */
+  const put = (state: EncoderState) => school.rooms.publishTo(ROOM).get(broadcast).onAir.stateEncoder(state);
+  /** Lets time pass; `bytes` come by the latest ingress in each second. */
   const pass = async (seconds: number, bytes = 0) => {
     for (let second = 0; second < seconds; second += 1) {
-      const inlet = school.media.inlets.at(-1);
-      if (inlet !== undefined) inlet.bytes += bytes;
+      const ingress = school.media.ingresses.at(-1);
+      if (ingress !== undefined) ingress.bytes += bytes;
       school.nowMs += 1_000;
       mock.timers.tick(1_000);
       await settle();
@@ -44,9 +45,9 @@ describe('encoder', () => {
   };
 
   test('opens the room without a ticket, goes on air, and is seen by who is there and who comes', async () => {
-    const early = await school.join('early', 'student');
+    const early = await school.join('earlybird', 'student');
     const answer = await put(stated('one'));
-    assert.deepEqual(answer, { state: 'accepted', to: { ip: '127.0.0.1', port: 7_000 } });
+    assert.deepEqual(answer, { state: 'accepted', to: { ip: '127.0.0.1', port: 7_000 }, carried: [] });
     assert.equal(early.link.last('peer:joined')?.name, 'OBS');
     await settle();
     const created = early.link.facts.filter(({ name }) => name === 'producer:created');
@@ -57,7 +58,7 @@ describe('encoder', () => {
     const late = await school.join('latecomer', 'student');
     assert.deepEqual(
       late.joined.peers.map(({ id }) => id),
-      ['early', ENCODER_ID],
+      ['earlybird', ENCODER_ID],
     );
     assert.equal(late.joined.consumers.length, 2);
     assert.equal(late.joined.room.broadcast.state, 'starting');
@@ -68,7 +69,7 @@ describe('encoder', () => {
   });
 
   test('that is the teacher’s own tab is seen, but goes on air when the teacher says so', async () => {
-    const student = await school.join('student', 'student');
+    const student = await school.join('student1', 'student');
     await put(stated('one', { kind: 'webcodecs' }));
     await settle();
     assert.equal(student.link.last('peer:joined')?.name, 'OBS');
@@ -78,7 +79,7 @@ describe('encoder', () => {
 
   test('is told the verdict before it has anything to show', async () => {
     await put(stated('one', { tracks: [] }));
-    const student = await school.join('student', 'student');
+    const student = await school.join('student1', 'student');
     assert.deepEqual(student.joined.peers, []);
     assert.equal(student.joined.room.broadcast.state, 'idle');
     await put(stated('one', { tracks: [AUDIO] }));
@@ -90,7 +91,7 @@ describe('encoder', () => {
   });
 
   test('is told of to the owner: what it is, and whether it sends', async () => {
-    const view = () => school.room().onAir.encoder.view;
+    const view = () => school.room().get(broadcast).onAir.encoder.view;
     await put(stated('one', { tracks: [] }));
     assert.equal(view(), null);
     await put(stated('one'));
@@ -111,8 +112,8 @@ describe('encoder', () => {
     await put(stated('one'));
     await pass(4);
     await put(stated('two', { name: 'Other' }));
-    assert.equal(school.media.inlets[0]?.open, false);
-    const student = await school.join('student', 'student');
+    assert.equal(school.media.ingresses[0]?.open, false);
+    const student = await school.join('student1', 'student');
     assert.deepEqual(
       student.joined.peers.map(({ name }) => name),
       ['Other'],
@@ -132,7 +133,7 @@ describe('encoder', () => {
     await refuses('already-publishing', () => put(stated('two')));
     await pass(1);
     await put(stated('two'));
-    assert.equal(school.media.inlets[0]?.open, false);
+    assert.equal(school.media.ingresses[0]?.open, false);
     // One that is only silent is stated all the same, and keeps it.
     await pass(1, 1_000);
     await put(stated('two'));
@@ -143,7 +144,7 @@ describe('encoder', () => {
   });
 
   test('tells the room its name, and what it should change, as soon as that is known', async () => {
-    const student = await school.join('student', 'student');
+    const student = await school.join('student1', 'student');
     await put(stated('one', { name: 'Encoder' }));
     assert.equal(student.link.last('peer:joined')?.notices, undefined);
     const notices = () => [{ code: 'converted' as const, reasons: ['b-frames' as const] }];
@@ -157,17 +158,17 @@ describe('encoder', () => {
   });
 
   test('is gone 15 s after the last word of it', async () => {
-    const student = await school.join('student', 'student');
+    const student = await school.join('student1', 'student');
     await put(stated('one'));
     await pass(14, 1_000);
     assert.doesNotMatch(student.link.names(), /peer:left/);
     await pass(2, 1_000);
     assert.match(student.link.names(), /peer:left/);
-    assert.equal(school.media.inlets[0]?.open, false);
+    assert.equal(school.media.ingresses[0]?.open, false);
   });
 
   test('leaves the picture to the teacher when no media come for 15 s, and takes it back', async () => {
-    const student = await school.join('student', 'student');
+    const student = await school.join('student1', 'student');
     await put(stated('one'));
     for (let second = 0; second < 16; second += 1) {
       await pass(1);
@@ -180,45 +181,46 @@ describe('encoder', () => {
   });
 
   test('goes on air once: what the teacher stopped stays stopped, over a restart too', async () => {
+    const teacher = await school.join('teacher1', 'teacher');
     await put(stated('one'));
     const room = school.room();
     assert.equal(room.view().broadcast.state, 'starting');
-    room.stopBroadcast();
+    await ask(room, teacher.peer, 'broadcast:stop', {});
     await put(stated('one'));
     assert.equal(room.view().broadcast.state, 'ended');
-    const again = new TestClass(school.journal);
-    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('one'));
+    const again = new TestClass(school.events);
+    await again.rooms.publishTo(ROOM).get(broadcast).onAir.stateEncoder(stated('one'));
     assert.equal(again.room().view().broadcast.state, 'idle');
-    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('one'));
-    again.rooms.publishTo(ROOM).onAir.encoder.end(stated('one').publication);
-    await again.rooms.publishTo(ROOM).onAir.stateEncoder(stated('two'));
+    await again.rooms.publishTo(ROOM).get(broadcast).onAir.stateEncoder(stated('one'));
+    again.rooms.publishTo(ROOM).get(broadcast).onAir.encoder.end(stated('one').publication);
+    await again.rooms.publishTo(ROOM).get(broadcast).onAir.stateEncoder(stated('two'));
     assert.equal(again.room().view().broadcast.state, 'starting');
     again.rooms.free();
   });
 
   test('that is removed does not come back', async () => {
-    const teacher = await school.join('teacher', 'teacher');
+    const teacher = await school.join('teacher1', 'teacher');
     await put(stated('one'));
-    school.room().remove(teacher.peer, { peerId: ENCODER_ID });
+    await ask(school.room(), teacher.peer, 'peer:remove', { peerId: ENCODER_ID });
     assert.match(teacher.link.names(), /peer:left/);
     await refuses('peer-removed', () => put(stated('one')));
     await put(stated('two'));
   });
 
-  test('starts anew on another worker with the next statement', async () => {
+  test('starts again on another worker with the next statement', async () => {
     await put(stated('one'));
     school.media.lose();
-    assert.equal(school.media.inlets[0]?.open, false);
+    assert.equal(school.media.ingresses[0]?.open, false);
     await put(stated('one'));
-    assert.equal(school.media.inlets.length, 2);
+    assert.equal(school.media.ingresses.length, 2);
   });
 
   test('ends by name: the end of another publication is not its end', async () => {
     await put(stated('one'));
-    school.room().onAir.encoder.end(stated('two').publication);
-    assert.equal(school.media.inlets[0]?.open, true);
-    school.room().onAir.encoder.end(stated('one').publication);
-    assert.equal(school.media.inlets[0]?.open, false);
+    school.room().get(broadcast).onAir.encoder.end(stated('two').publication);
+    assert.equal(school.media.ingresses[0]?.open, true);
+    school.room().get(broadcast).onAir.encoder.end(stated('one').publication);
+    assert.equal(school.media.ingresses[0]?.open, false);
   });
 
   test('finds a class that ended closed', async () => {
@@ -231,7 +233,7 @@ describe('encoder', () => {
   });
 });
 
-test('the programme is the encoder while it sends, with all voices beside its sound', () => {
+test('the programme is the encoder while it sends, with all voices alongside its sound', () => {
   const peers = [{ id: 'teacher', role: 'teacher', joinedAtMs: 1 }] as const;
   const producer = (id: string, peerId: string, source: ProducerView['source'], paused = false) => ({
     id,

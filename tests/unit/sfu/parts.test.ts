@@ -1,16 +1,9 @@
 // The small parts of the interactive plane.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { createLog } from '#server/log.ts';
-import { openJournal } from '../../../sfu/journal.ts';
+import { TokenBucket } from '#shared/token-bucket.ts';
 import { listenInfos } from '../../../sfu/media/listen.ts';
 import * as shapes from '../../../sfu/media/shapes.ts';
-import { TokenBucket } from '../../../sfu/room/bucket.ts';
-
-const silent = createLog({ LECTERN_LOG: 'silent' }, 'test');
 
 describe('the token bucket', () => {
   test('lets a burst through, then a steady rate', () => {
@@ -35,44 +28,6 @@ describe('the token bucket', () => {
     assert.equal(bucket.take(5_000), false);
     assert.equal(bucket.take(5_500), false);
     assert.equal(bucket.take(6_000), true);
-  });
-});
-
-describe('the journal', () => {
-  test('has after reopening what was appended, and of a closed room only that', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'lectern-journal-'));
-    const path = join(folder, 'deep', 'rooms.db');
-    const run = { id: 'run1', channel: 'channel1', title: 'Algebra', startedBy: 'teacher1' };
-    const message = {
-      id: 'm1',
-      peerId: 'p1',
-      name: '李老师',
-      role: 'teacher' as const,
-      text: "x'; DROP TABLE entry",
-      sentAtMs: 5,
-    };
-    const first = openJournal(path, silent);
-    first.append('room1', { type: 'room:opened' });
-    first.append('room1', { type: 'chat:posted', message });
-    first.append('room1', { type: 'broadcast:started', run });
-    first.append('room2', { type: 'peer:removed', peerId: 'p9' });
-    first.append('room3', { type: 'chat:posted', message });
-    first.append('room3', { type: 'room:closed' });
-    // Not closed: that is kill -9.
-    const second = openJournal(path, silent);
-    const record = second.load('room1');
-    assert.equal(record.state, 'opened');
-    assert.deepEqual([...record.chat.values()], [message]);
-    assert.deepEqual(record.onAir, run);
-    assert.deepEqual([...second.load('room2').removed], ['p9']);
-    assert.equal(second.load('room3').state, 'closed');
-    assert.equal(second.load('room3').chat.size, 0);
-    assert.equal(second.load('room4').state, 'new');
-    assert.deepEqual(second.unfinished(), ['room1']);
-    second.close();
-    second.close();
-    first.close();
-    rmSync(folder, { recursive: true });
   });
 });
 

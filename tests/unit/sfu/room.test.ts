@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { RESUME_WINDOW_MS } from '#shared/contract/signalling.ts';
 import { EMPTY_ROOM_MS } from '../../../sfu/room/room.ts';
-import { refuses, ROOM, settle, TestClass, type Attendee, TestLink, ticketFor } from './class.ts';
+import { ask, refuses, ROOM, settle, TestClass, type Attendee, TestLink, ticketFor } from './class.ts';
+import { granted } from '../../support/permissions.ts';
 
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
 afterEach(() => mock.timers.reset());
@@ -16,17 +17,17 @@ describe('a room', () => {
     assert.equal(day.room().state, 'open');
     await day.join('student1', 'student');
     assert.equal(day.told(), 'room:opened peer:joined peer:joined');
-    const nextProcess = new TestClass(day.journal);
+    const nextProcess = new TestClass(day.events);
     await nextProcess.join('teacher1', 'teacher');
     assert.equal(nextProcess.told(), '', 'nobody new, and it was open already');
   });
 
-  test('closes for ever, in the order: broadcast, people, room', async () => {
+  test('closes forever, in the order: broadcast, people, room', async () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
     const student = await day.join('student1', 'student');
     const room = day.room();
-    room.startBroadcast(teacher.peer, teacher.ticket);
+    await ask(room, teacher.peer, 'broadcast:start', {});
     room.close();
     room.close();
     assert.equal(room.state, 'closed');
@@ -38,22 +39,22 @@ describe('a room', () => {
     await settle();
     assert.deepEqual(day.gateway.ended, ['channel1']);
     await refuses('room-closed', () => day.join('student1', 'student'));
-    await refuses('room-closed', () => new TestClass(day.journal).join('student1', 'student'));
+    await refuses('room-closed', () => new TestClass(day.events).join('student1', 'student'));
   });
 
   test('that the school closes before anybody came stays closed', async () => {
     const day = new TestClass();
     day.rooms.close(ROOM);
     await refuses('room-closed', () => day.join('student1', 'student'));
-    await refuses('room-closed', () => new TestClass(day.journal).join('student1', 'student'));
+    await refuses('room-closed', () => new TestClass(day.events).join('student1', 'student'));
   });
 
   test('is forgotten when it was empty for a while, and comes back with its chat', async () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
     const room = day.room();
-    room.post(teacher.peer, { id: 'm1', text: 'Homework is on page 4.' });
-    room.leave(teacher.peer);
+    await ask(room, teacher.peer, 'chat:send', { id: 'm1', text: 'Homework is on page 4.' });
+    await ask(room, teacher.peer, 'room:leave', {});
     mock.timers.tick(EMPTY_ROOM_MS - 1);
     assert.equal(day.rooms.get(ROOM), room);
     mock.timers.tick(1);
@@ -65,10 +66,11 @@ describe('a room', () => {
   test('that is on air is kept while empty', async () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
-    day.room().startBroadcast(teacher.peer, teacher.ticket);
-    day.room().leave(teacher.peer);
+    await ask(day.room(), teacher.peer, 'broadcast:start', {});
+    await ask(day.room(), teacher.peer, 'room:leave', {});
     mock.timers.tick(EMPTY_ROOM_MS);
     assert.notEqual(day.rooms.get(ROOM), undefined);
+    day.rooms.free();
   });
 
   test('tells the green room that the class ended, and stays as long as somebody waits there', async () => {
@@ -99,7 +101,7 @@ describe('a room', () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
     const camera = await day.publish(teacher, 'camera');
-    day.room().post(teacher.peer, { id: 'm1', text: 'Good morning.' });
+    await ask(day.room(), teacher.peer, 'chat:send', { id: 'm1', text: 'Good morning.' });
     const { joined, link } = await day.join('student1', 'student');
     assert.deepEqual(joined.producers, [{ id: camera, peerId: 'teacher1', source: 'camera', paused: false }]);
     assert.deepEqual(
@@ -222,14 +224,17 @@ describe('a room', () => {
     const before = new TestClass();
     const teacher = await before.join('teacher1', 'teacher');
     await before.join('student1', 'student');
-    before.room().permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera'] });
+    await ask(before.room(), teacher.peer, 'peer:permit', {
+      peerId: 'student1',
+      permissions: ['publish:camera'],
+    });
 
-    const after = new TestClass(before.journal);
+    const after = new TestClass(before.events);
     const back = await after.join('teacher1', 'teacher', { session: teacher.joined.session });
     assert.equal(back.joined.resumed, false);
     const [student] = back.joined.peers;
     assert.equal(student?.state, 'away');
-    assert.deepEqual(student?.permissions, ['publish:camera']);
+    assert.deepEqual(student?.permissions, granted('student', ['publish:camera']));
     mock.timers.tick(RESUME_WINDOW_MS);
     assert.equal(after.told(), 'peer:left');
     assert.deepEqual(back.link.last('peer:left'), { peerId: 'student1' });
@@ -246,8 +251,8 @@ describe('a room', () => {
       await day.join(`assistant${index}`, 'assistant', { invite: 'assistant.0' });
     }
     const fresh = { invite: 'student.1' };
-    for (let index = 0; index < 150; index += 1) await day.join(`fresh${index}`, 'student', fresh);
-    await refuses('room-full', () => day.join('fresh150', 'student', fresh));
+    for (let index = 0; index < 150; index += 1) await day.join(`newcomer${index}`, 'student', fresh);
+    await refuses('room-full', () => day.join('newcomer150', 'student', fresh));
   });
 
   test('gives the seat of one who is away, first of those who never sent anything, and of nobody present', async () => {
@@ -261,17 +266,16 @@ describe('a room', () => {
       link.close();
       day.room().lost(id, link);
     };
-    day.room().post(people.get('student0')!.peer, { id: 'm', text: 'hello' });
+    await ask(day.room(), people.get('student0')!.peer, 'chat:send', { id: 'm', text: 'hello' });
     for (const id of ['student0', 'student1', 'student2']) leave(id);
     const order: string[] = [];
-    const gone = () =>
-      day.events.filter(({ type }) => type === 'peer:left').map((event) => (event as { peer: string }).peer);
+    const gone = () => day.events.all.flatMap((event) => (event.type === 'peer:left' ? [event.peerId] : []));
     for (let index = 0; index < 3; index += 1) {
-      await day.join(`late${index}`, 'student');
+      await day.join(`latecomer${index}`, 'student');
       order.push(gone().at(-1) ?? '');
     }
     assert.deepEqual(order, ['student1', 'student2', 'student0']);
-    await refuses('room-full', () => day.join('late3', 'student'));
+    await refuses('room-full', () => day.join('latecomer3', 'student'));
     assert.equal(day.room().size, 300);
   });
 });
@@ -282,14 +286,17 @@ describe('what is published', () => {
     const teacher = await day.join('teacher1', 'teacher');
     const student = await day.join('student1', 'student');
     const room = day.room();
-    room.permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera', 'publish:microphone'] });
+    await ask(room, teacher.peer, 'peer:permit', {
+      peerId: 'student1',
+      permissions: ['publish:camera', 'publish:microphone'],
+    });
     const camera = await day.publish(student, 'camera');
     await day.publish(student, 'microphone');
-    room.permit(teacher.peer, { peerId: 'student1', permissions: ['publish:microphone'] });
+    await ask(room, teacher.peer, 'peer:permit', { peerId: 'student1', permissions: ['publish:microphone'] });
     assert.deepEqual(student.link.last('producer:closed'), { producerId: camera, reason: 'revoked' });
     assert.deepEqual(teacher.link.last('producer:closed'), { producerId: camera, reason: 'revoked' });
     assert.equal(student.link.facts.filter(({ name }) => name === 'producer:closed').length, 1);
-    room.mute(teacher.peer, { peerId: 'student1', source: 'microphone' });
+    await ask(room, teacher.peer, 'peer:mute', { peerId: 'student1', source: 'microphone' });
     assert.equal(student.link.last('producer:closed')?.reason, 'muted');
   });
 
@@ -297,9 +304,12 @@ describe('what is published', () => {
     const day = new TestClass();
     const teacher = await day.join('teacher1', 'teacher');
     const student = await day.join('student1', 'student');
-    day.room().permit(teacher.peer, { peerId: 'student1', permissions: ['publish:camera'] });
+    await ask(day.room(), teacher.peer, 'peer:permit', {
+      peerId: 'student1',
+      permissions: ['publish:camera'],
+    });
     const publishing = day.publish(student, 'camera');
-    day.room().permit(teacher.peer, { peerId: 'student1', permissions: [] });
+    await ask(day.room(), teacher.peer, 'peer:permit', { peerId: 'student1', permissions: [] });
     await refuses('forbidden', () => publishing);
     assert.ok(!teacher.link.names().includes('producer:created'));
   });
@@ -322,18 +332,21 @@ describe('what is published', () => {
     const teacher = await day.join('teacher1', 'teacher');
     const assistant = await day.join('helper01', 'assistant');
     const camera = await day.publish(teacher, 'camera');
-    await refuses('not-found', () => day.room().setProducerPaused(assistant.peer, camera, true));
-    await refuses('not-found', () => day.room().closeProducer(assistant.peer, camera));
-    await day.room().setProducerPaused(teacher.peer, camera, true);
+    await refuses('not-found', () =>
+      ask(day.room(), assistant.peer, 'producer:pause', { producerId: camera }),
+    );
+    await refuses('not-found', () =>
+      ask(day.room(), assistant.peer, 'producer:close', { producerId: camera }),
+    );
+    await ask(day.room(), teacher.peer, 'producer:pause', { producerId: camera });
     assert.equal(assistant.link.last('producer:updated')?.paused, true);
     assert.equal(teacher.link.last('producer:updated'), undefined);
     await refuses('bad-request', () =>
-      day.room().produce(teacher.peer, {
+      ask(day.room(), teacher.peer, 'producer:create', {
         transportId: 't',
         kind: 'audio',
         source: 'camera',
         rtpParameters: {},
-        paused: false,
       }),
     );
   });

@@ -1,11 +1,11 @@
 // Every role × every request, and every state of a room × every event.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { REQUESTS, type RequestName } from '#shared/contract/signalling.ts';
+import { permissionFor, REQUESTS, type RequestName } from '#shared/contract/signalling.ts';
 import { IllegalMove, roomLifecycle } from '#shared/domain/lifecycle.ts';
-import { ROLE_PERMISSIONS, Role } from '#shared/domain/permissions.ts';
+import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import { Role } from '#shared/domain/roles.ts';
 import { Source } from '#shared/domain/sources.ts';
-import { permissionFor } from '../../../sfu/room/rules.ts';
 
 /** Who may send a request that not everybody may. */
 const RESTRICTED: Partial<Record<RequestName, readonly Role[]>> = {
@@ -20,6 +20,12 @@ const RESTRICTED: Partial<Record<RequestName, readonly Role[]>> = {
   'door:refuse': ['teacher', 'assistant'],
   'broadcast:start': ['teacher', 'assistant'],
   'broadcast:stop': ['teacher', 'assistant'],
+  'recording:choose': ['teacher', 'assistant'],
+  'chapter:mark': ['teacher', 'assistant'],
+  'chapter:rename': ['teacher', 'assistant'],
+  'chapter:remove': ['teacher', 'assistant'],
+  'hand:raise': ['student'],
+  'hand:lower': ['student'],
 };
 
 describe('permissions', () => {

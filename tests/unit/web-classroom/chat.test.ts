@@ -3,15 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LecternError, type ErrorCode } from '#shared/contract/errors.ts';
-import type { ChatMessage } from '#shared/contract/signalling.ts';
-import { ChatLog } from '../../../web/engine/chat.ts';
-import { Comings } from '../../../web/engine/comings.ts';
+import type { ChatMessage } from '#shared/contract/features/chat.ts';
+import { ChatLog } from '../../../web/features/chat/engine.ts';
+import { PresenceNotices } from '../../../web/engine/presence-notices.ts';
 import { readTicket, recall, remember, type TabMemory } from '../../../web/engine/tab-memory.ts';
 
 /** The room's end of the conversation. */
 class FarEnd {
   refuse: ErrorCode | undefined;
   readonly posted: ChatMessage[] = [];
+  readonly changed = () => undefined;
 
   readonly request = (async (_name: string, { id, text }: { id: string; text: string }) => {
     await sleep(1);
@@ -93,28 +94,30 @@ describe('the chat', () => {
 
   it('forgets what a moderator deleted, and speaks up only for others', () => {
     const log = new ChatLog(new FarEnd());
-    const heard: string[] = [];
-    log.on('received', ({ text }) => heard.push(text));
     log.joined([said('old', 'before')]);
     log.posted(said('new', 'from another', 'peer_else'), false);
     log.posted(said('mine', 'from me'), true);
     log.deleted('old');
     assert.deepEqual(texts(log), ['from another', 'from me']);
-    assert.deepEqual(heard, ['from another']);
+    assert.equal(log.unread, 1);
+    log.inSight = true;
+    assert.equal(log.unread, 0);
+    log.posted(said('seen', 'in sight', 'peer_else'), false);
+    assert.equal(log.unread, 0);
   });
 });
 
-describe('comings and goings', () => {
+describe('presenceNotices and goings', () => {
   it('are told in one word when a whole class comes at once, and not at all once it is over', async () => {
     const told: string[] = [];
-    const comings = new Comings((type, names) => told.push(`${type} ${names.join(' ')}`));
-    comings.add('peer-joined', 'Ada');
-    comings.add('peer-joined', 'Blaise');
-    comings.add('peer-left', 'Emmy');
+    const presenceNotices = new PresenceNotices((type, names) => told.push(`${type} ${names.join(' ')}`));
+    presenceNotices.add('peer-joined', 'Ada');
+    presenceNotices.add('peer-joined', 'Blaise');
+    presenceNotices.add('peer-left', 'Emmy');
     await sleep(900);
     assert.deepEqual(told, ['peer-joined Ada Blaise', 'peer-left Emmy']);
-    comings.add('peer-left', 'Ada');
-    comings.close();
+    presenceNotices.add('peer-left', 'Ada');
+    presenceNotices.close();
     await sleep(900);
     assert.equal(told.length, 2);
   });
@@ -137,6 +140,7 @@ describe('what a tab remembers', () => {
     links: null,
     name: 'Ada',
     joined: true,
+    consents: false,
     camera: true,
     microphone: false,
     screen: false,
@@ -168,7 +172,7 @@ describe('what a tab remembers', () => {
     };
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     assert.deepEqual(readTicket(`${part({ alg: 'HS256' })}.${part(claims)}.signature`), claims);
-    assert.equal(readTicket('rubbish'), undefined);
+    assert.equal(readTicket('nonsense'), undefined);
     assert.equal(readTicket(`x.${part({ role: 'owner' })}.y`), undefined);
   });
 });

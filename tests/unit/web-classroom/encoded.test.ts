@@ -27,11 +27,18 @@ test('a first picture that came late shifts nothing, nor does one that comes lat
   assert.equal(clock.at(9_600_000), 9_620_000);
 });
 
-test('a clock that stood still is set anew', () => {
+test('a clock that stood still is set again', () => {
   const clock = new CaptureClock();
   for (let us = 0; us < 3_000_000; us += 33_000) clock.arrived(us, us + 10_000);
   for (let us = 3_000_000; us < 9_000_000; us += 33_000) clock.arrived(us, us + 500_000);
   assert.equal(clock.at(9_000_000), 9_500_000);
+});
+
+test('a clock that goes back is another one, and is set at once', () => {
+  const clock = new CaptureClock();
+  for (let us = 0; us < 3_000_000; us += 33_000) clock.arrived(60_000_000 + us, us + 10_000);
+  clock.arrived(200_000, 3_200_000);
+  assert.equal(clock.at(200_000), 3_200_000);
 });
 
 test('time never goes back, whatever the clock does', () => {
@@ -45,35 +52,35 @@ test('time never goes back, whatever the clock does', () => {
 
 test('what is held up takes less at first, then pictures are left out until it is gone', () => {
   const pace = new Pace(2_000_000);
-  assert.equal(pace.next(0, 0), true);
-  assert.equal(pace.next(100_000, 1_000), true, '400 ms wait');
+  assert.equal(pace.admitFrame(0, 0), true);
+  assert.equal(pace.admitFrame(100_000, 1_000), true, '400 ms wait');
   assert.equal(pace.state, 'degraded');
   assert.ok(pace.bps < 2_000_000);
-  assert.equal(pace.next(400_000, 2_000), false, 'far too much waits');
-  assert.equal(pace.next(60_000, 2_100), false, 'still more than a moment');
+  assert.equal(pace.admitFrame(400_000, 2_000), false, 'far too much waits');
+  assert.equal(pace.admitFrame(60_000, 2_100), false, 'still more than a moment');
   assert.equal(pace.state, 'skipping');
-  assert.equal(pace.next(5_000, 2_200), true);
+  assert.equal(pace.admitFrame(5_000, 2_200), true);
 });
 
 test('the bit rate comes back slowly, and never above what is allowed', () => {
   const pace = new Pace(2_000_000);
-  for (let ms = 0; ms < 5_000; ms += 1_000) pace.next(300_000, ms);
+  for (let ms = 0; ms < 5_000; ms += 1_000) pace.admitFrame(300_000, ms);
   const low = pace.bps;
   assert.ok(low < 700_000);
-  pace.next(0, 5_100);
-  pace.next(0, 7_000);
+  pace.admitFrame(0, 5_100);
+  pace.admitFrame(0, 7_000);
   assert.equal(pace.bps, low, 'not at once');
-  for (let ms = 8_000; ms < 120_000; ms += 33) pace.next(0, ms);
+  for (let ms = 8_000; ms < 120_000; ms += 33) pace.admitFrame(0, ms);
   assert.equal(pace.bps, 2_000_000);
   assert.equal(pace.state, 'flowing');
 });
 
 test('sound goes on while pictures are skipped, as long as there is hope', () => {
   const pace = new Pace(1_000_000);
-  pace.next(250_000, 0);
-  assert.deepEqual([pace.state, pace.takesSound], ['skipping', true]);
-  pace.next(2_000_000, 10);
-  assert.equal(pace.takesSound, false);
+  pace.admitFrame(250_000, 0);
+  assert.deepEqual([pace.state, pace.takesAudio], ['skipping', true]);
+  pace.admitFrame(2_000_000, 10);
+  assert.equal(pace.takesAudio, false);
 });
 
 class FakeSocket implements LinkSocket {
@@ -123,7 +130,7 @@ test('nothing is sent before the gateway accepts, and a goodbye at the end', (t)
   mock.timers.enable({ apis: ['setTimeout'] });
   t.after(() => mock.timers.reset());
   const { link, last, wishes } = rig();
-  const frame = { kind: 'sound', ptsUs: 1, data: new Uint8Array([1]) } as const;
+  const frame = { kind: 'audio', ptsUs: 1, data: new Uint8Array([1]) } as const;
   link.send(frame);
   assert.equal(last().sent.length, 0);
   last().says({ type: 'accepted' });
@@ -136,7 +143,7 @@ test('nothing is sent before the gateway accepts, and a goodbye at the end', (t)
   link.close();
   assert.deepEqual(
     socket.sent.map((record) => decodePublishFrame(record).kind),
-    ['sound', 'goodbye'],
+    ['audio', 'goodbye'],
   );
   assert.ok(socket.closed);
 });
@@ -158,7 +165,7 @@ test('a lost connection comes back, also past its own ghost', (t) => {
   link.close();
 });
 
-test('a connection that is never accepted is tried anew', (t) => {
+test('a connection that is never accepted is tried again', (t) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   t.after(() => mock.timers.reset());
   const { sockets, wait, link } = rig();

@@ -6,6 +6,8 @@ import { LecternError } from '#shared/contract/errors.ts';
 import { MAX_SAMPLES, SAMPLE_EVERY_MS, type StatusSample } from '#shared/contract/status-history.ts';
 import { Warning, type Status } from '#shared/contract/status.ts';
 
+const NO_LIMITS = { maxDays: null, maxBytes: null, going: [] };
+
 const i18n = await import('../../../web/state/i18n.svelte.ts');
 const { ConsoleStore } = await import('../../../web/state/console.svelte.ts');
 const { warningText } = await import('../../../web/i18n/console.ts');
@@ -37,6 +39,7 @@ function consoleOf(...answers: (Status | LecternError)[]) {
       return next instanceof LecternError ? Promise.reject(next) : Promise.resolve(next);
     },
     statusHistory: () => Promise.resolve({ samples: [] }),
+    retention: () => Promise.resolve(NO_LIMITS),
   });
 }
 
@@ -48,6 +51,7 @@ test('the last hour is there at once, and grows by what is new, an hour at most'
   const times = [lastMs + 1_000, lastMs + 4_000, lastMs + 11_000, lastMs + 14_000];
   const store = new ConsoleStore({
     status: () => Promise.resolve(answer(times.shift() ?? 0, 1)),
+    retention: () => Promise.resolve(NO_LIMITS),
     statusHistory(afterMs) {
       asked.push(afterMs);
       if (asked.length === 2) return Promise.reject(new LecternError('service-unavailable'));

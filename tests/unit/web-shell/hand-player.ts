@@ -3,7 +3,7 @@ import type { LiveAddresses, PlayerState } from '../../../web/engine/player/live
 import { LivePlayer } from '../../../web/engine/player/live-player.ts';
 import type { PlaybackStats } from '../../../web/engine/player/metrics.ts';
 import type {
-  Clock,
+  PlayerClock,
   DriverEvents,
   DriverKind,
   DriverStart,
@@ -13,7 +13,7 @@ import type {
   ScreenEvent,
 } from '../../../web/engine/player/ports.ts';
 
-export class HandClock implements Clock {
+export class HandClock implements PlayerClock {
   #nowMs = 0;
   #timers = new Set<{ atMs: number; callback: () => void }>();
 
@@ -118,6 +118,7 @@ export function viewer(supported: readonly Protocol[] = ['flv', 'll-hls', 'hls',
       mode: (mode) => modes.push(mode),
       levels: () => undefined,
       stats: (latest) => (stats = latest),
+      marks: () => undefined,
       autoplay: () => undefined,
     },
   });

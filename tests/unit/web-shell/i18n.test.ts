@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { test } from 'node:test';
 import './svelte-modules.ts';
 import { ERRORS, type ErrorCode } from '#shared/contract/errors.ts';
 
 const i18n = await import('../../../web/state/i18n.svelte.ts');
-const folder = new URL('../../../web/i18n/', import.meta.url);
+const folder = new URL('../../../web/', import.meta.url);
 
 type Text = string | { one: string; other: string };
 const forms = (text: Text) => (typeof text === 'string' ? [text] : [text.one, text.other]);
 const placeholders = (text: Text) =>
   [...new Set(forms(text).flatMap((form) => form.match(/\{\w+\}/g) ?? []))].sort();
 
-for (const file of readdirSync(folder)) {
+for (const file of globSync('{i18n/*,features/*/texts}.ts', { cwd: folder })) {
   const module = (await import(new URL(file, folder).href)) as Record<string, unknown>;
   for (const [name, value] of Object.entries(module)) {
     if (typeof value !== 'function' || !('messages' in value)) continue;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './svelte-modules.ts';
 import { LecternError } from '#shared/contract/errors.ts';
-import type { Lesson } from '#shared/contract/rest.ts';
+import type { Lesson, LessonPatch } from '#shared/contract/rest.ts';
 import type { Api } from '../../../web/engine/api.ts';
 
 const { LessonsStore } = await import('../../../web/state/lessons.svelte.ts');
@@ -27,8 +27,8 @@ function school(count: number) {
         .filter(({ title, createdAtMs }) => title.includes(search) && createdAtMs < beforeMs)
         .slice(0, limit);
     },
-    renameLesson: (id: string, title: string) =>
-      Promise.resolve({ ...lessons.find((one) => one.id === id)!, title }),
+    changeLesson: (id: string, patch: LessonPatch) =>
+      Promise.resolve({ ...lessons.find((one) => one.id === id)!, ...patch }),
   } as unknown as Api;
   return {
     store: new LessonsStore(api),

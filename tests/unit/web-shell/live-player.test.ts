@@ -44,7 +44,7 @@ test('a source without a picture is given up for the other', () => {
   assert.equal(source().protocol, 'hls');
 });
 
-test('when everything fails it goes on trying for ever, ever more gently', () => {
+test('when everything fails it goes on trying forever, ever more gently', () => {
   const { player, clock, opened, source } = viewer(['flv', 'hls']);
   player.start(addresses());
   for (let minute = 0; minute < 10; minute += 1) {
@@ -112,7 +112,7 @@ test('a network that starves FLV again and again gets HLS with its larger store'
   assert.equal(source().protocol, 'hls');
 });
 
-test('a picture that hangs is fetched anew, for its connection may be dead', () => {
+test('a picture that hangs is fetched again, for its connection may be dead', () => {
   const { player, screen, clock, opened, picture, watch } = viewer(['flv', 'hls']);
   player.start(addresses());
   picture();
@@ -161,6 +161,25 @@ test('rewinding goes to HLS from minute zero, the Live button comes back to FLV'
   assert.equal(source().protocol, 'flv');
   assert.deepEqual(modes, ['rewound', 'live']);
   assert.ok(opened.slice(0, -1).every(({ closed }) => closed));
+});
+
+test('what begins at the live edge instead is led to where it was to begin', () => {
+  const { player, screen, source, picture } = viewer(['hls']);
+  player.start(addresses());
+  picture();
+  player.rewind(0);
+  assert.equal(source().start.atS, 0);
+  screen.seekable = { startS: 0, endS: 20 };
+  screen.positionS = 0.4;
+  picture();
+  assert.deepEqual(screen.seeks, []);
+  player.goLive();
+  assert.equal(source().start.atS, -1, 'the edge, not where it was');
+  picture();
+  player.rewind(0);
+  screen.positionS = 14.5;
+  picture();
+  assert.deepEqual(screen.seeks, [0]);
 });
 
 test('a network gap while rewound comes back to the same place', () => {

@@ -50,7 +50,7 @@ function viewer(addresses: readonly string[], reserve = addresses[0]!) {
       from: (address) => from.push(address),
       failed: (failure) => failures.push(failure),
       bytes(chunk) {
-        for (const { track, kind, timestampMs, bytes } of reader.push(chunk)) {
+        for (const { track, kind, timestampMs, bytes } of reader.readBytes(chunk)) {
           got.push({ track, kind, timestampMs, number: bytes.at(-6)! * 256 + bytes.at(-5)! });
         }
       },
@@ -199,7 +199,7 @@ test('the joint stream is an FLV that a strict reader takes', () => {
   servers[0]!.failed({ kind: 'ended' });
   servers.at(-1)!.bytes(Buffer.concat([...heads(), frame(0), frame(1), frame(2)]));
   const reader = new FlvDemuxer();
-  const tags = bytes.flatMap((chunk) => [...reader.push(chunk)]);
+  const tags = bytes.flatMap((chunk) => [...reader.readBytes(chunk)]);
   assert.deepEqual(
     tags.filter(({ type }) => type === 'video').map(({ timestampMs }) => timestampMs),
     [0, 0, 40, 80, 80],
@@ -251,7 +251,7 @@ test('a class that is silent on every server is not asked for all the time', () 
   assert.deepEqual(failures, []);
 });
 
-test('whoever failed is not asked again while there are others', () => {
+test('a server that failed is not asked again while there are others', () => {
   const { send, latest, clock, asked } = viewer([A, B, C]);
   send(A, 0, 5, { start: true });
   latest(A).events.failed({ kind: 'network' });

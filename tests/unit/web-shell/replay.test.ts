@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ReplayChatPage } from '#shared/contract/rest.ts';
 import { ChatPages } from '../../../web/engine/player/chat-pages.ts';
+import { recallPlace, rememberPlace } from '../../../web/engine/player/left-off.ts';
 import { expiresAtMs, withSignatureOf } from '../../../web/engine/player/signed-address.ts';
-import { marksOfPlaylist, Timeline } from '../../../web/engine/player/timeline.ts';
+import { marksOfPlaylist, PlaybackTimeline } from '../../../web/engine/player/playback-timeline.ts';
 
 const AT = Date.parse('2026-11-21T10:00:00.000Z');
 
@@ -29,7 +30,7 @@ const interrupted = `#EXTM3U
 `;
 
 test('a message is shown where it was written, although the gap is not in the recording', () => {
-  const timeline = new Timeline(marksOfPlaylist(interrupted));
+  const timeline = new PlaybackTimeline(marksOfPlaylist(interrupted));
   assert.equal(timeline.positionOf(AT + 3_000), 3);
   assert.equal(timeline.positionOf(AT + 7_500), 7.5);
   assert.equal(timeline.positionOf(AT + 72_000), 12);
@@ -37,11 +38,19 @@ test('a message is shown where it was written, although the gap is not in the re
 });
 
 test('what was written in the gap is shown where class goes on', () => {
-  assert.equal(new Timeline(marksOfPlaylist(interrupted)).positionOf(AT + 40_000), 10);
+  assert.equal(new PlaybackTimeline(marksOfPlaylist(interrupted)).positionOf(AT + 40_000), 10);
+});
+
+test('what is not there to be played is left out', () => {
+  const timeline = new PlaybackTimeline(
+    marksOfPlaylist(interrupted.replace('#EXTINF:5.000,\n4.m4s', '#EXT-X-GAP\n#EXTINF:5.000,\n4.m4s')),
+  );
+  assert.equal(timeline.end?.positionS, 15);
+  assert.equal(timeline.positionOf(AT + 79_000), 15);
 });
 
 test('what was written before class is shown at its start, and after class at its end', () => {
-  const timeline = new Timeline(marksOfPlaylist(interrupted));
+  const timeline = new PlaybackTimeline(marksOfPlaylist(interrupted));
   assert.equal(timeline.positionOf(AT - 60_000), 0);
   assert.equal(timeline.positionOf(AT + 600_000), 20);
 });
@@ -49,7 +58,7 @@ test('what was written before class is shown at its start, and after class at it
 test('a playlist without dates gives no marks, and an odd one does no harm', () => {
   assert.deepEqual(marksOfPlaylist('#EXTM3U\n#EXTINF:2,\na.m4s\n'), []);
   assert.deepEqual(marksOfPlaylist('#EXT-X-PROGRAM-DATE-TIME:yesterday\n#EXTINF:x,\na.m4s'), []);
-  assert.ok(new Timeline([]).empty);
+  assert.ok(new PlaybackTimeline([]).empty);
 });
 
 const fresh = 'https://cdn.example.org/live/c/index.m3u8?expires=2000000000&sign=new&viewer=v2';
@@ -188,8 +197,32 @@ test('a chat that cannot be had is asked for again, and an empty one is known to
 });
 
 test('the wall’s clock is found from the replay’s, after a gap too', () => {
-  const timeline = new Timeline(marksOfPlaylist(interrupted));
+  const timeline = new PlaybackTimeline(marksOfPlaylist(interrupted));
   assert.equal(timeline.wallMsAt(3), AT + 3_000);
   assert.equal(timeline.wallMsAt(12), AT + 72_000);
-  assert.equal(new Timeline([]).wallMsAt(3), 0);
+  assert.equal(new PlaybackTimeline([]).wallMsAt(3), 0);
+});
+
+test('a replay goes on where it was left, but for its first and last seconds, and only the newest are kept', () => {
+  const kept = new Map<string, string>();
+  const store = {
+    get: (key: string) => kept.get(key) ?? null,
+    set(key: string, value: string | null) {
+      if (value === null) kept.delete(key);
+      else kept.set(key, value);
+    },
+  };
+  assert.equal(recallPlace(store, 'first'), 0);
+  rememberPlace(store, 'first', 123.4, 600);
+  assert.equal(recallPlace(store, 'first'), 123);
+  rememberPlace(store, 'first', 3, 600);
+  assert.equal(recallPlace(store, 'first'), 0, 'begun again');
+  rememberPlace(store, 'first', 595, 600);
+  assert.equal(recallPlace(store, 'first'), 0, 'watched to its end');
+  assert.equal(kept.size, 0);
+  for (let index = 0; index < 60; index += 1) rememberPlace(store, `replay${index}`, 60, 600);
+  assert.equal(recallPlace(store, 'replay9'), 0);
+  assert.equal(recallPlace(store, 'replay10'), 60);
+  for (const [key] of kept) kept.set(key, '{"not":"ours"}');
+  assert.equal(recallPlace(store, 'replay10'), 0, 'what is damaged is nothing');
 });

@@ -19,6 +19,9 @@ type Said =
       replay?: Lesson['replay'];
       interrupted?: true;
       watermark?: string;
+      /** null: the gateway does not answer. */
+      seekableMs?: number | null;
+      chapters?: readonly { id: string; title: string | null; markedAtMs: number }[];
     }
   | ErrorCode
   | 'no answer';
@@ -44,6 +47,8 @@ function audience(first: Said) {
     const flvs = [play['flv']];
     const onAir = said.state !== 'live' ? null : said.interrupted ? 'interrupted' : 'live';
     const watermark = said.watermark ?? null;
+    const seekableMs = said.seekableMs ?? null;
+    const [startedAtMs, chapters] = [onAir === null ? null : 0, said.chapters ?? []];
     const recording = {
       id: 'abcdefgh',
       lesson: 'ijklmnop',
@@ -51,26 +56,43 @@ function audience(first: Said) {
       startedAtMs: 0,
       durationMs: 60_000,
       bytes: 1,
+      title: null,
+      kept: false,
+      mayGo: false,
+      goesAtMs: null,
       files: [],
       replay: 'http://lectern/replay/abcdefgh',
       hls: 'http://lectern/replay/abcdefgh/index.m3u8',
+      still: null,
     };
     const lesson = { id: 'ijklmnop', title: 'Algebra', state: said.state };
     const recordings = Array.from({ length: said.recordings ?? 0 }, () => recording);
     const replay = said.replay ?? (recordings.length > 0 ? 'ready' : 'none');
     return Promise.resolve(
-      Response.json({ lesson, onAir, watermark, play: { ...play, flvs }, replay, recordings }),
+      Response.json({
+        lesson,
+        onAir,
+        seekableMs,
+        startedAtMs,
+        chapters,
+        watermark,
+        play: { ...play, flvs },
+        replay,
+        recordings,
+      }),
     );
   };
   const given: string[] = [];
   let stops = 0;
   let events: LivePlayerEvents | undefined;
+  const rewinds: number[] = [];
   let visible = true;
   let onSeen: (() => void) | undefined;
   const player = {
     start: (addresses: { flv: string }) => given.push(addresses.flv),
     stop: () => (stops += 1),
     deliver: () => undefined,
+    rewind: (toS: number) => rewinds.push(toS),
     close: () => undefined,
   } as unknown as LivePlayer;
   const watch = new WatchStore({
@@ -108,6 +130,8 @@ function audience(first: Said) {
       onSeen?.();
     },
     say: (next: Said) => void (said = next),
+    rewinds,
+    tell: () => events ?? assert.fail(),
     shows: (state: PlayerState) => events!.state(state),
     /** Lets time pass in steps, with the answers that come in it. */
     async pass(ms: number) {
@@ -255,7 +279,7 @@ test('a gap without any answer is the own network, and it comes back by itself',
   watch.close();
 });
 
-test('HLS plays its last seconds although class is over, but not for ever', async () => {
+test('HLS plays its last seconds although class is over, but not forever', async () => {
   const { watch, say, shows, pass } = audience({ state: 'live' });
   await pass(0);
   shows({ name: 'playing', protocol: 'hls' });
@@ -307,6 +331,29 @@ test('a server that restarts is asked until it is back', async () => {
   watch.close();
 });
 
+test('a chapter is led to at once, and put right when the player knows of gaps', async () => {
+  const chapters = [{ id: 'roots', title: 'Roots', markedAtMs: 75_000 }];
+  const { watch, pass, asked, tell, rewinds } = audience({ state: 'live', seekableMs: 40_000, chapters });
+  await pass(0);
+  assert.equal(watch.goToChapter('unknown'), undefined);
+  assert.equal(watch.goToChapter('roots'), 36, 'as far as it goes');
+  const before = asked();
+  tell().mode('rewound');
+  await pass(0);
+  assert.equal(asked(), before + 1, 'there may be more of them by now');
+  tell().marks([
+    { startS: 0, endS: 10, wallMs: 0 },
+    { startS: 10, endS: 20, wallMs: 70_000 },
+  ]);
+  assert.deepEqual(rewinds, [36]);
+  tell().state({ name: 'playing', protocol: 'hls' });
+  assert.deepEqual(rewinds, [36, 15]);
+  watch.rewind(5);
+  tell().state({ name: 'playing', protocol: 'hls' });
+  assert.deepEqual(rewinds, [36, 15, 5]);
+  watch.close();
+});
+
 test('a page that is left asks no more', async () => {
   const { watch, pass, asked } = audience({ state: 'open' });
   await pass(0);
@@ -314,6 +361,22 @@ test('a page that is left asks no more', async () => {
   const before = asked();
   await pass(60_000);
   assert.equal(asked(), before);
+});
+
+test('how far one can go back is what the server says, and grows from there', async () => {
+  const { watch, say, pass } = audience({ state: 'live', seekableMs: 300_000 });
+  assert.equal(watch.lengthS(), undefined);
+  await pass(0);
+  assert.equal(watch.lengthS(), 300);
+  await pass(1_000);
+  assert.equal(watch.lengthS(), 301);
+  say({ state: 'live', seekableMs: null });
+  await pass(70_000);
+  assert.equal(watch.lengthS(), 371, 'also while the gateway does not answer');
+  say({ state: 'live', seekableMs: 360_000 });
+  await pass(10_000);
+  assert.ok((watch.lengthS() ?? 0) <= 370, 'what was a gap is not in it');
+  watch.close();
 });
 
 test('the mark over the picture is what the school says, and may change in the course of class', async () => {

@@ -9,7 +9,7 @@ import {
   serveHealth,
 } from '#server/service.ts';
 
-const log = createLog({ LECTERN_LOG: 'info' }, 'steady');
+const log = createLog('info', 'steady');
 
 await runService(log, async () => {
   const metrics = createMetrics('steady');

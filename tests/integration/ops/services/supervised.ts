@@ -13,7 +13,7 @@ const supervisor = new Supervisor({
     },
   ],
   env: process.env,
-  log: createLog({ LECTERN_LOG: 'info' }, 'lectern', { write: (line: string) => lines.write(line) }),
+  log: createLog('info', 'lectern', { write: (line: string) => lines.write(line) }),
   lines,
 });
 await supervisor.start();

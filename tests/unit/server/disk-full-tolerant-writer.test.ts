@@ -4,15 +4,19 @@ import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog } from '#server/log.ts';
-import { createPatientWriter } from '#server/patient-writer.ts';
+import { createDiskFullTolerantWriter } from '#server/disk-full-tolerant-writer.ts';
 
 it('keeps what a full database does not take, says so once, and writes it when there is room', async () => {
   const lines: string[] = [];
-  const log = createLog({ LECTERN_LOG: 'info' }, 'test', { write: (line) => lines.push(line) });
+  const log = createLog('info', 'test', { write: (line) => lines.push(line) });
   const db = new DatabaseSync(':memory:');
   db.exec('CREATE TABLE item (n INTEGER, body TEXT); PRAGMA max_page_count = 8');
   const insert = db.prepare('INSERT INTO item VALUES (?, ?)');
-  const writer = createPatientWriter<number>('test', (n) => void insert.run(n, 'x'.repeat(2_000)), log);
+  const writer = createDiskFullTolerantWriter<number>(
+    'test',
+    (n) => void insert.run(n, 'x'.repeat(2_000)),
+    log,
+  );
   const numbers = Array.from({ length: 40 }, (_, n) => n);
   for (const n of numbers) writer.write(n);
   const left = writer.waiting().length;
@@ -31,8 +35,8 @@ it('keeps what a full database does not take, says so once, and writes it when t
 });
 
 it('does not hide what is no fault of the disk', () => {
-  const log = createLog({ LECTERN_LOG: 'silent' }, 'test');
-  const writer = createPatientWriter<number>('test', () => assert.fail('a mistake'), log);
+  const log = createLog('silent', 'test');
+  const writer = createDiskFullTolerantWriter<number>('test', () => assert.fail('a mistake'), log);
   assert.throws(() => writer.write(1), /a mistake/);
   assert.equal(writer.waiting().length, 0);
 });

@@ -17,11 +17,12 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import { INDEX, readIndex, RECORDING, RecordingFile } from '../../../gateway/store/format.ts';
-import { mendRecording } from '../../../gateway/store/mend.ts';
+import { recoverRecording } from '../../../gateway/store/recover.ts';
 import { createLog } from '#server/log.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
-import { Recording } from '../../../gateway/store/recording.ts';
-import { AUDIO, initFile, segmentFile } from '../../../gateway/store/timeline.ts';
+import { SegmentLog } from '../../../gateway/store/segment-log.ts';
+import { AUDIO } from '../../../gateway/hls/rendition-id.ts';
+import { initFile, segmentFile } from '../../../gateway/store/segment-timeline.ts';
 import { camera, configOf, Hand } from './hand.ts';
 
 /** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
@@ -42,7 +43,7 @@ test('an init segment that did not reach the disk costs the rows that need it, n
   const usable = rows.filter((row) => Object.values(row.segments).every(({ init }) => init !== newest));
   assert.ok(usable.length >= 3 && usable.length <= rows.length - 3);
   truncateSync(join(dir, initFile(newest)), 0);
-  const timeline = await mendRecording(dir);
+  const timeline = await recoverRecording(dir);
   assert.deepEqual(timeline.rows, usable);
   assert.ok(existsSync(join(dir, `${INDEX}.damaged`)));
   assert.deepEqual((await readIndex(dir)).timeline.rows, usable, 'and so it stays');
@@ -55,13 +56,13 @@ test('a spoiled line costs what comes after it', async (context) => {
   lines[spoiled] = '\0'.repeat(lines[spoiled]!.length);
   writeFileSync(join(dir, INDEX), lines.join('\n'));
   // Segments that were open when the line before it was written are there, and make their rows again.
-  const timeline = await mendRecording(dir);
+  const timeline = await recoverRecording(dir);
   const numbers = timeline.rows.map(({ n }) => n);
   assert.ok(numbers.length >= 3 && numbers.length <= 5, `rows ${numbers.join(' ')}`);
   assert.deepEqual(timeline.rows.slice(0, 3), rows.slice(0, 3));
 });
 
-test('a broadcast whose recording cannot be read is recorded anew, behind no rows that are not its own', async (context) => {
+test('a broadcast whose recording cannot be read is recorded again, behind no rows that are not its own', async (context) => {
   const { dir: source } = await cutOff(context);
   const dir = mkdtempSync(join(tmpdir(), 'lectern-spoiled-'));
   context.after(() => rmSync(dir, { recursive: true }));
@@ -71,13 +72,13 @@ test('a broadcast whose recording cannot be read is recorded anew, behind no row
   const store = await RecordingStore.open({
     dir,
     resumeMs: 60_000,
-    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    log: createLog('silent', 'test'),
     onChanged: () => undefined,
   });
   const info = { broadcast, lesson: 'lesson1234', channel: 'channel123', title: 'A class' };
   const recording = store.take(info, { changed: () => undefined, troubled: assert.fail });
   const init = recording.initFor(configOf(0));
-  recording.open(1, 'camera0', init, 0);
+  recording.open(1, 'camera0', init, 0, 0);
   const segment = { init, startUs: 0, durationUs: 2e6, bytes: 1, frames: 1 };
   recording.commit({
     n: 1,
@@ -102,7 +103,7 @@ test('a recording whose file does not say yet that media came is replayed all th
   const store = await RecordingStore.open({
     dir,
     resumeMs: 1,
-    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    log: createLog('silent', 'test'),
     onChanged: (info) => ['ready', 'failed'].includes(info.state) && resolve(info),
   });
   const { state, durationMs } = await isFinal;
@@ -117,7 +118,7 @@ test('the file of a recording says that media came, also when they come while it
   const store = await RecordingStore.open({
     dir,
     resumeMs: 60_000,
-    log: createLog({ LECTERN_LOG: 'silent' }, 'test'),
+    log: createLog('silent', 'test'),
     onChanged: () => undefined,
   });
   const begun = Array.from({ length: 60 }, async (_, turns) => {
@@ -135,7 +136,7 @@ test('the file of a recording says that media came, also when they come while it
     )
       await setImmediate();
     for (let turn = 0; turn < turns % 6; turn += 1) await setImmediate();
-    recording.open(1, AUDIO, 0, 0);
+    recording.open(1, AUDIO, 0, 0, 0);
     return recording;
   });
   const recordings = await Promise.all(begun);
@@ -147,14 +148,14 @@ test('the file of a recording says that media came, also when they come while it
   assert.deepEqual([...new Set(states)], ['writing']);
 });
 
-test('a segment that is written anew does not grow on what an earlier one left', async (context) => {
+test('a segment that is written again does not grow on what an earlier one left', async (context) => {
   const { dir, recording } = await cutOff(context);
-  const timeline = await mendRecording(dir);
+  const timeline = await recoverRecording(dir);
   const n = timeline.nextRow;
   const path = join(dir, segmentFile(n, AUDIO));
   appendFileSync(path, 'left over');
-  const again = new Recording(dir, recording.file, timeline);
-  again.open(n, AUDIO, 0, 0);
+  const again = new SegmentLog(dir, recording.file, timeline);
+  again.open(n, AUDIO, 0, 0, 0);
   again.append(n, AUDIO, Uint8Array.of(1, 2, 3), { startUs: 0, durationUs: 1, independent: true });
   await again.suspend();
   assert.equal(statSync(path).size, 3);

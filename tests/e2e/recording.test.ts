@@ -1,0 +1,224 @@
+// A class that is recorded in part: nothing of a pause is in any file, and everyone sees what is so.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Browser } from 'playwright-core';
+import type { Lesson, Recording } from '#shared/contract/rest.ts';
+import { decodeErrors, drawnAtMs, median, probe, skewsMs } from '../support/av.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
+import { countPictures, playInChromium } from '../support/other-players.ts';
+import { look } from '../support/studio.ts';
+import { arrive, attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
+
+/** A press takes a moment to get to the gateway, and what was drawn before it may be on its way. */
+const PRESS_MS = 1_000;
+const MAX_SKEW_MS = 125;
+
+describe('a class that is recorded in part', () => {
+  let lectern: Lectern;
+  let browser: Browser;
+  let teacher: Person & { lesson: Lesson };
+  let student: Person;
+  let viewer: Person;
+  let liveAtMs = 0;
+  let pausedAtMs = 0;
+  let resumedAtMs = 0;
+  let recording: Recording;
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-recording-'));
+
+  before(async () => {
+    lectern = await startLectern();
+    browser = await launchChromium();
+  });
+  after(async () => {
+    await browser.close();
+    await lectern.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const mark = ({ page }: Person, text: RegExp) => page.locator('.status .mark').filter({ hasText: text });
+  const recordings = async (lesson: Lesson) =>
+    (await lectern.api('GET', `/recordings?lesson=${lesson.id}`)) as Recording[];
+
+  it('tells a student before they join, and shows everyone REC', async () => {
+    teacher = await teach(browser, lectern);
+    student = await arrive(browser, { studio: true });
+    await student.page.goto(teacher.lesson.links.student);
+    await student.page.getByText(/This class is recorded/).waitFor();
+    await student.leave();
+    student = await attend(browser, teacher.lesson, 'Ada');
+    await mark(teacher, /Will record/).waitFor();
+    await goLive(teacher);
+    liveAtMs = Date.now();
+    for (const person of [teacher, student]) await mark(person, /^REC$/).waitFor();
+    viewer = await watch(browser, teacher.lesson, 'flv');
+    await seesLive(viewer, 'the class over HLS', 45_000, 15_000);
+  });
+
+  it('leads the audience to a chapter while it is live, and back', async () => {
+    const { page } = viewer;
+    const mode = () => page.locator('video').getAttribute('data-mode');
+    await lectern.api('POST', `/lessons/${teacher.lesson.id}/recording`, {
+      action: 'chapter',
+      title: 'Leaves',
+    });
+    const markedAtMs = Date.now();
+    const isOver = async () => {
+      const [{ durationMs, startedAtMs } = assert.fail()] = await recordings(teacher.lesson);
+      return startedAtMs + durationMs > markedAtMs + 5_000;
+    };
+    await eventually('some seconds of the chapter', isOver, 30_000);
+    // What was marked since the page asked last is there once somebody goes back.
+    await page.locator('main').hover();
+    await page.keyboard.press('Home');
+    await eventually('behind live', async () => (await mode()) === 'rewound');
+    await page.getByRole('button', { name: 'Chapters' }).waitFor();
+    // From the edge nothing but the press leads to an earlier moment.
+    await page.keyboard.press('End');
+    await eventually('live again', async () => (await mode()) === 'live');
+    await seesLive(viewer, 'the class at its edge', 45_000, 15_000);
+    await page.locator('main').hover();
+    await page.getByRole('button', { name: 'Chapters' }).click();
+    await page.getByRole('menuitem', { name: /· Leaves$/ }).click();
+    await eventually(
+      'the chapter from its beginning',
+      async () => {
+        const { drawnAtMs: atMs } = (await look(page)) ?? assert.fail('no picture');
+        if (atMs > markedAtMs - PRESS_MS && atMs < markedAtMs + 5_000) return true;
+        throw new Error(`${atMs - markedAtMs} ms from it`);
+      },
+      30_000,
+    );
+    await page.keyboard.press('End');
+    await eventually('live again', async () => (await mode()) === 'live');
+    await seesLive(viewer, 'the class at its edge', 45_000, 15_000);
+  });
+
+  it('is paused with one key, and the audience sees the class all the same', async () => {
+    await teacher.page.keyboard.press('r');
+    pausedAtMs = Date.now();
+    for (const person of [teacher, student]) await mark(person, /Paused/).waitFor();
+    const [paused] = await eventually('the API says so', async () => {
+      const [first] = await recordings(teacher.lesson);
+      return first?.state === 'paused' && [first];
+    });
+    await eventually('the pause plays', async () => {
+      const sight = await look(viewer.page);
+      return sight !== undefined && sight.drawnAtMs > pausedAtMs + 4_000;
+    });
+    const [still] = await recordings(teacher.lesson);
+    assert.equal(still?.durationMs, paused?.durationMs, 'nothing is added meanwhile');
+  });
+
+  it('goes on with a button, and everyone sees that', async () => {
+    resumedAtMs = Date.now();
+    await teacher.page.getByRole('button', { name: /Resume recording/ }).click();
+    for (const person of [teacher, student]) await mark(person, /^REC$/).waitFor();
+    await eventually('what comes after it plays', async () => {
+      const sight = await look(viewer.page);
+      return sight !== undefined && sight.drawnAtMs > resumedAtMs + 4_000;
+    });
+    await endClass(teacher);
+    recording = await eventually('the recording is ready', async () => {
+      const [first] = await recordings(teacher.lesson);
+      return first?.state === 'ready' && first;
+    });
+  });
+
+  it('holds in both files what came before and after, and nothing of the pause', async () => {
+    const pauseMs = resumedAtMs - pausedAtMs;
+    for (const { format, url } of recording.files) {
+      const file = join(dir, `class.${format}`);
+      writeFileSync(file, Buffer.from(await (await fetch(url)).arrayBuffer()));
+      const drawn = await drawnAtMs(file, Date.now());
+      const within = drawn.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs);
+      assert.deepEqual(within, [], `${format}: pictures of the pause`);
+      const before = drawn.filter((atMs) => atMs <= pausedAtMs + PRESS_MS);
+      const behind = drawn.filter((atMs) => atMs >= resumedAtMs);
+      const lastMs = Math.max(...before);
+      const firstMs = Math.min(...behind);
+      assert.ok(
+        lastMs > pausedAtMs - 2 * PRESS_MS,
+        `${format}: ends ${pausedAtMs - lastMs} ms before the press`,
+      );
+      assert.ok(
+        firstMs < resumedAtMs + 2_000,
+        `${format}: begins ${firstMs - resumedAtMs} ms after the press`,
+      );
+      assert.ok(before.length > 60 && behind.length > 60, `${format}: ${before.length} and ${behind.length}`);
+      assert.equal(await decodeErrors(file), '', `${format} decodes without a complaint`);
+      const { durationS } = await probe(file);
+      assert.ok(Math.abs(durationS * 1_000 - recording.durationMs) < 300, `${format} lasts ${durationS} s`);
+      const skew = median(await skewsMs(file));
+      assert.ok(Math.abs(skew) <= MAX_SKEW_MS, `${format}: ${skew} ms apart`);
+      const counted = await countPictures(file, dir);
+      assert.equal(counted.gstreamer, counted.ffprobe, `${format}: pictures that GStreamer shows`);
+    }
+    assert.ok(recording.durationMs < Date.now() - liveAtMs - pauseMs);
+    const mp4 = recording.files.find(({ format }) => format === 'mp4')?.url ?? '';
+    const played = await playInChromium(browser, mp4);
+    assert.ok(Math.abs(played.durationS * 1_000 - recording.durationMs) < 300, `${played.durationS} s`);
+    assert.ok(played.soundBytes > 0);
+  });
+
+  it('is replayed across the pause without a stop', async () => {
+    await viewer.page.goto(recording.replay);
+    const seen: number[] = [];
+    await eventually(
+      'what comes after the pause',
+      async () => {
+        const sight = await look(viewer.page);
+        if (sight !== undefined) seen.push(sight.drawnAtMs);
+        return (seen.at(-1) ?? 0) > resumedAtMs + 1_500;
+      },
+      60_000,
+      200,
+    );
+    assert.deepEqual(
+      seen.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs),
+      [],
+    );
+    await viewer.leave();
+  });
+
+  it('is not recorded where the lesson says so, until somebody starts it, here by the API', async () => {
+    const { id, links } = (await lectern.api('POST', '/lessons', {
+      title: 'Quiet',
+      recording: 'manual',
+    })) as Lesson;
+    const guest = await arrive(browser, { studio: true });
+    await guest.page.goto(links.student);
+    await guest.page.getByText(/not being recorded now/).waitFor();
+    await teacher.page.goto(links.teacher);
+    await teacher.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await mark(teacher, /Not recorded/).waitFor();
+    await goLive(teacher);
+    await mark(teacher, /Not recorded/).waitFor();
+    await eventually('it is on air', async () => (await recordings({ id } as Lesson))[0]?.state === 'armed');
+    await lectern.api('POST', `/lessons/${id}/recording`, { action: 'start' });
+    await mark(teacher, /^REC$/).waitFor();
+    await lectern.api('POST', `/lessons/${id}/recording`, { action: 'chapter', title: 'Leaves' });
+    await teacher.page.getByRole('button', { name: 'Chapters' }).click();
+    await teacher.page.getByRole('list', { name: 'Chapters' }).getByText('Leaves').waitFor();
+    await lectern.api('POST', `/lessons/${id}/recording`, { action: 'stop' });
+    await mark(teacher, /Not recorded/).waitFor();
+    await lectern.api('PATCH', `/lessons/${id}`, { recording: 'always' });
+    await mark(teacher, /^REC$/).waitFor();
+    assert.equal(await teacher.page.locator('button.mark').count(), 0, 'there is nothing to choose');
+    await assert.rejects(() => lectern.api('POST', `/lessons/${id}/recording`, { action: 'stop' }), /409/);
+    await guest.leave();
+  });
+
+  it('leaves nothing to watch of a class of which nothing was recorded', async () => {
+    const lesson = (await lectern.api('POST', '/lessons', { title: 'Off', recording: 'manual' })) as Lesson;
+    await teacher.page.goto(lesson.links.teacher);
+    await teacher.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await goLive(teacher);
+    await endClass(teacher);
+    await eventually('nothing is listed', async () => (await recordings(lesson)).length === 0);
+    assert.deepEqual(teacher.errors, []);
+  });
+});
