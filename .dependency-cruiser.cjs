@@ -58,9 +58,12 @@ module.exports = {
     ),
     forbid(
       'channel-has-ports',
-      'gateway/channel imports itself and shared; sockets, files and Node stand behind its ports.',
+      'gateway/channel imports itself, shared and zlib, which only computes; sockets, files and Node stand behind its ports.',
       { path: '^gateway/channel/' },
-      { pathNot: ['^gateway/channel/', '^shared/', '^node_modules/zod/'], dependencyTypesNot: TYPES },
+      {
+        pathNot: ['^gateway/channel/', '^shared/', '^zlib$', '^node_modules/zod/'],
+        dependencyTypesNot: TYPES,
+      },
     ),
     forbid(
       'engine-is-headless',
@@ -73,9 +76,36 @@ module.exports = {
       'web/view imports web/state, other views and translations; of anything else only types.',
       { path: '^web/view/' },
       {
-        pathNot: ['^web/(view|state|i18n)/', '^shared/', '^node_modules/(svelte|esm-env|clsx)/'],
+        pathNot: ['^web/(view|state|i18n|features)/', '^shared/', '^node_modules/(svelte|esm-env|clsx)/'],
         dependencyTypesNot: TYPES,
       },
+    ),
+    forbid(
+      'features-are-engine-and-view',
+      'A feature is its engine, headless as web/engine, and what shows it, which knows what web/view may know.',
+      { path: '^web/features/', pathNot: '/engine\\.ts$' },
+      {
+        pathNot: ['^web/(view|state|i18n|features)/', '^shared/', '^node_modules/(svelte|esm-env|clsx)/'],
+        dependencyTypesNot: TYPES,
+      },
+    ),
+    forbid(
+      'feature-engines-are-headless',
+      'The engine of a feature knows web/engine and shared.',
+      { path: '^web/features/.*/engine\\.ts$' },
+      { pathNot: ['^web/engine/', '^shared/'] },
+    ),
+    forbid(
+      'features-are-apart',
+      'A feature on the page knows no other.',
+      { path: '^web/features/([^/]+)/' },
+      { path: '^web/features/([^/]+)/', pathNot: '^web/features/$1/' },
+    ),
+    forbid(
+      'engine-and-state-know-no-feature',
+      'Features are given to them.',
+      { path: '^web/(engine|state|platform)/' },
+      { path: '^web/features/' },
     ),
     forbid(
       'state-is-below-view',
@@ -91,8 +121,8 @@ module.exports = {
     ),
     forbid(
       'node-media-server-in-one-file',
-      'One file imports node-media-server and wraps what it lacks.',
-      { path: '^(sfu|gateway|school|server|web)/', pathNot: '^gateway/egress/rtmp/[^/]+$' },
+      'One file imports node-media-server, and says what of it is replaced and why.',
+      { path: '^(sfu|gateway|school|server|web)/', pathNot: '^gateway/servers/rtmp/nms-adapter\\.ts$' },
       { path: '^node_modules/node-media-server/' },
     ),
     forbid(

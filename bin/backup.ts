@@ -11,7 +11,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 await runCommand(async (args) => {
   const to = folderOf(args, 'Say where to: npm run backup -- /var/backups/lectern');
-  const { LECTERN_DATA: data } = readSettings();
+  const { dataDir: data } = readSettings();
   if (!existsSync(data)) throw new SetupError(`There is no data folder at ${data}: set LECTERN_DATA.`);
   if (`${to}/`.startsWith(`${data}/`)) throw new SetupError('A backup cannot lie within the data folder.');
   // SQLite makes files next to a database, and Lectern has to be able to write those.

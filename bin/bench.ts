@@ -69,7 +69,7 @@ async function bench(filters: readonly string[], runs: number): Promise<number> 
   const figures: Figure[] = [];
   const loads: number[] = [];
   let failed = 0;
-  await prepareForTests(readSettings().LECTERN_FFMPEG);
+  await prepareForTests(readSettings().gateway.ffmpeg);
   const files = globSync('tests/bench/*.bench.ts', { cwd: ROOT })
     .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
     .sort();

@@ -70,7 +70,7 @@ async function check(): Promise<number> {
     broken.push(name);
     console.log(findings.map((line) => `    ${line}`).join('\n'));
   }
-  console.log(broken.length === 0 ? '\nAll is clean.' : `\nTo mend: ${broken.join(', ')}.`);
+  console.log(broken.length === 0 ? '\nAll checks passed.' : `\nFailed: ${broken.join(', ')}.`);
   return broken.length === 0 ? 0 : 1;
 }
 

@@ -1,6 +1,6 @@
 // `npm run doctor`: looks at everything that Lectern needs of this machine, and changes nothing.
 import { availableParallelism } from 'node:os';
-import { readSettings, type Settings } from '#server/settings.ts';
+import { readVariables, settingsOf, type Settings, type Variables } from '#server/settings.ts';
 import { VERSION } from '#server/version.ts';
 import { address } from './doctor/address.ts';
 import { certificate } from './doctor/certificate.ts';
@@ -26,8 +26,8 @@ async function worker(): Promise<Finding> {
   );
 }
 
-async function ffmpeg({ LECTERN_FFMPEG }: Settings): Promise<Finding> {
-  const found = await findFfmpeg(LECTERN_FFMPEG);
+async function ffmpeg({ gateway }: Settings): Promise<Finding> {
+  const found = await findFfmpeg(gateway.ffmpeg);
   return found === undefined ? lacking(ffmpegHint()) : good(`ffmpeg runs (${found}).`);
 }
 
@@ -42,17 +42,17 @@ function page(): Finding {
     : lacking('The page is not built yet: "npm start" does that.');
 }
 
-async function ports(settings: Settings, running: RunningLectern | undefined): Promise<Finding[]> {
+async function ports(variables: Variables, running: RunningLectern | undefined): Promise<Finding[]> {
   // A Lectern that runs has them, as it should.
   if (running !== undefined) return [];
-  const workers = settings.LECTERN_WORKERS ?? availableParallelism();
-  const problems = await findPortProblems(settings, workers);
+  const workers = variables.LECTERN_WORKERS ?? availableParallelism();
+  const problems = await findPortProblems(variables, workers);
   if (problems.length === 0) return [good('All ports are free.')];
   return problems.map(({ message }) => wrong(message));
 }
 
-function health(settings: Settings, { version, notReady }: RunningLectern): Finding {
-  const what = `Lectern ${version} runs on port ${settings.LECTERN_PORT}`;
+function health(variables: Variables, { version, notReady }: RunningLectern): Finding {
+  const what = `Lectern ${version} runs on port ${variables.LECTERN_PORT}`;
   if (notReady.length > 0) {
     return wrong(`${what}, but ${notReady.join(' and ')} cannot serve: its log says why.`);
   }
@@ -75,22 +75,23 @@ async function doctor(): Promise<number> {
     good(`This is Lectern ${VERSION} on Node ${process.version}; the packages are installed.`),
   ];
   const collect = async (look: Parameters<typeof looked>[0]) => void findings.push(...(await looked(look)));
-  let settings: Settings | undefined;
+  let variables: Variables | undefined;
   let running: RunningLectern | undefined;
   await collect(() => {
-    settings = readSettings();
+    variables = readVariables();
     return good('The settings are understood.');
   });
-  const known = settings;
+  const known = variables;
   if (known !== undefined) {
+    const settings = settingsOf(known);
     running = await findRunning(known);
     const found = running;
     if (found !== undefined) findings.push(health(known, found));
     await collect(() => ports(known, found));
-    await collect(() => address(known, found));
-    await collect(() => certificate(known));
-    await collect(() => dataFolder(known));
-    await collect(() => ffmpeg(known));
+    await collect(() => address(settings, found));
+    await collect(() => certificate(settings));
+    await collect(() => dataFolder(settings));
+    await collect(() => ffmpeg(settings));
   }
   for (const look of [worker, browser, page, udp, clock, machine]) await collect(look);
   for (const finding of findings) console.log(lineOf(finding));

@@ -4,9 +4,9 @@ import { Agent, createServer, type IncomingMessage, type Server, type ServerResp
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createProxyServer, type ProxyServer } from 'httpxy';
-import { ERRORS, LecternError, type ErrorCode } from '#shared/contract/errors.ts';
+import { codeOf, type ErrorCode, LecternError } from '#shared/contract/errors.ts';
 import { clientOf } from '#server/forwarded.ts';
-import { sendError, sendJson } from '#server/http.ts';
+import { refuseUpgrade, sendError, sendJson } from '#server/http.ts';
 import type { Log } from '#server/log.ts';
 import { isInTurn } from '#server/pipelining.ts';
 import { closeServer, createMetrics, HEAD_LIMIT_MS, listen, LOOK_MS } from '#server/service.ts';
@@ -239,14 +239,15 @@ class FrontDoor implements Door {
       const target = this.#options.origins[place];
       this.#proxy.ws(request, duplex, { target }, head).catch(() => duplex.destroy());
     } catch (error) {
-      this.#refuse(duplex, error instanceof LecternError ? error.code : 'internal-error');
+      this.#refuse(duplex, codeOf(error));
     }
   }
 
   /** Says on a response, or on a socket that waits for its upgrade, why nothing comes. */
   #refuse(to: ServerResponse | Socket, code: ErrorCode): void {
     const error = new LecternError(code);
-    const retry = code === 'service-unavailable' ? { 'retry-after': String(RETRY_AFTER_S) } : {};
+    const retry: Record<string, string> =
+      code === 'service-unavailable' ? { 'retry-after': String(RETRY_AFTER_S) } : {};
     if (!(to instanceof Socket)) {
       if (to.headersSent) {
         to.destroy();
@@ -261,14 +262,6 @@ class FrontDoor implements Door {
       to.destroy();
       return;
     }
-    const body = JSON.stringify(error.toBody());
-    const headers = {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-      connection: 'close',
-      ...retry,
-    };
-    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    to.end(`HTTP/1.1 ${error.status} ${ERRORS[code].message}\r\n${head.join('')}\r\n${body}`);
+    refuseUpgrade(to, error, retry);
   }
 }

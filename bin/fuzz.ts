@@ -97,7 +97,7 @@ async function main(args: readonly string[]): Promise<number> {
     return given === undefined ? fallback : Number(given);
   };
   const filters = args.filter((arg) => !arg.startsWith('--'));
-  await prepareForTests(readSettings().LECTERN_FFMPEG);
+  await prepareForTests(readSettings().gateway.ffmpeg);
   const targets = (await allTargets()).filter(
     ({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)),
   );

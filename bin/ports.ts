@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
-import type { Settings } from '#server/settings.ts';
+import type { Variables } from '#server/settings.ts';
 
 /**
  * Free ports are picked below the range from which systems take ports for outgoing connections (Linux:
@@ -19,7 +19,7 @@ const INNER_HOST = '127.0.0.1';
 /** Others do on LECTERN_HOST. */
 const OUTER: ReadonlySet<string> = new Set(['LECTERN_PORT', 'LECTERN_GATEWAY_PORT', 'LECTERN_RTMP_PORT']);
 
-type PortVariable = Extract<keyof Settings, `${string}_PORT`>;
+type PortVariable = Extract<keyof Variables, `${string}_PORT`>;
 type Protocol = 'tcp' | 'udp';
 
 interface PortUse {
@@ -32,13 +32,13 @@ interface PortUse {
 }
 
 /** What a start listens on, for `workers` mediasoup workers. */
-function uses(settings: Settings, workers: number): PortUse[] {
+function uses(variables: Variables, workers: number): PortUse[] {
   const one = (variable: PortVariable, what: string, protocol: Protocol = 'tcp'): PortUse => ({
     variable,
     what,
     protocols: [protocol],
     count: 1,
-    host: OUTER.has(variable) ? settings.LECTERN_HOST : INNER_HOST,
+    host: OUTER.has(variable) ? variables.LECTERN_HOST : INNER_HOST,
   });
   return [
     one('LECTERN_PORT', 'the page and everything behind it'),
@@ -65,12 +65,12 @@ export interface PortProblem {
 }
 
 /** Tries every port that is not 0. */
-export async function findPortProblems(settings: Settings, workers: number): Promise<PortProblem[]> {
+export async function findPortProblems(variables: Variables, workers: number): Promise<PortProblem[]> {
   const found = await Promise.all(
-    uses(settings, workers)
-      .filter((use) => settings[use.variable] !== 0)
+    uses(variables, workers)
+      .filter((use) => variables[use.variable] !== 0)
       .flatMap((use) =>
-        Array.from({ length: use.count }, (_, index) => probe(use, settings[use.variable] + index)),
+        Array.from({ length: use.count }, (_, index) => probe(use, variables[use.variable] + index)),
       ),
   );
   return found.filter((problem) => problem !== undefined);
@@ -122,17 +122,17 @@ async function tryPort(protocol: Protocol, port: number, host: string): Promise<
 
 /**
  * Replaces port 0 by free ports, and derives the services' own addresses from their ports where none
- * was set. `given` is the environment that `settings` were read from.
+ * was set. `given` is the environment that `variables` were read from.
  * Throws an Error if no free port is found.
  */
 export async function settlePorts(
-  settings: Settings,
+  variables: Variables,
   workers: number,
   given: NodeJS.ProcessEnv,
-): Promise<Settings> {
-  const settled = { ...settings };
+): Promise<Variables> {
+  const settled = { ...variables };
   const taken = new Set<number>();
-  for (const use of uses(settings, workers)) {
+  for (const use of uses(variables, workers)) {
     if (settled[use.variable] === 0) settled[use.variable] = await findFree(use, taken);
   }
   const origins = localOrigins(settled);
@@ -145,21 +145,21 @@ export async function settlePorts(
 }
 
 /** An address of this machine at which something that listens on LECTERN_HOST answers. */
-function outerHost({ LECTERN_HOST: host }: Settings): string {
+function outerHost({ LECTERN_HOST: host }: Variables): string {
   const one = host === '0.0.0.0' || host === '::' ? INNER_HOST : host;
   return one.includes(':') ? `[${one}]` : one;
 }
 
 /** Where this machine's door is for programs of the machine; with TLS, monitors need none. */
-export const doorOrigin = (settings: Settings): string =>
-  `http://${outerHost(settings)}:${settings.LECTERN_PORT}`;
+export const doorOrigin = (variables: Variables): string =>
+  `http://${outerHost(variables)}:${variables.LECTERN_PORT}`;
 
 /** Where this machine's own services are, as origins. */
-export function localOrigins(settings: Settings): Record<'school' | 'gateway' | 'sfu', string> {
+export function localOrigins(variables: Variables): Record<'school' | 'gateway' | 'sfu', string> {
   return {
-    school: `http://${INNER_HOST}:${settings.LECTERN_SCHOOL_PORT}`,
-    gateway: `http://${outerHost(settings)}:${settings.LECTERN_GATEWAY_PORT}`,
-    sfu: `http://${INNER_HOST}:${settings.LECTERN_SFU_PORT}`,
+    school: `http://${INNER_HOST}:${variables.LECTERN_SCHOOL_PORT}`,
+    gateway: `http://${outerHost(variables)}:${variables.LECTERN_GATEWAY_PORT}`,
+    sfu: `http://${INNER_HOST}:${variables.LECTERN_SFU_PORT}`,
   };
 }
 

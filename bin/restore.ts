@@ -1,7 +1,7 @@
 // `npm run restore -- <folder>`: puts a backup into a data folder that is empty.
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSettings } from '#server/settings.ts';
+import { readVariables } from '#server/settings.ts';
 import { VERSION } from '#server/version.ts';
 import { copyData } from './data/copy.ts';
 import { isNewer, MANIFEST, readManifest } from './data/manifest.ts';
@@ -11,14 +11,14 @@ import { SetupError } from './setup/run.ts';
 
 await runCommand(async (args) => {
   const from = folderOf(args, 'Say where from: npm run restore -- /var/backups/lectern');
-  const settings = readSettings();
-  const { LECTERN_DATA: data } = settings;
+  const variables = readVariables();
+  const { LECTERN_DATA: data } = variables;
   const { lectern, madeAtMs, bytes } = readManifest(from);
   if (isNewer(lectern, VERSION)) {
     throw new SetupError(`Lectern ${lectern} made this backup, and this is ${VERSION}: upgrade first.`);
   }
-  if ((await findRunning(settings)) !== undefined) {
-    throw new SetupError(`Lectern runs on port ${settings.LECTERN_PORT}: stop it first.`);
+  if ((await findRunning(variables)) !== undefined) {
+    throw new SetupError(`Lectern runs on port ${variables.LECTERN_PORT}: stop it first.`);
   }
   if (existsSync(data) && readdirSync(data).length > 0) {
     throw new SetupError(`${data} is not empty: move it away, or set LECTERN_DATA to another folder.`);

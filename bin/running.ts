@@ -1,6 +1,6 @@
 // Asks whether a Lectern runs on this machine's ports.
 import { z } from 'zod';
-import type { Settings } from '#server/settings.ts';
+import type { Variables } from '#server/settings.ts';
 import { doorOrigin } from './ports.ts';
 
 const ASK_LIMIT_MS = 3_000;
@@ -14,9 +14,9 @@ export interface RunningLectern {
 }
 
 /** The Lectern behind LECTERN_PORT, or undefined if nothing or something else answers there. */
-export async function findRunning(settings: Settings): Promise<RunningLectern | undefined> {
-  if (settings.LECTERN_PORT === 0) return undefined;
-  const origin = doorOrigin(settings);
+export async function findRunning(variables: Variables): Promise<RunningLectern | undefined> {
+  if (variables.LECTERN_PORT === 0) return undefined;
+  const origin = doorOrigin(variables);
   const health = Health.safeParse(await ask(`${origin}/healthz`));
   if (!health.success) return undefined;
   const ready = Readiness.safeParse(await ask(`${origin}/readyz`));

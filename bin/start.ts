@@ -5,9 +5,9 @@ import { followCertificate } from '#server/certificate.ts';
 import { trustedProxies } from '#server/forwarded.ts';
 import { createLog } from '#server/log.ts';
 import { makePrivate, writePrivately } from '#server/private-files.ts';
-import { takeSettings } from '#server/process-env.ts';
+import { takeVariables } from '#server/process-env.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
-import { publicUrl, type Settings } from '#server/settings.ts';
+import { settingsOf, type Settings, type Variables } from '#server/settings.ts';
 import { readIdentity } from '#server/tls.ts';
 import { VERSION } from '#server/version.ts';
 import { createDoor } from './door.ts';
@@ -21,7 +21,7 @@ import { onStop } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-/** npm and its shell pass Ctrl-C on beside the terminal: what comes so soon is the same one. */
+/** npm and its shell pass Ctrl-C on, as the terminal does: what comes so soon is the same one. */
 const SAME_SIGNAL_MS = 1_000;
 
 /** Something to close, in the order in which it was made; closed in the reverse order. */
@@ -72,21 +72,21 @@ function fail(error: unknown): void {
 onStop(() => stop(0));
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
-// Whoever reads the log is gone, as with `npm start | head`: nobody would know that this still runs.
+// The reader of the log is gone, as with `npm start | head`: no one would know that this still runs.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop(1));
 
-function settingsOrExit(): Settings {
+function variablesOrExit(): Variables {
   try {
-    return takeSettings();
+    return takeVariables();
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   }
 }
 
-function secretsOf({ LECTERN_DATA }: Settings): Secrets {
+function secretsOf({ dataDir }: Settings): Secrets {
   try {
-    return loadSecrets(LECTERN_DATA);
+    return loadSecrets(dataDir);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new SetupError(
@@ -97,16 +97,16 @@ function secretsOf({ LECTERN_DATA }: Settings): Secrets {
 
 function identityOf(settings: Settings) {
   try {
-    return readIdentity(settings);
+    return readIdentity(settings.tls);
   } catch (error) {
     throw new SetupError(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** What the services read: the settings as they were settled, the same for all. */
-function servicesEnv(settings: Settings, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
+/** What the services read: the variables with their ports chosen, the same for all. */
+function servicesEnv(variables: Variables, worker: string, ffmpeg: string | undefined): NodeJS.ProcessEnv {
   const given: NodeJS.ProcessEnv = {};
-  for (const [name, value] of Object.entries(settings)) {
+  for (const [name, value] of Object.entries(variables)) {
     if (value !== undefined) given[name] = String(value);
   }
   return {
@@ -114,10 +114,10 @@ function servicesEnv(settings: Settings, worker: string, ffmpeg: string | undefi
     ...given,
     // The door is a proxy to them, whatever else is.
     LECTERN_TRUSTED_PROXIES: [
-      settings.LECTERN_TRUSTED_PROXIES,
+      variables.LECTERN_TRUSTED_PROXIES,
       '127.0.0.1',
       '::1',
-      settings.LECTERN_HOST,
+      variables.LECTERN_HOST,
     ].join(),
     MEDIASOUP_WORKER_BIN: worker,
     ...(ffmpeg === undefined ? {} : { LECTERN_FFMPEG: ffmpeg }),
@@ -126,7 +126,7 @@ function servicesEnv(settings: Settings, worker: string, ffmpeg: string | undefi
 
 async function start(): Promise<void> {
   const environment = { ...process.env };
-  const given = settingsOrExit();
+  const given = variablesOrExit();
   process.stderr.write(`Lectern ${VERSION}\n`);
   const { signal } = stopping;
   const workers = given.LECTERN_WORKERS ?? availableParallelism();
@@ -135,39 +135,40 @@ async function start(): Promise<void> {
   const worker = await ensureWorker(signal);
   const ffmpeg = await ensureFfmpeg(given.LECTERN_FFMPEG, signal);
   const pagesDir = await ensurePage(signal);
-  const settings = { ...(await settlePorts(given, workers, environment)), LECTERN_WORKERS: workers };
+  const variables = { ...(await settlePorts(given, workers, environment)), LECTERN_WORKERS: workers };
+  const settings = settingsOf(variables);
   writePrivately();
   const secrets = secretsOf(settings);
 
-  const pretty = settings.LECTERN_LOG_FORMAT === 'pretty';
+  const pretty = settings.log.format === 'pretty';
   const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
-  const lines = createLogLines(settings.LECTERN_LOG_FORMAT, process.stdout, colour);
+  const lines = createLogLines(settings.log.format, process.stdout, colour);
   const sink = { write: (line: string) => lines.write(line) };
   // The supervisor's few lines are always there: scripts and people wait for `ready`.
-  const log = createLog({ LECTERN_LOG: 'info' }, 'lectern', sink);
+  const log = createLog('info', 'lectern', sink);
 
-  const open = makePrivate(settings.LECTERN_DATA).catch((error: unknown) => {
+  const open = makePrivate(settings.dataDir).catch((error: unknown) => {
     log.warn({ err: error }, 'the data folder cannot be made private: it should belong to this user');
   });
   owned.push({ close: () => open });
 
-  const origins = localOrigins(settings);
+  const origins = localOrigins(variables);
   const identity = identityOf(settings);
-  const doorLog = createLog(settings, 'door', sink);
+  const doorLog = createLog(settings.log.level, 'door', sink);
   const door = createDoor({
     origins,
     pagesDir,
-    playOrigins: settings.LECTERN_PLAY_ORIGINS,
-    trustedProxies: trustedProxies(settings.LECTERN_TRUSTED_PROXIES),
-    publicUrl: settings.LECTERN_PUBLIC_URL,
+    playOrigins: settings.door.playOrigins,
+    trustedProxies: trustedProxies(settings.trustedProxies),
+    publicUrl: settings.door.publicUrl,
     identity,
     log: doorLog,
   });
   owned.push(door);
-  await door.listen(settings.LECTERN_PORT, settings.LECTERN_HOST);
+  await door.listen(settings.door.port, settings.door.host);
 
   if (identity !== undefined) {
-    const stop = followCertificate(settings, identity, (renewed) => door.renew(renewed), doorLog);
+    const stop = followCertificate(settings.tls, identity, (renewed) => door.renew(renewed), doorLog);
     owned.push({ close: async () => stop() });
   }
 
@@ -177,7 +178,7 @@ async function start(): Promise<void> {
       file: join(ROOT, name, 'main.ts'),
       readyUrl: `${origin}/readyz`,
     })),
-    env: servicesEnv(settings, worker.path, ffmpeg),
+    env: servicesEnv(variables, worker.path, ffmpeg),
     log,
     lines,
   });
@@ -190,14 +191,19 @@ async function start(): Promise<void> {
     owned.push({ close: () => renewed });
   }
 
-  const url = publicUrl(settings);
+  const url = settings.door.origin;
   const ownerLink = `${url}/owner#key=${secrets.owner}`;
   if (pretty) {
     process.stdout.write(`\nLectern is ready. Open this link to sign in: ${ownerLink}\n\n`);
   } else {
     // Past the log, which takes keys out of its lines: this one is for who starts it.
     const about = { level: 'info', service: 'lectern', atMs: Date.now(), url, ownerLink, pid: process.pid };
-    const line = { ...about, gatewayUrl: settings.LECTERN_GATEWAY_URL, version: VERSION, msg: 'ready' };
+    const line = {
+      ...about,
+      gatewayUrl: settings.gateway.addresses[0],
+      version: VERSION,
+      msg: 'ready',
+    };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   }
 }

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff, type BackoffOptions } from '#shared/backoff.ts';
 import type { Log } from '#server/log.ts';
 import { serviceEnv } from '#server/process-env.ts';
 import type { LogLines } from './log-lines.ts';
@@ -17,7 +18,7 @@ const READY_POLL_MS = 100;
 const READY_LIMIT_MS = 2_000;
 /** Longer than a service's own limit for closing (server/service.ts). */
 const CLOSE_LIMIT_MS = 10_000;
-/** Many times what a service needs to say that it is alive, on a slow disk or beside other work. */
+/** Many times what a service needs to say that it is alive, on a slow disk or alongside other work. */
 const HANG_MS = 15_000;
 const TICK_MS = 500;
 
@@ -29,14 +30,12 @@ export interface ServiceSpec {
   readyUrl: string;
 }
 
-export interface Backoff {
-  minMs: number;
-  maxMs: number;
+export interface RestartOptions extends BackoffOptions {
   /** A service that ran for this long starts again at once, and then with the shortest wait. */
-  steadyMs: number;
+  readonly steadyMs: number;
 }
 
-const BACKOFF: Backoff = { minMs: 250, maxMs: 8_000, steadyMs: 30_000 };
+const RESTART: RestartOptions = { minMs: 250, maxMs: 8_000, steadyMs: 30_000 };
 /** A service that ends this often before it was ever ready will not come: a person has to look. */
 const START_TRIES = 5;
 
@@ -47,7 +46,7 @@ export interface SupervisorOptions {
   log: Log;
   /** Where the children's lines go. */
   lines: LogLines;
-  backoff?: Backoff;
+  restart?: RestartOptions;
   /** How long a service may be silent before it is taken for one that hangs, in ms. */
   hangMs?: number;
 }
@@ -92,7 +91,7 @@ type State =
   | { is: 'closed' };
 
 /**
- * What lives for a moment here is small beside the buffers outside V8's heap: half of V8's usual room for it
+ * What lives for a moment here is small compared with the buffers outside V8's heap: half of V8's usual room for it
  * is enough, and spares each service some dozen MB.
  */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
@@ -103,18 +102,19 @@ const codeCache = () => ({ NODE_COMPILE_CACHE: join(cacheDir(), 'code') });
 class Service {
   readonly #spec: ServiceSpec;
   readonly #options: SupervisorOptions;
+  readonly #steadyMs: number;
   readonly #backoff: Backoff;
   readonly #hangMs: number;
   #state: State = { is: 'idle' };
-  #delayMs: number;
   #ends = 0;
 
   constructor(spec: ServiceSpec, options: SupervisorOptions) {
     this.#spec = spec;
     this.#options = options;
-    this.#backoff = options.backoff ?? BACKOFF;
+    const restart = options.restart ?? RESTART;
+    this.#steadyMs = restart.steadyMs;
+    this.#backoff = new Backoff(restart);
     this.#hangMs = options.hangMs ?? HANG_MS;
-    this.#delayMs = this.#backoff.minMs;
   }
 
   start(): void {
@@ -166,9 +166,9 @@ class Service {
     if (state.is !== 'running' || state.child !== child) return;
     this.#ends += 1;
     // The first end after a good run is an accident: a class waits for it.
-    const isSteady = Date.now() - state.sinceMs >= this.#backoff.steadyMs;
-    const restartInMs = isSteady ? 0 : this.#delayMs;
-    this.#delayMs = isSteady ? this.#backoff.minMs : Math.min(this.#delayMs * 2, this.#backoff.maxMs);
+    const isSteady = Date.now() - state.sinceMs >= this.#steadyMs;
+    if (isSteady) this.#backoff.reset();
+    const restartInMs = isSteady ? 0 : this.#backoff.failed();
     this.#state = { is: 'waiting', timer: setTimeout(() => this.start(), restartInMs) };
     this.#options.log.warn({ name: this.#spec.name, how, restartInMs }, 'service ended');
   }

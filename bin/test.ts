@@ -61,7 +61,7 @@ async function test(filters: readonly string[]): Promise<number> {
   const startedMs = Date.now();
   let results = noResults();
   try {
-    await prepareForTests(readSettings().LECTERN_FFMPEG, stopping.signal);
+    await prepareForTests(readSettings().gateway.ffmpeg, stopping.signal);
     for (const group of GROUPS) results = addResults(results, await runGroup(group, filters));
   } catch (error) {
     const why = error instanceof SetupError ? error.message : String(error);

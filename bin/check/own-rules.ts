@@ -2,13 +2,19 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const MOST_LINES = 400;
+const MAX_LINES = 400;
 const SOURCE = /\.(ts|mts|cts|js|mjs|cjs|svelte|css|sh)$/;
 const NOT_OURS = ['sfu/worker/subprojects/**', 'web/dist*/**', 'tests/output/**'];
 
 /** What is wrong, as lines; undefined if nothing is. */
 export function ownRules(root: string): string[] | undefined {
-  const findings = [...longFiles(root), ...lockedAddresses(root), ...undocumentedSettings(root)];
+  const findings = [
+    ...longFiles(root),
+    ...silencedFaults(root),
+    ...oddWords(root),
+    ...lockedAddresses(root),
+    ...undocumentedSettings(root),
+  ];
   return findings.length === 0 ? undefined : findings;
 }
 
@@ -20,11 +26,50 @@ function longFiles(root: string): string[] {
   })
     .filter((file) => SOURCE.test(file))
     .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
-    .filter(({ lines }) => lines > MOST_LINES)
+    .filter(({ lines }) => lines > MAX_LINES)
     .map(
       ({ file, lines }) =>
-        `${file} has ${lines} lines; ${MOST_LINES} are allowed: give each job a file of its own.`,
+        `${file} has ${lines} lines; ${MAX_LINES} are allowed: give each job a file of its own.`,
     );
+}
+
+/** Failures that nobody hears of, and that have no reason why. */
+function silencedFaults(root: string): string[] {
+  return globSync('{bin,gateway,school,server,sfu,shared,web}/**/*.{ts,svelte}', {
+    cwd: root,
+    exclude: NOT_OURS,
+  })
+    .filter((file) =>
+      /\.catch\(\(\) => (undefined|\{\s*\}|null)\)/.test(readFileSync(join(root, file), 'utf8')),
+    )
+    .map((file) => `${file} drops a failure: log it, or say why it is expected (shared/expected.ts).`);
+}
+
+/** Words that readers stumble over, and the usual ones for them. */
+const ODD_WORDS: Readonly<Record<string, string>> = {
+  anew: 'again',
+  'for ever': 'forever',
+  whoever: 'anyone who',
+  beside: 'next to or alongside',
+  inlet: 'ingress',
+  outlet: 'egress',
+  rubbish: 'malformed',
+};
+
+/** Words that have a plainer one, or another name in this project. */
+function oddWords(root: string): string[] {
+  const pattern = new RegExp(`\\b(${Object.keys(ODD_WORDS).join('|')})\\b`, 'i');
+  return globSync(['*.md', '{bin,docs,gateway,school,server,sfu,shared,tests,web}/**/*.{ts,svelte,md}'], {
+    cwd: root,
+    exclude: [...NOT_OURS, 'CHANGELOG.md', 'bin/check/own-rules.ts'],
+  }).flatMap((file) =>
+    readFileSync(join(root, file), 'utf8')
+      .split('\n')
+      .flatMap((line, index) => {
+        const word = pattern.exec(line)?.[1]?.toLowerCase();
+        return word === undefined ? [] : [`${file}:${index + 1}: “${word}”: say “${ODD_WORDS[word]}”.`];
+      }),
+  );
 }
 
 /** Download addresses in the lock file tie everyone to one machine's registry. */

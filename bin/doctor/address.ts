@@ -1,7 +1,7 @@
 // Whether people reach this Lectern at the address that its links name, and WebRTC at its own.
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { publicUrl, type Settings } from '#server/settings.ts';
+import type { Settings } from '#server/settings.ts';
 import { ask, Health, type RunningLectern } from '../running.ts';
 import { good, lacking, wrong, type Finding } from './finding.ts';
 
@@ -9,7 +9,7 @@ const isLocal = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[?::
 
 /** Looks at LECTERN_PUBLIC_URL and LECTERN_RTC_IP; asks the first if `running`. */
 export async function address(settings: Settings, running: RunningLectern | undefined): Promise<Finding[]> {
-  const url = new URL(publicUrl(settings));
+  const url = new URL(settings.door.origin);
   if (isLocal(url.hostname)) {
     return [lacking(`Links name ${url.origin}, for this machine alone: set LECTERN_PUBLIC_URL for others.`)];
   }
@@ -28,7 +28,10 @@ export async function address(settings: Settings, running: RunningLectern | unde
       wrong(`${url.hostname} has no address: make a DNS record for it, or correct LECTERN_PUBLIC_URL.`),
     ];
   }
-  findings.push(good(`${url.hostname} has the address ${named.join(', ')}.`), ...rtc(settings, named));
+  findings.push(
+    good(`${url.hostname} has the address ${named.join(', ')}.`),
+    ...rtc(settings.sfu.rtc, named),
+  );
   if (running === undefined) return findings;
   const answer = await ask(`${url.origin}/healthz`);
   if (Health.safeParse(answer).success) return [...findings, good(`Lectern answers at ${url.origin}.`)];
@@ -53,10 +56,7 @@ async function addressesOf(host: string): Promise<string[]> {
 }
 
 /** WebRTC goes to the machine itself: its browsers have to be told an address that leads here. */
-function rtc(
-  { LECTERN_RTC_IP: told, LECTERN_RTC_PORT: port }: Settings,
-  named: readonly string[],
-): Finding[] {
+function rtc({ ip: told, port }: Settings['sfu']['rtc'], named: readonly string[]): Finding[] {
   const own = Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
     .map((one) => one.address);

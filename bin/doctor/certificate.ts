@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { publicUrl, type Settings } from '#server/settings.ts';
+import type { Settings } from '#server/settings.ts';
 import { readIdentity } from '#server/tls.ts';
 import { good, lacking, wrong, type Finding } from './finding.ts';
 
@@ -12,8 +12,8 @@ const SOON_MS = 14 * DAY_MS;
 
 /** Nothing without a certificate. Throws Error of one line for a file that cannot be read. */
 export function certificate(settings: Settings, nowMs: number = Date.now()): Finding[] {
-  const identity = readIdentity(settings);
-  const { LECTERN_TLS_CERT: certFile = '', LECTERN_TLS_KEY: keyFile = '' } = settings;
+  const identity = readIdentity(settings.tls);
+  const { certFile = '', keyFile = '' } = settings.tls;
   if (identity === undefined) return [];
   let cert: X509Certificate;
   try {
@@ -27,7 +27,7 @@ export function certificate(settings: Settings, nowMs: number = Date.now()): Fin
       wrong(`${keyFile} is not the key of ${certFile}: set LECTERN_TLS_KEY to the key made with it.`),
     );
   }
-  const { hostname } = new URL(publicUrl(settings));
+  const { hostname } = new URL(settings.door.origin);
   const host = hostname.replace(/^\[|\]$/g, '');
   if ((isIP(host) === 0 ? cert.checkHost(host) : cert.checkIP(host)) === undefined) {
     findings.push(

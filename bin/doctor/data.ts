@@ -12,7 +12,7 @@ const DISK_WANTED_BYTES = 5 * GIB;
 /** So much may a file be newer than now, for the clocks of network disks. */
 const CLOCK_MS = 60_000;
 
-export async function dataFolder({ LECTERN_DATA: dir }: Settings): Promise<Finding[]> {
+export async function dataFolder({ dataDir: dir }: Pick<Settings, 'dataDir'>): Promise<Finding[]> {
   let folder = dir;
   while (!existsSync(folder)) folder = dirname(folder);
   const findings: Finding[] = [];

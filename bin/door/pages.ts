@@ -9,7 +9,7 @@ import { endIfStalled } from '#server/http.ts';
 const HASHED = /^\/assets\//;
 const YEAR_S = 31_536_000;
 
-/** What the page may do; `origins` are the servers beside this one that it may play from. */
+/** What the page may do; `origins` are the servers other than this one that it may play from. */
 const contentSecurityPolicy = (origins: readonly string[]) =>
   [
     "default-src 'self'",
@@ -42,7 +42,7 @@ const pageHeaders = (origins: readonly string[]): Readonly<Record<string, string
 export type Pages = (request: IncomingMessage, response: ServerResponse, path: string) => void;
 
 /**
- * Serves `dir`. Files with a hash in their name may be kept for ever, all others are asked for again.
+ * Serves `dir`. Files with a hash in their name may be kept forever, all others are asked for again.
  * A path that has no file gets index.html if it can be one of the page's routes; `missing` answers for
  * the rest. `playOrigins` are other servers that the page plays from. Who takes nothing for `stalledMs` is let go.
  */
@@ -54,7 +54,7 @@ export function createPages(
 ): Pages {
   const headers = Object.entries(pageHeaders(playOrigins));
   const serve = sirv(dir, {
-    // Looks on the disk at each request: the page may be built anew while the door is open.
+    // Looks on the disk at each request: the page may be built again while the door is open.
     dev: true,
     etag: true,
     brotli: true,

@@ -100,7 +100,7 @@ function advice(output) {
   if (/EACCES|EPERM|EROFS/.test(output))
     return 'Packages cannot be written here: give this folder to yourself, then try again.';
   if (/ENOSPC/.test(output)) return 'The disk is full: free some space, then try again.';
-  if (/ENOENT/.test(output)) return 'There is no npm on the PATH: install it beside Node, then try again.';
+  if (/ENOENT/.test(output)) return 'There is no npm on the PATH: install it alongside Node, then try again.';
   return 'The packages could not be installed: the lines above say why; then try again.';
 }
 

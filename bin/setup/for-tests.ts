@@ -3,6 +3,7 @@ import { installCommand, installPackages, mayInstall, hasApt } from './apt.ts';
 import { ensureChromium } from './chromium.ts';
 import { findFfmpeg } from './ffmpeg.ts';
 import { ensurePage } from './page.ts';
+import { ensurePostgres } from './postgres.ts';
 import { run, SetupError } from './run.ts';
 import { ensureWorker } from './worker.ts';
 
@@ -29,5 +30,6 @@ export async function prepareForTests(ffmpeg: string | undefined, signal?: Abort
   const found = await findFfmpeg(ffmpeg);
   if (found !== undefined) process.env.LECTERN_FFMPEG = found;
   process.env.LECTERN_CHROMIUM = await ensureChromium(signal);
+  await ensurePostgres(signal);
   await ensurePage(signal);
 }

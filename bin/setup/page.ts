@@ -65,7 +65,7 @@ export async function ensurePage(signal?: AbortSignal): Promise<string> {
 
 async function build(sources: string, signal?: AbortSignal): Promise<void> {
   const step = beginStep('Building the page');
-  // Beside its place, so that a door that is open never sees a half of it.
+  // Next to its place, so that a door that is open never sees a half of it.
   const draft = `${PAGE_DIR}.new`;
   const old = `${PAGE_DIR}.old`;
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
@@ -91,7 +91,7 @@ async function build(sources: string, signal?: AbortSignal): Promise<void> {
 const toBrotli = promisify(brotliCompress);
 const toGzip = promisify(gzip);
 
-/** Puts `.br` and `.gz` beside each file in `dir` that gains by it. */
+/** Puts `.br` and `.gz` next to each file in `dir` that gains by it. */
 export async function compress(dir: string): Promise<void> {
   for (const file of filesBelow(dir).filter((name) => COMPRESSIBLE.test(name))) {
     const content = await readFile(file);
