@@ -45,10 +45,10 @@ export class Unwrapper {
   }
 }
 
-/** Differences up to this are drift or noise and are slewed; above it, a clock was set. In ms. */
+/** Differences up to this are drift, noise or lost samples; above it, a clock was set, if a second report agrees. In ms. */
 const JUMP_MS = 500;
-/** Two reports that agree within this confirm a jump, in ms. */
-const AGREEMENT_MS = 100;
+/** Media that is taken to be this much too early is put right at once: so early, sound is noticed (ITU-R BT.1359-1). */
+const EARLY_MS = 45;
 /** Slewing changes the speed of time by no more than this: 10 ms per second is not heard or seen. */
 const SLEW_RATE = 0.01;
 /** Above this, lips are seen to be off, and five times the speed is the lesser evil. In ms. */
@@ -65,7 +65,9 @@ interface Report {
 /**
  * Maps the unwrapped RTP timestamps of one track to the sender's wall clock, from sender reports
  * (RFC 3550 §6.4.1) or abs-capture-time pairs. For RTP timestamps that rise, the result never goes back:
- * - a mapping that a later report corrects is slewed into, not stepped;
+ * - a report is late by what the sender was held up when it made it, never early: of two in a row the lesser counts;
+ * - a mapping that a later report corrects is slewed into, not stepped, but for media that would be noticeably
+ *   early: a microphone on a busy machine loses samples, and what comes after them belongs later;
  * - one report far off is ignored until a second agrees;
  * - RTP timestamps that start again go on where they were until the next report;
  * - a sender that sets its wall clock is followed in its old time, as all its tracks will be.
@@ -76,10 +78,11 @@ export class SenderClock {
   /** Sender time minus RTP time, in ms: what is used, and what the reports say. */
   #offsetMs: number | null = null;
   #targetMs = 0;
+  /** What the latest report says, believed or not. */
+  #reportedMs = Infinity;
   /** What a sender's wall clock was set by, in ms. */
   #setByMs = 0;
   #accepted: Report | null = null;
-  #candidateMs: number | null = null;
   /** True while the mapping is a guess that the next report replaces without a second one. */
   #guessed = false;
   #furthest: { readonly rtpMs: number; readonly arrivalMs: number; readonly senderMs: number } | null = null;
@@ -102,27 +105,23 @@ export class SenderClock {
     const report = { ntpMs, arrivalMs };
     if (this.#offsetMs === null) {
       this.#offsetMs = measuredMs;
+      this.#reportedMs = measuredMs;
       this.#accept(measuredMs, report);
       return;
     }
+    const beforeMs = this.#reportedMs;
+    this.#reportedMs = measuredMs;
     const errorMs = measuredMs - this.#targetMs;
-    if (Math.abs(errorMs) <= JUMP_MS) {
-      this.#accept(measuredMs, report);
-      return;
-    }
-    const confirmed = this.#candidateMs !== null && Math.abs(measuredMs - this.#candidateMs) <= AGREEMENT_MS;
-    if (!this.#guessed && !confirmed) {
-      this.#candidateMs = measuredMs;
-      return;
-    }
-    if (this.#wallClockWasSet(report)) {
+    const isJump = Math.abs(errorMs) > JUMP_MS;
+    const agrees = Math.abs(measuredMs - beforeMs) <= JUMP_MS;
+    if (isJump && !agrees && !this.#guessed) return;
+    if (isJump && this.#wallClockWasSet(report)) {
       this.#setByMs += errorMs;
+      this.#reportedMs -= errorMs;
       this.#accept(this.#targetMs, report);
-      return;
+    } else {
+      this.#accept(agrees ? Math.min(measuredMs, beforeMs) : measuredMs, report);
     }
-    this.#accept(measuredMs, report);
-    // Forward is safe at once; back has to be slewed.
-    this.#offsetMs = Math.max(this.#offsetMs, measuredMs);
   }
 
   /**
@@ -147,8 +146,9 @@ export class SenderClock {
 
   #accept(targetMs: number, report: Report): void {
     this.#targetMs = targetMs;
+    // Forward is safe at once; back has to be slewed.
+    if (this.#offsetMs !== null && targetMs - this.#offsetMs > EARLY_MS) this.#offsetMs = targetMs;
     this.#accepted = report;
-    this.#candidateMs = null;
     this.#guessed = false;
   }
 
@@ -173,7 +173,7 @@ export class SenderClock {
     const senderMs = last.senderMs + Math.max(1, arrivalMs - last.arrivalMs);
     this.#offsetMs = senderMs - rtpMs;
     this.#targetMs = this.#offsetMs;
-    this.#candidateMs = null;
+    this.#reportedMs = Infinity;
     this.#guessed = true;
     this.#leastTransitMs = Infinity;
     // The old mark is of the old clock.

@@ -71,11 +71,11 @@ function installStudio({ bits, flashMs, beepHz }: { bits: number; flashMs: numbe
     tone.start();
     let planned = 0;
     // On a busy machine `currentTime` stands still for 100 ms and more, and loses time for good where the sound
-    // breaks off: the furthest it was in the last half second counts.
+    // breaks off: the furthest it was in the last 200 ms counts.
     const leads: number[] = [];
     setInterval(() => {
       leads.push(audio.currentTime - Date.now() / 1_000);
-      if (leads.length > 25) leads.shift();
+      if (leads.length > 10) leads.shift();
       const second = Math.ceil((Date.now() + 50) / 1_000) * 1_000;
       if (second === planned || second - Date.now() > 200) return;
       planned = second;

@@ -108,10 +108,11 @@ test('sound and picture that were captured together come out together', () => {
 });
 
 test('a better mapping is slewed into: gently, never back, and to the end', () => {
-  for (const errorMs of [80, -80]) {
+  for (const errorMs of [40, -80]) {
     const sender = new Sender(48_000);
     sender.report();
     sender.play(1);
+    sender.report(errorMs);
     sender.report(errorMs);
     const before = sender.out.at(-1)!;
     assert.ok(Math.abs(sender.play(1) - before - 1000) <= 11, 'no more than 1 % faster or slower');
@@ -126,8 +127,36 @@ test('an error that lips would show is gone within seconds', () => {
     sender.report();
     sender.play(1);
     sender.report(errorMs);
+    sender.report(errorMs);
     assert.ok(Math.abs(sender.play(8) - (sender.ntpMs + errorMs)) < 100);
     assert.ok(Math.abs(sender.play(12) - (sender.ntpMs + errorMs)) < 0.01);
+  }
+});
+
+test('a report that a busy sender made late changes nothing', () => {
+  for (const lateMs of [134, 480, 900]) {
+    const sender = new Sender(48_000);
+    for (let s = 0; s < 60; s += 5) {
+      sender.report(s % 10 === 5 ? lateMs : 0);
+      const senderMs = sender.play(5);
+      assert.ok(Math.abs(senderMs - sender.ntpMs) < 0.01, `${senderMs - sender.ntpMs} ms after ${s} s`);
+    }
+  }
+});
+
+test('sound of which a busy sender loses samples all the time is not early for long', () => {
+  for (const lostMs of [40, 150, 450]) {
+    const sender = new Sender(48_000);
+    sender.report();
+    for (let s = 0; s < 60; s += 1) {
+      sender.play(1);
+      sender.ntpMs += lostMs;
+      sender.arrivalMs += lostMs;
+      sender.report();
+      // The report before is what is gone by, and it is as old as what was lost since.
+      const earlyMs = sender.ntpMs - lostMs - sender.play(0.02) + 20;
+      assert.ok(earlyMs <= 46, `${earlyMs} ms early after ${s} s`);
+    }
   }
 });
 
