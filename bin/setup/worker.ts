@@ -109,7 +109,7 @@ async function download({ signal, begin }: Work): Promise<string | undefined> {
   });
   const downloaded = join(MEDIASOUP, 'worker/out/Release/mediasoup-worker');
   if (!(await isGoodWorker(downloaded))) {
-    step.end('there is none to be had from here');
+    step.end('not offered for this machine or network; it is built here instead');
     return undefined;
   }
   const path = await workerPath();

@@ -17,6 +17,8 @@ import { SegmentTimeline } from './segment-timeline.ts';
 
 /** Timelines of finished recordings that are kept for the next viewer. */
 const TIMELINES_KEPT = 16;
+/** How many recordings are read at a time at the start: files that are open are limited. */
+const READ_AT_ONCE = 64;
 
 export interface RecordingStoreOptions {
   readonly dir: string;
@@ -57,14 +59,9 @@ export class RecordingStore {
   static async open(options: RecordingStoreOptions): Promise<RecordingStore> {
     const store = new RecordingStore(options);
     await mkdir(options.dir, { recursive: true });
-    for (const id of await readdir(options.dir)) {
-      if (!BroadcastId.safeParse(id).success) continue;
-      try {
-        await store.#load(id);
-      } catch (error) {
-        options.log.error({ err: error, recording: id }, 'recording is damaged');
-      }
-    }
+    const ids = (await readdir(options.dir)).filter((id) => BroadcastId.safeParse(id).success);
+    for (let from = 0; from < ids.length; from += READ_AT_ONCE)
+      await Promise.all(ids.slice(from, from + READ_AT_ONCE).map((id) => store.#loadOrLog(id)));
     return store;
   }
 
@@ -228,6 +225,12 @@ export class RecordingStore {
 
   #dir(id: string): string {
     return join(this.#options.dir, id);
+  }
+
+  async #loadOrLog(id: string): Promise<void> {
+    await this.#load(id).catch((error: unknown) =>
+      this.#options.log.error({ err: error, recording: id }, 'recording is damaged'),
+    );
   }
 
   async #load(id: string): Promise<void> {
