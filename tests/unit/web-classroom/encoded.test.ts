@@ -8,8 +8,8 @@ import { Pace } from '../../../web/engine/encoded/pace.ts';
 import { PublishLink, type LinkSocket, type LinkState } from '../../../web/engine/encoded/publish-link.ts';
 
 test('two tracks whose clocks begin anywhere lie on one timeline', () => {
-  const picture = new CaptureClock();
-  const sound = new CaptureClock();
+  const picture = new CaptureClock('video');
+  const sound = new CaptureClock('audio');
   for (let ms = 0; ms < 5_000; ms += 10) {
     const nowUs = 7_000_000 + ms * 1_000;
     if (ms % 40 === 0) picture.arrived(ms * 1_000, nowUs);
@@ -19,7 +19,7 @@ test('two tracks whose clocks begin anywhere lie on one timeline', () => {
 });
 
 test('a first picture that came late shifts nothing, nor does one that comes late now and then', () => {
-  const clock = new CaptureClock();
+  const clock = new CaptureClock('video');
   clock.arrived(0, 400_000);
   for (let us = 33_000; us < 9_600_000; us += 33_000) {
     clock.arrived(us, us + (us % 2_000_000 < 1_900_000 ? 150_000 : 20_000));
@@ -28,21 +28,34 @@ test('a first picture that came late shifts nothing, nor does one that comes lat
 });
 
 test('a clock that stood still is set again', () => {
-  const clock = new CaptureClock();
+  const clock = new CaptureClock('video');
   for (let us = 0; us < 3_000_000; us += 33_000) clock.arrived(us, us + 10_000);
   for (let us = 3_000_000; us < 9_000_000; us += 33_000) clock.arrived(us, us + 500_000);
   assert.equal(clock.at(9_000_000), 9_500_000);
 });
 
+test('sound of which samples are lost all the time is never early for long', () => {
+  const clock = new CaptureClock('audio');
+  let heardUs = 0;
+  for (let nowUs = 0; nowUs < 20_000_000; nowUs += 10_000) {
+    // A tenth of it is never captured.
+    if (nowUs % 500_000 < 50_000) continue;
+    heardUs += 10_000;
+    clock.arrived(heardUs, nowUs + (nowUs % 70_000));
+    const earlyUs = nowUs - clock.at(heardUs);
+    assert.ok(earlyUs <= 150_000, `${earlyUs / 1_000} ms early`);
+  }
+});
+
 test('a clock that goes back is another one, and is set at once', () => {
-  const clock = new CaptureClock();
+  const clock = new CaptureClock('video');
   for (let us = 0; us < 3_000_000; us += 33_000) clock.arrived(60_000_000 + us, us + 10_000);
   clock.arrived(200_000, 3_200_000);
   assert.equal(clock.at(200_000), 3_200_000);
 });
 
 test('time never goes back, whatever the clock does', () => {
-  const clock = new CaptureClock();
+  const clock = new CaptureClock('video');
   clock.arrived(5_000_000, 10_000_000);
   const before = clock.at(5_000_000);
   clock.restart();

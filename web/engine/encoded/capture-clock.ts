@@ -1,8 +1,11 @@
 // Browsers stamp video and audio frames on clocks that need not begin at the same moment
 // (W3C mediacapture-transform leaves it open). What both have in common is when they arrive here. Pure.
 
-/** Arrival is late now and then; the earliest of the last one to two windows counts, in µs. */
-const WINDOW_US = 2_000_000;
+/**
+ * Arrival is late now and then; the earliest of the last one to two windows counts, in µs. Sound is counted in samples
+ * and loses some on a busy machine, so that what follows would be early: it is looked at more often.
+ */
+const WINDOW_US = { video: 2_000_000, audio: 500_000 } as const;
 /** What comes earlier than ever by this shows how late all before it came, in µs. */
 const EARLY_US = 5_000;
 /** If even the earliest is later by this, the track's clock stood still or runs slower, in µs. */
@@ -12,12 +15,17 @@ const BACK_US = 100_000;
 
 /** One track's clock, put on the clock of arrival. All times are in µs. */
 export class CaptureClock {
+  readonly #windowUs: number;
   #offsetUs: number | undefined;
   #windowEndUs = 0;
   #earliestUs = Infinity;
   #earlierUs = Infinity;
   #timestampUs = -Infinity;
   #lastUs = -1;
+
+  constructor(kind: keyof typeof WINDOW_US) {
+    this.#windowUs = WINDOW_US[kind];
+  }
 
   /** Something with this timestamp arrived. One well before the last is of another clock. */
   arrived(timestampUs: number, nowUs: number): void {
@@ -27,14 +35,14 @@ export class CaptureClock {
     if (this.#offsetUs === undefined || offsetUs < this.#offsetUs - EARLY_US) {
       this.#offsetUs = offsetUs;
     }
-    if (this.#windowEndUs === 0) this.#windowEndUs = nowUs + WINDOW_US;
+    if (this.#windowEndUs === 0) this.#windowEndUs = nowUs + this.#windowUs;
     this.#earliestUs = Math.min(this.#earliestUs, offsetUs);
     if (nowUs < this.#windowEndUs) return;
     const earliestUs = Math.min(this.#earliestUs, this.#earlierUs);
     if (earliestUs > this.#offsetUs + LATE_US) this.#offsetUs = earliestUs;
     this.#earlierUs = this.#earliestUs;
     this.#earliestUs = Infinity;
-    this.#windowEndUs = nowUs + WINDOW_US;
+    this.#windowEndUs = nowUs + this.#windowUs;
   }
 
   /** When what has this timestamp was captured, on the clock of arrival. Never goes back. */

@@ -24,7 +24,7 @@ export interface AudioEncodingOptions {
  */
 export class AudioEncoding {
   readonly #options: AudioEncodingOptions;
-  readonly #clock = new CaptureClock();
+  readonly #clock = new CaptureClock('audio');
   readonly #frames = new FrameReader<AudioData>((frame) => this.#encodeSamples(frame));
   #encoder: AudioEncoder | undefined;
   /** How much was heard of this track, in µs. */

@@ -32,7 +32,7 @@ export interface VideoEncodingOptions {
 export class VideoEncoding {
   readonly pace = new Pace(BPS.camera);
   readonly #options: VideoEncodingOptions;
-  readonly #clock = new CaptureClock();
+  readonly #clock = new CaptureClock('video');
   readonly #frames = new FrameReader<VideoFrame>((frame) => this.#encodeFrame(frame));
   #encoder: VideoEncoder | undefined;
   #black: ReturnType<typeof setInterval> | undefined;
