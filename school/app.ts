@@ -153,6 +153,8 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
   const api = root.basePath('/api/v1');
   const ownerOnly = owner.only;
   const playback = playbackLimits(ipOf, now);
+  const markOf = (context: ApiContext, lesson: string, ip = ipOf(context)) =>
+    viewerMark(secrets.playback, lesson, ip);
   const isSecure = origin.startsWith('https:');
   addSessionRoutes(api, { owner, sessions, isSecure, log });
   addLessonRoutes(api, {
@@ -163,14 +165,22 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
     ownerOnly,
     tickets: new TicketLimits(ipOf, now),
     limits: playback,
-    markOf: (context, lesson, ip = ipOf(context)) => viewerMark(secrets.playback, lesson, ip),
+    markOf,
   });
   const access = new AccessService({ db, jobs, clients, links, log, now });
   addAccessRoutes(api, { access, lessons, clients, ownerOnly, ipOf });
   const limit = limitRate(new TokenBuckets({ ...LINK_RATE, now }), ipOf);
   addLinkRoutes(api, { access, admission, links, limit });
   const searching = searchLimits(ipOf, now);
-  addRecordingRoutes(api, { recordings, retention, admission, ownerOnly, limits: playback, searching });
+  addRecordingRoutes(api, {
+    recordings,
+    retention,
+    admission,
+    ownerOnly,
+    limits: playback,
+    searching,
+    markOf,
+  });
   addStatusRoutes(api, { watcher, ownerOnly });
   addRelayRoutes(api, { lessons, clients, ownerOnly });
   addDocument(api, origin);

@@ -22,9 +22,10 @@ import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, requireLesson, type Admission } from '../people/admission.ts';
 import type { PlaybackLimits } from '../people/playback-limits.ts';
 import type { TicketLimits } from '../people/ticket-limits.ts';
-import type { Recordings } from '../recordings/service.ts';
+import { offeredWith, type Recordings } from '../recordings/service.ts';
 import type { Links } from './links.ts';
 import type { Lessons } from './service.ts';
+import { watermarkFor } from './watching.ts';
 
 export interface LessonRoutes {
   lessons: Lessons;
@@ -306,16 +307,18 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
       const { invite } = context.req.valid('json');
       limits.takeFor(context, requireLesson(await admission.read(context, invite), lesson));
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
-      const { watermark, interrupted } = await lessons.watching(lesson);
-      const picture = interrupted ? ('interrupted' as const) : ('live' as const);
+      const watching = await lessons.watching(lesson);
+      const watermark = watermarkFor(watching, () => markOf(context, lesson));
+      const picture = watching.interrupted ? ('interrupted' as const) : ('live' as const);
       const offered = await recordings.ofAudience(lesson, RECORDINGS_OFFERED);
       return context.json(
         {
           lesson: { id, title, state },
           onAir: state === 'live' ? picture : null,
-          watermark: watermark?.replaceAll('{viewer}', () => markOf(context, lesson)) ?? null,
+          watermark,
           play: links.play(channel, accessEpoch),
           ...offered,
+          recordings: offered.recordings.map((recording) => offeredWith(recording, watermark)),
         },
         200,
       );

@@ -35,6 +35,10 @@ export async function noteInterrupted(db: Database, lesson: string, interrupted:
     .execute();
 }
 
+/** The text of the mark over the picture with `viewer` in its place; null for none. */
+export const watermarkFor = ({ watermark }: Watching, viewer: () => string): string | null =>
+  watermark?.replaceAll('{viewer}', viewer) ?? null;
+
 /**
  * Who watches, as the mark shows it: the same for one address and one lesson, and no way back to the address
  * but to try it, which only the school can.

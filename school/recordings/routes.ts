@@ -30,13 +30,15 @@ export interface RecordingRoutes {
   limits: PlaybackLimits;
   /** Those of the search. */
   searching: PlaybackLimits;
+  /** What stands for the asking viewer in the mark over a lesson's picture. */
+  markOf: (context: ApiContext, lesson: string) => string;
 }
 
 const params = z.object({ recording: RecordingId });
 const tags = ['recordings'];
 
 export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
-  const { recordings, retention, admission, ownerOnly, limits, searching } = deps;
+  const { recordings, retention, admission, ownerOnly, limits, searching, markOf } = deps;
   /** The lesson that the invitation is to; null for the owner, who may ask for all. Counts to the limits. */
   const invitedTo = async (context: ApiContext, invite: string, by = limits): Promise<string | null> => {
     const invitation = await admission.read(context, invite);
@@ -154,7 +156,8 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
     async (context) => {
       const { recording } = context.req.valid('param');
       const lesson = await invitedTo(context, context.req.valid('json').invite);
-      return context.json(await recordings.replay(recording, lesson), 200);
+      const markFor = (of: string) => markOf(context, of);
+      return context.json(await recordings.replay(recording, lesson, markFor), 200);
     },
   );
 

@@ -20,6 +20,7 @@ import { chaptersOf } from '../lessons/chapters.ts';
 import { chatPage } from '../lessons/chat.ts';
 import type { Links } from '../lessons/links.ts';
 import { findLesson } from '../lessons/store.ts';
+import { findWatching, watermarkFor } from '../lessons/watching.ts';
 import type { ServiceClients } from '../clients.ts';
 import { fateOf, type RetentionLimits } from './retention.ts';
 import { searchReplay } from './search.ts';
@@ -116,16 +117,20 @@ export class Recordings {
   }
 
   /**
-   * What the replay page shows. `lesson` is the one that the caller was invited to, null for all.
+   * What the replay page shows. `lesson` is the one that the caller was invited to, null for all; `markOf` is what
+   * stands for the caller in the mark over a lesson's picture.
    * Throws LecternError `not-found`, or `ticket-invalid` if the recording is of another lesson.
    */
-  async replay(id: string, lesson: string | null): Promise<ReplayIssued> {
+  async replay(id: string, lesson: string | null, markOf: (lesson: string) => string): Promise<ReplayIssued> {
     const { db } = this.#deps;
     const row = await this.#find(id);
     if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
+    const watermark = watermarkFor(await findWatching(db, row.lesson), () => markOf(row.lesson));
+    const recording = await this.#view(row, await editionsOf(db, [row.lesson]));
     return {
       title: await titleOf(db, row),
-      recording: await this.#view(row, await editionsOf(db, [row.lesson])),
+      watermark,
+      recording: lesson === null ? recording : offeredWith(recording, watermark),
     };
   }
 
@@ -248,6 +253,10 @@ export class Recordings {
     return { id, lesson, title, ...figures, kept, ...fate, files, replay: page, hls, still };
   }
 }
+
+/** The recording as the audience of a picture with this mark is offered it: a file would have none. */
+export const offeredWith = (recording: Recording, watermark: string | null): Recording =>
+  watermark === null ? recording : { ...recording, files: [] };
 
 function update(row: RecordingRow, fresh: Fresh | undefined): RecordingRow {
   const info = fresh?.get(row.id);

@@ -164,7 +164,7 @@ export const PlaybackIssued = z.object({
   startedAtMs: z.number().nullable(),
   /** What was marked in it so far, in the order of time; none while `startedAtMs` is not known. */
   chapters: z.array(MarkedChapter),
-  /** To be drawn over the picture; null for nothing. */
+  /** To be drawn over the picture; null for nothing. `recordings` have no files then: those have no mark. */
   watermark: z.string().nullable(),
   play: PlayLinks,
   /** `preparing` while another recording is being made ready. */
@@ -185,7 +185,12 @@ export const Watermark = z.object({
 export type Watermark = z.infer<typeof Watermark>;
 
 /** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange. */
-export const ReplayIssued = z.object({ title: z.string(), recording: Recording });
+export const ReplayIssued = z.object({
+  title: z.string(),
+  /** To be drawn over the picture; null for nothing. The audience is offered no files then: they have no mark. */
+  watermark: z.string().nullable(),
+  recording: Recording,
+});
 export type ReplayIssued = z.infer<typeof ReplayIssued>;
 
 /** A place in a chat: a time in ms since 1970, or a message as `<sentAtMs>.<id>`. */

@@ -217,7 +217,13 @@ describe('a class, live from end to end', () => {
     assert.ok(durationMs > seenMs - 2_000, `${durationMs} ms of the ${seenMs} ms that a viewer saw`);
     assert.ok(durationMs < mostMs, `${durationMs} ms of at most ${mostMs} ms`);
 
+    await lectern.api('PUT', `/lessons/${teacher.lesson.id}/watermark`, { text: 'Springfield {viewer}' });
     const replay = await watchReplay(recording);
+    await replay.page
+      .locator('[data-watermark]')
+      .getByText(/^Springfield [0-9A-F]{8}$/)
+      .waitFor();
+    assert.equal(await replay.page.locator('a[download]').count(), 0, 'no copy without the mark');
     const sight = await eventually(
       'the replay plays',
       async () => {

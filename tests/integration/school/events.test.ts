@@ -334,7 +334,7 @@ describe('the class as the school hears of it', () => {
       chat(other, 'm1', 'Elsewhere', T0 + 3_000),
       chat(lesson, 'm2', 'Thank you', T0 + 59_000),
       recordingChanged(
-        recordingOf(lesson, 'recording5', { state: 'ready', durationMs: 60_000 }),
+        recordingOf(lesson, 'recording5', { state: 'ready', durationMs: 60_000, bytes: 1_000 }),
         T0 + 60_000,
       ),
       chat(lesson, 'after', 'Still here?', T0 + 61_000),
@@ -360,8 +360,20 @@ describe('the class as the school hears of it', () => {
     assert.equal(codeOf(await chatOf(other.links.teacher)), 'ticket-invalid');
     assert.equal(codeOf(await chatOf(lesson.links.watch, { after: "0' or 1" })), 'bad-request');
     assert.equal(codeOf(await chatOf(lesson.links.watch, { after: '0', before: '9' })), 'bad-request');
-    const owner = await school.owner('POST', '/recordings/recording5/playback', {});
-    assert.equal(owner.status, 200);
+    const asOwner = async () =>
+      ReplayIssued.parse((await school.owner('POST', '/recordings/recording5/playback', {})).body);
+    assert.equal((await asOwner()).watermark, null);
+    assert.equal(issued.recording.files.length, 2);
+
+    // A mark over the picture is over the replay, too, and the audience is offered no copy without it.
+    await school.owner('PUT', `/lessons/${lesson.id}/watermark`, { text: 'Springfield {viewer}' });
+    const marked = ReplayIssued.parse((await replay(page)).body);
+    assert.match(marked.watermark ?? '', /^Springfield [0-9A-F]{8}$/);
+    assert.deepEqual(marked.recording.files, []);
+    const answer = await school.call('POST', `/lessons/${lesson.id}/playback`, { invite: inviteIn(page) });
+    const [offered] = PlaybackIssued.parse(answer.body).recordings;
+    assert.deepEqual([offered?.id, offered?.files], ['recording5', []]);
+    assert.equal((await asOwner()).recording.files.length, 2);
     const anonymous = await school.call('POST', '/recordings/recording5/playback', {});
     assert.equal(codeOf(anonymous), 'unauthorized');
   });
