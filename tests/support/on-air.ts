@@ -3,6 +3,7 @@
 import type { BroadcastFeed, BroadcastStatus } from '#shared/contract/internal.ts';
 import { INTERNAL } from '#shared/contract/internal-api.ts';
 import type { Lesson } from '#shared/contract/rest.ts';
+import type { RecordingChoice } from '#shared/domain/recording.ts';
 import { internalClient } from '#server/internal-client.ts';
 import { loadSecrets } from '#server/secrets.ts';
 import { eventually, type Lectern } from './lectern.ts';
@@ -14,6 +15,8 @@ const STATE_EVERY_MS = 1_000;
 export interface OnAir {
   /** What the gateway says now. */
   status(): Promise<BroadcastStatus>;
+  /** Somebody who teaches chooses whether it is recorded; resolves once the gateway has heard of it. */
+  record(choice: RecordingChoice): Promise<void>;
   /** The teacher goes away without a word: no media, and nobody states a feed. */
   vanish(): void;
 }
@@ -50,7 +53,12 @@ export async function putOnAir(
     teaching: 'sending',
   };
   const gateway = internalClient(INTERNAL.gateway, () => [gatewayOf(lectern)], secret);
-  const put = () => gateway.feedChannel({ params: { channel: lesson.channel }, body: feed });
+  let recording: BroadcastFeed['recording'];
+  const put = () =>
+    gateway.feedChannel({
+      params: { channel: lesson.channel },
+      body: { ...feed, ...(recording === undefined ? {} : { recording }) },
+    });
   const { ingest } = await put();
   source.sendTo({ ip: ingest.ip, ports: ingest.port });
   const timer = setInterval(() => void put().catch(() => undefined), STATE_EVERY_MS);
@@ -66,5 +74,9 @@ export async function putOnAir(
     vanish();
     throw error;
   }
-  return { status: put, vanish };
+  const record = async (choice: RecordingChoice) => {
+    recording = { choice, atMs: Date.now() };
+    await put();
+  };
+  return { status: put, record, vanish };
 }

@@ -1,0 +1,161 @@
+// What recording costs on top of live: the same classes with it and paused, by turns; alongside nginx-rtmp, with
+// `record all` and without.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../support/av.ts';
+import { cpuPercent, family } from '../support/cost.ts';
+import { freePort } from '../support/free-port.ts';
+import { startLectern } from '../support/lectern.ts';
+import { mediaFile } from '../support/media-file.ts';
+import { putOnAir, type OnAir } from '../support/on-air.ts';
+import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
+import { measured, type Report } from './report.ts';
+
+const CLASSES = 8;
+const SETTLE_MS = 6_000;
+const MEASURE_MS = 10_000;
+/** With and without, this many times in turn: what the machine does meanwhile falls on both. */
+const TURNS = 3;
+const NGINX = '/usr/sbin/nginx';
+const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
+
+/** Of each class, in per cent of a core: live alone, and what recording adds (the median of the turns). */
+interface Cost {
+  readonly live: number;
+  readonly added: number;
+}
+
+const film = (): string =>
+  mediaFile(
+    'bench-recorder',
+    '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 40 ' +
+      '-c:v libx264 -preset veryfast -tune zerolatency -bf 0 -g 60 -b:v 2000k -maxrate 2000k -bufsize 2000k ' +
+      '-pix_fmt yuv420p -c:a aac -b:a 128k -ac 2',
+  );
+
+async function end(children: readonly ChildProcess[]): Promise<void> {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** Each class has a viewer over FLV and one over HLS, so that its sound is encoded in any case. */
+async function measureOurs(): Promise<Cost> {
+  const lectern = await startLectern();
+  const children: ChildProcess[] = [];
+  const sources: RtpSource[] = [];
+  const classes: OnAir[] = [];
+  try {
+    for (let index = 0; index < CLASSES; index += 1) {
+      const source = await startRtpSource();
+      sources.push(source);
+      const lesson = await lectern.startClass();
+      classes.push(await putOnAir(lectern, lesson, source, `recorder${1000 + index}`));
+      for (const address of [lesson.play.flv, lesson.play.hls])
+        children.push(
+          spawn('ffmpeg', ['-v', 'quiet', '-i', address, '-c', 'copy', '-f', 'null', '-'], {
+            stdio: 'ignore',
+          }),
+        );
+    }
+    const cpuWith = async (choice: 'on' | 'paused') => {
+      await Promise.all(classes.map((one) => one.record(choice)));
+      await sleep(SETTLE_MS);
+      const pids = () => family(lectern.pid('gateway'));
+      return (await cpuPercent(pids, () => sleep(MEASURE_MS))) / CLASSES;
+    };
+    const live: number[] = [];
+    const added: number[] = [];
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      const recorded = await cpuWith('on');
+      const alone = await cpuWith('paused');
+      live.push(alone);
+      added.push(recorded - alone);
+    }
+    return { live: median(live), added: median(added) };
+  } finally {
+    for (const one of classes) one.vanish();
+    await end(children);
+    for (const source of sources) await source.close();
+    await lectern.stop();
+  }
+}
+
+/** As many publishers to nginx-rtmp, which writes what comes into an FLV file each; CPU of each in per cent. */
+async function cpuOfNginx(isRecording: boolean): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
+  const port = await freePort();
+  const record = isRecording ? `record all; record_path ${dir}; record_unique on;` : 'record off;';
+  writeFileSync(
+    join(dir, 'nginx.conf'),
+    `load_module ${RTMP_MODULE};\nuser root;\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nworker_processes 1;\n` +
+      `daemon off;\nevents {}\nrtmp { server { listen 127.0.0.1:${port}; application live { live on; ${record} } } }\n`,
+  );
+  const children = [spawn(NGINX, ['-c', join(dir, 'nginx.conf'), '-p', dir], { stdio: 'ignore' })];
+  const [server] = children;
+  try {
+    await sleep(1_000);
+    for (let index = 0; index < CLASSES; index += 1) {
+      const url = `rtmp://127.0.0.1:${port}/live/class${index}`;
+      const input = [
+        '-v',
+        'quiet',
+        '-re',
+        '-stream_loop',
+        '-1',
+        '-i',
+        film(),
+        '-c',
+        'copy',
+        '-f',
+        'flv',
+        url,
+      ];
+      children.push(spawn('ffmpeg', input, { stdio: 'ignore' }));
+    }
+    await sleep(SETTLE_MS);
+    return (
+      (await cpuPercent(
+        () => family(server?.pid ?? 0),
+        () => sleep(MEASURE_MS),
+      )) / CLASSES
+    );
+  } finally {
+    await end(children.toReversed());
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function measureNginx(): Promise<Cost> {
+  const live: number[] = [];
+  const added: number[] = [];
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const recorded = await cpuOfNginx(true);
+    const alone = await cpuOfNginx(false);
+    live.push(alone);
+    added.push(recorded - alone);
+  }
+  return { live: median(live), added: median(added) };
+}
+
+export async function run(report: Report): Promise<void> {
+  const ours = await measureOurs();
+  const isThere = existsSync(NGINX) && existsSync(RTMP_MODULE);
+  const peer = isThere ? await measureNginx() : undefined;
+  report({
+    name: `recording on top of live, each of ${CLASSES} classes of 720p30: gateway CPU`,
+    aim: '≤ 0.5 % of a core',
+    measured: measured`${ours.added} %`,
+    note:
+      peer === undefined
+        ? 'nginx-rtmp is not installed here'
+        : measured`live alone ${ours.live} %; nginx-rtmp with record all adds ${peer.added} % to ${peer.live} %, without HLS or encoding`,
+  });
+}
