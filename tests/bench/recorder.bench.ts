@@ -16,10 +16,10 @@ import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
 import { measured, type Report } from './report.ts';
 
 const CLASSES = 8;
-const SETTLE_MS = 6_000;
-const MEASURE_MS = 10_000;
+const SETTLE_MS = 4_000;
+const MEASURE_MS = 8_000;
 /** With and without, this many times in turn: what the machine does meanwhile falls on both. */
-const TURNS = 3;
+const TURNS = 2;
 const NGINX = '/usr/sbin/nginx';
 const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
