@@ -45,8 +45,10 @@ export class Unwrapper {
   }
 }
 
-/** Differences up to this are drift, noise or lost samples; above it, a clock was set, if a second report agrees. In ms. */
+/** What differs by more, in ms, is believed only once a later report agrees: a clock was set, or many samples lost. */
 const JUMP_MS = 500;
+/** Reports within this count as one, in ms: what held the first of them up may have held up all. */
+const TOGETHER_MS = 400;
 /** Media that is taken to be this much too early is put right at once: so early, sound is noticed (ITU-R BT.1359-1). */
 const EARLY_MS = 45;
 /** Slewing changes the speed of time by no more than this: 10 ms per second is not heard or seen. */
@@ -65,7 +67,8 @@ interface Report {
 /**
  * Maps the unwrapped RTP timestamps of one track to the sender's wall clock, from sender reports
  * (RFC 3550 §6.4.1) or abs-capture-time pairs. For RTP timestamps that rise, the result never goes back:
- * - a report is late by what the sender was held up when it made it, never early: of two in a row the lesser counts;
+ * - a report is late by what the sender was held up when it made it, never early: of the newest, and those made well
+ *   before it, the lesser counts;
  * - a mapping that a later report corrects is slewed into, not stepped, but for media that would be noticeably
  *   early: a microphone on a busy machine loses samples, and what comes after them belongs later;
  * - one report far off is ignored until a second agrees;
@@ -78,8 +81,9 @@ export class SenderClock {
   /** Sender time minus RTP time, in ms: what is used, and what the reports say. */
   #offsetMs: number | null = null;
   #targetMs = 0;
-  /** What the latest report says, believed or not. */
-  #reportedMs = Infinity;
+  /** The least that the latest reports say, which came together, and the least of those before; believed or not. */
+  #newest = { leastMs: Infinity, sinceMs: -Infinity };
+  #before = Infinity;
   /** What a sender's wall clock was set by, in ms. */
   #setByMs = 0;
   #accepted: Report | null = null;
@@ -105,22 +109,26 @@ export class SenderClock {
     const report = { ntpMs, arrivalMs };
     if (this.#offsetMs === null) {
       this.#offsetMs = measuredMs;
-      this.#reportedMs = measuredMs;
+      this.#note(measuredMs, arrivalMs);
       this.#accept(measuredMs, report);
       return;
     }
-    const beforeMs = this.#reportedMs;
-    this.#reportedMs = measuredMs;
-    const errorMs = measuredMs - this.#targetMs;
-    const isJump = Math.abs(errorMs) > JUMP_MS;
-    const agrees = Math.abs(measuredMs - beforeMs) <= JUMP_MS;
+    this.#note(measuredMs, arrivalMs);
+    const { leastMs } = this.#newest;
+    const beforeMs = this.#before;
+    const isLater = (ms: number) => ms - this.#targetMs > JUMP_MS;
+    const agrees = Math.abs(leastMs - beforeMs) <= JUMP_MS || (isLater(leastMs) && isLater(beforeMs));
+    const saidMs = agrees ? Math.min(leastMs, beforeMs) : leastMs;
+    const isJump = Math.abs(saidMs - this.#targetMs) > JUMP_MS;
     if (isJump && !agrees && !this.#guessed) return;
-    if (isJump && this.#wallClockWasSet(report)) {
-      this.#setByMs += errorMs;
-      this.#reportedMs -= errorMs;
+    if (isJump && this.#wallClockWasSet(report, saidMs - this.#targetMs)) {
+      const byMs = saidMs - this.#targetMs;
+      this.#setByMs += byMs;
+      this.#newest.leastMs -= byMs;
+      this.#before -= byMs;
       this.#accept(this.#targetMs, report);
     } else {
-      this.#accept(agrees ? Math.min(measuredMs, beforeMs) : measuredMs, report);
+      this.#accept(saidMs, report);
     }
   }
 
@@ -144,6 +152,15 @@ export class SenderClock {
     return senderMs;
   }
 
+  #note(measuredMs: number, arrivalMs: number): void {
+    if (arrivalMs - this.#newest.sinceMs < TOGETHER_MS) {
+      this.#newest.leastMs = Math.min(this.#newest.leastMs, measuredMs);
+      return;
+    }
+    this.#before = this.#newest.leastMs;
+    this.#newest = { leastMs: measuredMs, sinceMs: arrivalMs };
+  }
+
   #accept(targetMs: number, report: Report): void {
     this.#targetMs = targetMs;
     // Forward is safe at once; back has to be slewed.
@@ -152,12 +169,15 @@ export class SenderClock {
     this.#guessed = false;
   }
 
-  /** True if the wall clock of the reports did not pass as time did here; else it was the RTP clock. */
-  #wallClockWasSet(report: Report): boolean {
+  /**
+   * True if it is the wall clock of the reports that went on by `byMs` more than time did here; else it was the RTP
+   * clock, or samples are missing. Reports are up to a second old when they arrive.
+   */
+  #wallClockWasSet(report: Report, byMs: number): boolean {
     const before = this.#accepted;
     if (!before) return false;
-    const passedMs = report.arrivalMs - before.arrivalMs;
-    return Math.abs(report.ntpMs - before.ntpMs - passedMs) > JUMP_MS;
+    const aheadMs = report.ntpMs - before.ntpMs - (report.arrivalMs - before.arrivalMs);
+    return Math.abs(aheadMs - byMs) < Math.abs(aheadMs);
   }
 
   #slew(elapsedMs: number): void {
@@ -173,7 +193,8 @@ export class SenderClock {
     const senderMs = last.senderMs + Math.max(1, arrivalMs - last.arrivalMs);
     this.#offsetMs = senderMs - rtpMs;
     this.#targetMs = this.#offsetMs;
-    this.#reportedMs = Infinity;
+    this.#newest = { leastMs: Infinity, sinceMs: -Infinity };
+    this.#before = Infinity;
     this.#guessed = true;
     this.#leastTransitMs = Infinity;
     // The old mark is of the old clock.

@@ -113,6 +113,7 @@ test('a better mapping is slewed into: gently, never back, and to the end', () =
     sender.report();
     sender.play(1);
     sender.report(errorMs);
+    sender.play(0.5);
     sender.report(errorMs);
     const before = sender.out.at(-1)!;
     assert.ok(Math.abs(sender.play(1) - before - 1000) <= 11, 'no more than 1 % faster or slower');
@@ -127,6 +128,7 @@ test('an error that lips would show is gone within seconds', () => {
     sender.report();
     sender.play(1);
     sender.report(errorMs);
+    sender.play(0.5);
     sender.report(errorMs);
     assert.ok(Math.abs(sender.play(8) - (sender.ntpMs + errorMs)) < 100);
     assert.ok(Math.abs(sender.play(12) - (sender.ntpMs + errorMs)) < 0.01);
@@ -157,6 +159,66 @@ test('sound of which a busy sender loses samples all the time is not early for l
       const earlyMs = sender.ntpMs - lostMs - sender.play(0.02) + 20;
       assert.ok(earlyMs <= 46, `${earlyMs} ms early after ${s} s`);
     }
+  }
+});
+
+test('reports that come together count as one', () => {
+  const sender = new Sender(48_000);
+  sender.report();
+  sender.play(5);
+  // The sender was held up: packet by packet it is less.
+  for (let lateMs = 380; lateMs >= 0; lateMs -= 20) {
+    sender.report(lateMs);
+    assert.ok(Math.abs(sender.play(0.02) - sender.ntpMs) < 0.01, `${lateMs} ms late`);
+  }
+  assert.ok(Math.abs(sender.play(5) - sender.ntpMs) < 0.01);
+});
+
+test('more lost samples than a jump between two reports, again and again', () => {
+  const sender = new Sender(48_000);
+  sender.report();
+  for (let s = 0; s < 60; s += 5) {
+    sender.play(5);
+    sender.ntpMs += 600;
+    sender.arrivalMs += 600;
+    sender.report();
+    const earlyMs = sender.ntpMs - sender.play(0.02) + 20;
+    assert.ok(earlyMs <= 1_300, `${earlyMs} ms early after ${s} s`);
+  }
+  sender.play(5);
+  sender.report();
+  assert.ok(Math.abs(sender.play(5) - sender.ntpMs) < 46);
+});
+
+test('a wall clock that is set while the sender is held up leaves nothing early', () => {
+  const sender = new Sender(48_000);
+  sender.report();
+  const began = sender.play(5);
+  sender.ntpMs += 2_000;
+  sender.report();
+  sender.play(1);
+  sender.report(400);
+  for (let s = 0; s < 20; s += 1) {
+    sender.play(1);
+    sender.report();
+  }
+  assert.ok(Math.abs(sender.out.at(-1)! - began - 21_000) < 1);
+});
+
+test('a microphone that gave nothing for a while is no wall clock that was set', () => {
+  for (const ageMs of [-800, 0, 800]) {
+    const sender = new Sender(48_000);
+    sender.report();
+    sender.play(5);
+    sender.ntpMs += 3_000;
+    sender.arrivalMs += 3_000;
+    for (let s = 0; s < 3; s += 1) {
+      sender.play(1);
+      sender.arrivalMs += ageMs;
+      sender.report();
+      sender.arrivalMs -= ageMs;
+    }
+    assert.ok(Math.abs(sender.play(1) - sender.ntpMs) < 1, `${sender.ntpMs - sender.out.at(-1)!} ms early`);
   }
 });
 
