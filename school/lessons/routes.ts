@@ -305,7 +305,8 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
     async (context) => {
       const { lesson } = context.req.valid('param');
       const { invite } = context.req.valid('json');
-      limits.takeFor(context, requireLesson(await admission.read(context, invite), lesson));
+      const invitation = requireLesson(await admission.read(context, invite), lesson);
+      limits.takeFor(context, invitation);
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const watching = await lessons.watching(lesson);
       const watermark = watermarkFor(watching, () => markOf(context, lesson));
@@ -318,7 +319,10 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
           watermark,
           play: links.play(channel, accessEpoch),
           ...offered,
-          recordings: offered.recordings.map((recording) => offeredWith(recording, watermark)),
+          recordings:
+            invitation === null
+              ? offered.recordings
+              : offered.recordings.map((recording) => offeredWith(recording, watermark)),
         },
         200,
       );

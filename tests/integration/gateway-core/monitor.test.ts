@@ -113,7 +113,7 @@ test('a class on air is measured: what comes in, what goes out, to whom, and how
   assert.ok((told.keyframeIntervalMs ?? 0) >= 900, `a key frame each ${told.keyframeIntervalMs} ms`);
   assert.ok(Math.abs(told.skewMs ?? Infinity) < 400, `${told.skewMs} ms of skew`);
   assert.equal(told.firstFrame.count, 1);
-  assert.ok(Number.isFinite(told.firstFrame.p95Ms ?? Infinity));
+  assert.ok((told.firstFrame.p95Ms ?? Infinity) < 10_000);
 
   const viewers = await samples('lectern_channel_viewers');
   assert.equal(viewers[`channel="${CHANNEL}",protocol="flv"`], 1, JSON.stringify(viewers));

@@ -34,7 +34,7 @@ function open(failures: number) {
   const chapters = [marked('start', -500), marked('leaves', 4_000), marked('gap', 40_000)];
   const api = new Api((address) => {
     if (!String(address).endsWith('/chapters'))
-      return Promise.resolve(Response.json({ title: 'Cells', recording }));
+      return Promise.resolve(Response.json({ title: 'Cells', watermark: null, recording }));
     asked += 1;
     return asked > failures
       ? Promise.resolve(Response.json({ chapters }))
