@@ -6,7 +6,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { median } from '../support/av.ts';
 import { cpuPercent, family } from '../support/cost.ts';
 import { freePort } from '../support/free-port.ts';
 import { startLectern } from '../support/lectern.ts';
@@ -23,7 +22,7 @@ const TURNS = 2;
 const NGINX = '/usr/sbin/nginx';
 const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
-/** Of each class, in per cent of a core: live alone, and what recording adds (the median of the turns). */
+/** Of each class, in per cent of a core: live alone, and what recording adds (the mean of the turns). */
 interface Cost {
   readonly live: number;
   readonly added: number;
@@ -36,6 +35,9 @@ const film = (): string =>
       '-c:v libx264 -preset veryfast -tune zerolatency -bf 0 -g 60 -b:v 2000k -maxrate 2000k -bufsize 2000k ' +
       '-pix_fmt yuv420p -c:a aac -b:a 128k -ac 2',
   );
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 async function end(children: readonly ChildProcess[]): Promise<void> {
   for (const child of children) {
@@ -79,7 +81,7 @@ async function measureOurs(): Promise<Cost> {
       live.push(alone);
       added.push(recorded - alone);
     }
-    return { live: median(live), added: median(added) };
+    return { live: mean(live), added: mean(added) };
   } finally {
     for (const one of classes) one.vanish();
     await end(children);
@@ -95,7 +97,7 @@ async function cpuOfNginx(isRecording: boolean): Promise<number> {
   const record = isRecording ? `record all; record_path ${dir}; record_unique on;` : 'record off;';
   writeFileSync(
     join(dir, 'nginx.conf'),
-    `load_module ${RTMP_MODULE};\nuser root;\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nworker_processes 1;\n` +
+    `load_module ${RTMP_MODULE};\nuser root;\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nmaster_process off;\n` +
       `daemon off;\nevents {}\nrtmp { server { listen 127.0.0.1:${port}; application live { live on; ${record} } } }\n`,
   );
   const children = [spawn(NGINX, ['-c', join(dir, 'nginx.conf'), '-p', dir], { stdio: 'ignore' })];
@@ -121,6 +123,8 @@ async function cpuOfNginx(isRecording: boolean): Promise<number> {
       children.push(spawn('ffmpeg', input, { stdio: 'ignore' }));
     }
     await sleep(SETTLE_MS);
+    const ended = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null);
+    if (ended !== undefined) throw new Error(`a part of the peer ended: ${ended.spawnargs.join(' ')}`);
     return (
       (await cpuPercent(
         () => family(server?.pid ?? 0),
@@ -142,7 +146,7 @@ async function measureNginx(): Promise<Cost> {
     live.push(alone);
     added.push(recorded - alone);
   }
-  return { live: median(live), added: median(added) };
+  return { live: mean(live), added: mean(added) };
 }
 
 export async function run(report: Report): Promise<void> {
