@@ -41,7 +41,13 @@ before(async () => {
   lectern = await startLectern();
   source = await startRtpSource();
   lesson = await lectern.startClass('Kept twice');
-  ({ vanish } = await putOnAir(lectern, lesson, source, 'kepttwice'));
+  const air = await putOnAir(lectern, lesson, source, 'kepttwice');
+  ({ vanish } = air);
+  // It plays by its first part, of which nothing is on disk yet.
+  await eventually('its first segment is kept', async () => {
+    const files = await filesIn(join(lectern.dataDir, 'gateway', 'recordings'));
+    return files.filter(({ path }) => path.endsWith('.m4s')).length > 2;
+  });
 });
 after(async () => {
   vanish?.();
