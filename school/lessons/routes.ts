@@ -319,10 +319,9 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
           watermark,
           play: links.play(channel, accessEpoch),
           ...offered,
-          recordings:
-            invitation === null
-              ? offered.recordings
-              : offered.recordings.map((recording) => offeredWith(recording, watermark)),
+          recordings: offered.recordings.map((recording) =>
+            offeredWith(recording, invitation === null ? null : watermark),
+          ),
         },
         200,
       );

@@ -130,7 +130,7 @@ export class Recordings {
     return {
       title: await titleOf(db, row),
       watermark,
-      recording: lesson === null ? recording : offeredWith(recording, watermark),
+      recording: offeredWith(recording, lesson === null ? null : watermark),
     };
   }
 
@@ -254,7 +254,7 @@ export class Recordings {
   }
 }
 
-/** The recording as the audience of a picture with this mark is offered it: a file would have none. */
+/** The recording as it is offered to people over whose picture there is this mark: a file would have none. */
 export const offeredWith = (recording: Recording, watermark: string | null): Recording =>
   watermark === null ? recording : { ...recording, files: [] };
 

@@ -107,22 +107,21 @@ export class SenderClock {
   report(rtp: number, ntpMs: number, arrivalMs: number): void {
     const measuredMs = ntpMs - this.#setByMs - rtp / this.#ticksPerMs;
     const report = { ntpMs, arrivalMs };
+    this.#note(measuredMs, arrivalMs);
     if (this.#offsetMs === null) {
       this.#offsetMs = measuredMs;
-      this.#note(measuredMs, arrivalMs);
       this.#accept(measuredMs, report);
       return;
     }
-    this.#note(measuredMs, arrivalMs);
     const { leastMs } = this.#newest;
     const beforeMs = this.#before;
     const isLater = (ms: number) => ms - this.#targetMs > JUMP_MS;
     const agrees = Math.abs(leastMs - beforeMs) <= JUMP_MS || (isLater(leastMs) && isLater(beforeMs));
     const saidMs = agrees ? Math.min(leastMs, beforeMs) : leastMs;
-    const isJump = Math.abs(saidMs - this.#targetMs) > JUMP_MS;
+    const byMs = saidMs - this.#targetMs;
+    const isJump = Math.abs(byMs) > JUMP_MS;
     if (isJump && !agrees && !this.#guessed) return;
-    if (isJump && this.#wallClockWasSet(report, saidMs - this.#targetMs)) {
-      const byMs = saidMs - this.#targetMs;
+    if (isJump && this.#wallClockWasSet(report, byMs)) {
       this.#setByMs += byMs;
       this.#newest.leastMs -= byMs;
       this.#before -= byMs;
