@@ -1,12 +1,12 @@
 // What one 720p30 broadcast costs the gateway, alongside the usual way: the SFU's RTP into one ffmpeg
 // (video copied, sound to AAC), stock node-media-server for FLV and RTMP, one more ffmpeg for HLS.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuPercent, family, memoryMb } from '../support/cost.ts';
+import { endChild } from '../support/end-child.ts';
 import { startLectern } from '../support/lectern.ts';
 import { putOnAir, type OnAir } from '../support/on-air.ts';
 import { AUDIO, startRtpSource, VIDEO, type RtpSource } from '../support/rtp-source.ts';
@@ -23,16 +23,7 @@ function watch(...addresses: string[]): ChildProcess[] {
   );
 }
 
-async function stopAll(children: readonly ChildProcess[]): Promise<void> {
-  await Promise.all(
-    children.map(async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }),
-  );
-}
+const stopAll = (children: readonly ChildProcess[]) => Promise.all(children.map((child) => endChild(child)));
 
 interface Cost {
   /** Of the gateway for each class, in per cent of a core. */

@@ -1,8 +1,7 @@
 // One stream to many viewers: what it costs, alongside stock node-media-server with the same stream over
 // HTTP-FLV and nginx-rtmp over RTMP. Viewers run in processes of their own and cost each side the same.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,18 +9,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FlvDemuxer, parseVideoBody } from '#shared/media/flv.ts';
 import { median, percentile } from '../support/av.ts';
 import { cpuPercent, family, memoryMb, writeCalls } from '../support/cost.ts';
+import { endChild } from '../support/end-child.ts';
 import { eventually, startLectern } from '../support/lectern.ts';
 import { mediaFile } from '../support/media-file.ts';
 import { gatewayOf, putOnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
+import { hasNginxRtmp, push, startNginxRtmp } from './peer/nginx-rtmp.ts';
 import { measured, type Measured, type Report } from './report.ts';
 import { freePorts } from '../support/free-port.ts';
 
 const MEASURE_MS = 15_000;
 const SETTLE_MS = 5_000;
 const GBIT = 1e9;
-const NGINX = '/usr/sbin/nginx';
-const NGINX_RTMP = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
 /** 1 Mbps in all, with AAC for the peers and Opus for the SFU's side of us. */
 function stream(sound: string): string {
@@ -48,13 +47,6 @@ interface Viewers {
   stop(): Promise<void>;
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
-}
-
 async function viewers(
   protocol: 'flv' | 'rtmp',
   port: number,
@@ -74,7 +66,7 @@ async function viewers(
       await sleep(ms);
       return ((made.state.bytes - before) * 8_000) / (performance.now() - started);
     },
-    stop: () => stopChild(child),
+    stop: () => endChild(child),
   };
   if (child.stdout !== null) {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -244,15 +236,6 @@ async function measureOurs(): Promise<Ours> {
 }
 
 /** Pushes the stream to an RTMP server, forever. */
-const push = (url: string) =>
-  spawn(
-    'ffmpeg',
-    ['-v', 'error', '-re', '-stream_loop', '-1', '-i', stream('aac'), '-c', 'copy', '-f', 'flv', url],
-    {
-      stdio: 'ignore',
-    },
-  );
-
 async function measureNodeMediaServer(count: number): Promise<Cost & { p99Ms: number }> {
   const [rtmp = 0, http = 0] = await freePorts(2);
   const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
@@ -262,43 +245,35 @@ async function measureNodeMediaServer(count: number): Promise<Cost & { p99Ms: nu
   let watching: Viewers | undefined;
   try {
     await sleep(1_500);
-    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`));
+    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`, stream('aac')));
     await sleep(3_000);
     watching = await viewers('flv', http, '/live/class.flv', count);
     const spent = await cost(() => [server.pid ?? 0], watching);
     return { ...spent, p99Ms: watching.state.p99Ms };
   } finally {
     await watching?.stop();
-    await Promise.all(children.map(stopChild));
+    await Promise.all(children.map((child) => endChild(child)));
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
 /** Undefined where nginx with its RTMP module is not installed. */
 async function measureNginx(count: number): Promise<Cost | undefined> {
-  if (!existsSync(NGINX) || !existsSync(NGINX_RTMP)) return undefined;
+  if (!hasNginxRtmp()) return undefined;
   const [rtmp = 0] = await freePorts(1);
   const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
-  writeFileSync(
-    join(dir, 'nginx.conf'),
-    `load_module ${NGINX_RTMP};
-daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log;
-events { worker_connections 8192; }
-rtmp { server { listen 127.0.0.1:${rtmp}; chunk_size 4096; application live { live on; } } }
-`,
-  );
-  const server = spawn(NGINX, ['-c', join(dir, 'nginx.conf'), '-p', dir], { stdio: 'ignore' });
+  const server = startNginxRtmp(dir, rtmp);
   const children: ChildProcess[] = [server];
   let watching: Viewers | undefined;
   try {
     await sleep(1_000);
-    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`));
+    children.push(push(`rtmp://127.0.0.1:${rtmp}/live/class`, stream('aac')));
     await sleep(3_000);
     watching = await viewers('rtmp', rtmp, '/live/class', count);
     return await cost(() => [server.pid ?? 0], watching);
   } finally {
     await watching?.stop();
-    await Promise.all(children.map(stopChild));
+    await Promise.all(children.map((child) => endChild(child)));
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -322,7 +297,7 @@ async function measureBare(count: number, like: Cost): Promise<Cost | undefined>
     return await cost(() => [server.pid ?? 0], watching);
   } finally {
     await watching?.stop();
-    await stopChild(server);
+    await endChild(server);
     rmSync(dir, { recursive: true, force: true });
   }
 }

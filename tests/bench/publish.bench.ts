@@ -1,8 +1,7 @@
 // What one 720p30 RTMP publisher costs the gateway on the way into the room, and how much later its
 // pictures are there; alongside the usual bridge: nginx-rtmp, and one ffmpeg that makes RTP of it.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,8 +12,9 @@ import { loadSecrets } from '#server/secrets.ts';
 import { startFakeRooms } from '../integration/publishing/fake-rooms.ts';
 import { percentile } from '../support/av.ts';
 import { cpuPercent, family, memoryMb } from '../support/cost.ts';
-import { mediaFile } from '../support/media-file.ts';
+import { endChild } from '../support/end-child.ts';
 import { RtmpPublisherClient } from '../support/rtmp-publisher.ts';
+import { film, hasNginxRtmp, push, startNginxRtmp } from './peer/nginx-rtmp.ts';
 import { measured, type Report } from './report.ts';
 import { freePort } from '../support/free-port.ts';
 
@@ -24,33 +24,6 @@ const LESSON = 'benchlesson';
 const SETTLE_MS = 5_000;
 const MEASURE_MS = 20_000;
 const PICTURES = 450;
-const NGINX = '/usr/sbin/nginx';
-const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
-
-/** 2 Mbit/s, a key frame every two seconds, AAC. */
-const film = (): string =>
-  mediaFile(
-    'bench-publish',
-    '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 40 ' +
-      '-c:v libx264 -preset veryfast -tune zerolatency -bf 0 -g 60 -b:v 2000k -maxrate 2000k -bufsize 2000k ' +
-      '-pix_fmt yuv420p -c:a aac -b:a 128k -ac 2',
-  );
-
-const push = (url: string): ChildProcess =>
-  spawn(
-    'ffmpeg',
-    ['-v', 'quiet', '-re', '-stream_loop', '-1', '-i', film(), '-c', 'copy', '-f', 'flv', url],
-    {
-      stdio: 'ignore',
-    },
-  );
-
-async function end(child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill(signal);
-  await gone;
-}
 
 /** A gateway of its own, and rooms that listen to it. */
 async function startOurs() {
@@ -84,7 +57,7 @@ async function startOurs() {
     rooms,
     streamKey,
     async close() {
-      await end(child, 'SIGTERM');
+      await endChild(child, 'SIGTERM');
       await rooms.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
@@ -118,15 +91,9 @@ async function measurePeer(): Promise<{ cpu: number; mb: number }> {
   const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
   const port = await freePort();
   const rtp = await freePort();
-  const conf = join(dir, 'nginx.conf');
-  writeFileSync(
-    conf,
-    `load_module ${RTMP_MODULE};\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nworker_processes 1;\ndaemon off;\n` +
-      `events {}\nrtmp { server { listen 127.0.0.1:${port}; application live { live on; } } }\n`,
-  );
   const children: ChildProcess[] = [];
   try {
-    children.push(spawn(NGINX, ['-c', conf, '-p', dir], { stdio: 'ignore' }));
+    children.push(startNginxRtmp(dir, port));
     await sleep(1_000);
     const publisher = push(`rtmp://127.0.0.1:${port}/live/peer`);
     children.push(publisher);
@@ -147,7 +114,7 @@ async function measurePeer(): Promise<{ cpu: number; mb: number }> {
     const cpu = await cpuPercent(pids, () => sleep(MEASURE_MS));
     return { cpu, mb: memoryMb(pids()) };
   } finally {
-    for (const child of children) await end(child);
+    for (const child of children) await endChild(child);
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -175,7 +142,7 @@ export async function run(report: Report): Promise<void> {
       () => sleep(MEASURE_MS),
     );
     const mb = memoryMb(family(ours.pid)) - idleMb;
-    const peer = existsSync(NGINX) && existsSync(RTMP_MODULE) ? await measurePeer() : undefined;
+    const peer = hasNginxRtmp() ? await measurePeer() : undefined;
     report({
       name: 'CPU per RTMP publisher into the room: gateway alone; with AAC → Opus',
       aim: '≤ 1.5 %; ≤ 3 % of a core',
@@ -192,7 +159,7 @@ export async function run(report: Report): Promise<void> {
       note: 'most of it the ffmpeg for the sound',
     });
   } finally {
-    await end(publisher);
+    if (publisher !== undefined) await endChild(publisher);
     await ours.close();
   }
 }

@@ -1,17 +1,17 @@
 // What recording costs on top of live: the same classes with it and paused, by turns; alongside nginx-rtmp, with
 // `record all` and without.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuPercent, family } from '../support/cost.ts';
+import { endChild } from '../support/end-child.ts';
 import { freePort } from '../support/free-port.ts';
 import { startLectern } from '../support/lectern.ts';
-import { mediaFile } from '../support/media-file.ts';
 import { putOnAir, type OnAir } from '../support/on-air.ts';
 import { startRtpSource, type RtpSource } from '../support/rtp-source.ts';
+import { hasNginxRtmp, push, startNginxRtmp } from './peer/nginx-rtmp.ts';
 import { measured, type Report } from './report.ts';
 
 const CLASSES = 8;
@@ -19,8 +19,6 @@ const SETTLE_MS = 4_000;
 const MEASURE_MS = 8_000;
 /** With and without, this many times in turn: what the machine does meanwhile falls on both. */
 const TURNS = 2;
-const NGINX = '/usr/sbin/nginx';
-const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
 /** Of each class, in per cent of a core: live alone, and what recording adds (the mean of the turns). */
 interface Cost {
@@ -28,25 +26,8 @@ interface Cost {
   readonly added: number;
 }
 
-const film = (): string =>
-  mediaFile(
-    'bench-recorder',
-    '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 -t 40 ' +
-      '-c:v libx264 -preset veryfast -tune zerolatency -bf 0 -g 60 -b:v 2000k -maxrate 2000k -bufsize 2000k ' +
-      '-pix_fmt yuv420p -c:a aac -b:a 128k -ac 2',
-  );
-
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
-
-async function end(children: readonly ChildProcess[]): Promise<void> {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
-}
 
 /** Each class has a viewer over FLV and one over HLS, so that its sound is encoded in any case. */
 async function measureOurs(): Promise<Cost> {
@@ -84,7 +65,7 @@ async function measureOurs(): Promise<Cost> {
     return { live: mean(live), added: mean(added) };
   } finally {
     for (const one of classes) one.vanish();
-    await end(children);
+    for (const child of children) await endChild(child);
     for (const source of sources) await source.close();
     await lectern.stop();
   }
@@ -95,44 +76,24 @@ async function cpuOfNginx(isRecording: boolean): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'lectern-peer-'));
   const port = await freePort();
   const record = isRecording ? `record all; record_path ${dir}; record_unique on;` : 'record off;';
-  writeFileSync(
-    join(dir, 'nginx.conf'),
-    `load_module ${RTMP_MODULE};\nuser root;\nerror_log ${dir}/error.log;\npid ${dir}/nginx.pid;\nmaster_process off;\n` +
-      `daemon off;\nevents {}\nrtmp { server { listen 127.0.0.1:${port}; application live { live on; ${record} } } }\n`,
-  );
-  const children = [spawn(NGINX, ['-c', join(dir, 'nginx.conf'), '-p', dir], { stdio: 'ignore' })];
-  const [server] = children;
+  const server = startNginxRtmp(dir, port, record);
+  const children = [server];
   try {
     await sleep(1_000);
     for (let index = 0; index < CLASSES; index += 1) {
-      const url = `rtmp://127.0.0.1:${port}/live/class${index}`;
-      const input = [
-        '-v',
-        'quiet',
-        '-re',
-        '-stream_loop',
-        '-1',
-        '-i',
-        film(),
-        '-c',
-        'copy',
-        '-f',
-        'flv',
-        url,
-      ];
-      children.push(spawn('ffmpeg', input, { stdio: 'ignore' }));
+      children.push(push(`rtmp://127.0.0.1:${port}/live/class${index}`));
     }
     await sleep(SETTLE_MS);
     const ended = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null);
     if (ended !== undefined) throw new Error(`a part of the peer ended: ${ended.spawnargs.join(' ')}`);
     return (
       (await cpuPercent(
-        () => family(server?.pid ?? 0),
+        () => family(server.pid ?? 0),
         () => sleep(MEASURE_MS),
       )) / CLASSES
     );
   } finally {
-    await end(children.toReversed());
+    for (const child of children.toReversed()) await endChild(child);
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -151,8 +112,7 @@ async function measureNginx(): Promise<Cost> {
 
 export async function run(report: Report): Promise<void> {
   const ours = await measureOurs();
-  const isThere = existsSync(NGINX) && existsSync(RTMP_MODULE);
-  const peer = isThere ? await measureNginx() : undefined;
+  const peer = hasNginxRtmp() ? await measureNginx() : undefined;
   report({
     name: `recording on top of live, each of ${CLASSES} classes of 720p30: gateway CPU`,
     aim: '≤ 0.5 % of a core',
