@@ -50,7 +50,7 @@ const JUMP_MS = 500;
 /** Reports within this count as one, in ms: what held the first of them up may have held up all. */
 const TOGETHER_MS = 400;
 /** Media that is taken to be this much too early is put right at once: so early, sound is noticed (ITU-R BT.1359-1). */
-const EARLY_MS = 45;
+export const EARLY_MS = 45;
 /** Slewing changes the speed of time by no more than this: 10 ms per second is not heard or seen. */
 const SLEW_RATE = 0.01;
 /** Above this, lips are seen to be off, and five times the speed is the lesser evil. In ms. */

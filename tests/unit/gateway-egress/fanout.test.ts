@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { CLOSE_ABOVE_BYTES, Fanout, SKIP_ABOVE_BYTES } from '../../../gateway/flv/fanout.ts';
 import { flvWire, frameTag, headerTags } from '../../../gateway/flv/tag.ts';
+import { EARLY_MS } from '#shared/media/clock.ts';
 import { NAL, nalType, readAvcc, writeAvcc } from '#shared/media/avc.ts';
 import { FlvDemuxer, parseVideoBody } from '#shared/media/flv.ts';
 import { Ear, programme } from './ear.ts';
-import { configOf, picture, sound } from './hand.ts';
+import { AUDIO_US, configOf, picture, sound } from './hand.ts';
 
 function fanout(context: TestContext) {
   context.mock.timers.enable({ apis: ['setTimeout'] });
@@ -309,4 +310,21 @@ test('silence before the first sound leads up to it without a seam', () => {
     const meantMs = 254 + ((index - (times.length - 9)) * unitUs) / 1_000;
     assert.ok(Math.abs(time - meantMs) <= 1, `${times.join(' ')} ms`);
   }
+});
+
+test('what a sender is stepped forward for is silence, the least of it too', () => {
+  const { made } = programme();
+  const ear = new Ear();
+  made.join(flvWire, ear);
+  const lostUs = (EARLY_MS + 1) * 1_000;
+  for (let index = 0; index < 7; index += 1) made.frame(picture(index * 40_000, index === 0, configOf(1)));
+  for (let index = 0; index < 20; index += 1)
+    made.frame(sound(Math.round(index * AUDIO_US) + (index < 10 ? 0 : lostUs)));
+  made.end();
+  const times = ear
+    .tags()
+    .flatMap((tag) => (tag.type === 'audio' && tag.body[1] === 1 ? [tag.timestampMs] : []));
+  assert.equal(times.length, 22, 'two frames of silence');
+  for (const [index, time] of times.entries())
+    assert.ok(time - (times[index - 1] ?? time) < 40, `${times.join(' ')} ms`);
 });
