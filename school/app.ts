@@ -169,6 +169,7 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
   });
   const access = new AccessService({ db, jobs, clients, links, log, now });
   addAccessRoutes(api, { access, lessons, clients, ownerOnly, ipOf });
+    watchingOf: (lesson) => watcher.watching(lesson),
   const limit = limitRate(new TokenBuckets({ ...LINK_RATE, now }), ipOf);
   addLinkRoutes(api, { access, admission, links, limit });
   const searching = searchLimits(ipOf, now);

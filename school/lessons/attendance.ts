@@ -28,6 +28,23 @@ export async function noteArrival(db: Database, { atMs, ...person }: Arrival): P
     .execute();
 }
 
+/** At most so many names are told of those who teach a class. */
+const TEACHERS_TOLD = 5;
+
+/** The names of those who teach and are there, in the order of arrival. */
+export async function teachersOf(db: Database, lesson: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('attendance')
+    .select('name')
+    .where('lesson', '=', lesson)
+    .where('leftAtMs', 'is', null)
+    .where('role', 'in', ['teacher', 'assistant'])
+    .orderBy('joinedAtMs')
+    .limit(TEACHERS_TOLD)
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
 /** Notes when somebody who is there agreed to be recorded. */
 export async function noteConsent(
   db: Database,

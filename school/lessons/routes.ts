@@ -38,6 +38,8 @@ export interface LessonRoutes {
   limits: PlaybackLimits;
   /** What stands for the viewer at `ip`, or at the asking address, in the mark over a lesson's picture. */
   markOf: (context: ApiContext, lesson: string, ip?: string) => string;
+  /** How many watch a lesson; null where that is not known. */
+  watchingOf: (lesson: string) => number | null;
 }
 
 /** How many finished recordings a watch page is offered. */
@@ -259,7 +261,7 @@ function addOwnerRoutes(api: Api, { lessons, ownerOnly, markOf }: LessonRoutes):
 
 /** What an invitation is traded for. */
 function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
-  const { lessons, recordings, links, admission, tickets, limits, markOf } = deps;
+  const { lessons, recordings, links, admission, tickets, limits, markOf, watchingOf } = deps;
   api.openapi(
     createRoute({
       method: 'post',
@@ -312,10 +314,13 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
       const watermark = watermarkFor(watching, () => markOf(context, lesson));
       const picture = watching.interrupted ? ('interrupted' as const) : ('live' as const);
       const offered = await recordings.ofAudience(lesson, RECORDINGS_OFFERED);
+      const isOnAir = state === 'live';
       return context.json(
         {
           lesson: { id, title, state },
-          onAir: state === 'live' ? picture : null,
+          onAir: isOnAir ? picture : null,
+          teachers: isOnAir ? await lessons.teachers(lesson) : [],
+          watching: isOnAir ? watchingOf(lesson) : null,
           watermark,
           play: links.play(channel, accessEpoch),
           ...offered,

@@ -28,8 +28,8 @@ import { forgetErased } from '../database/engine.ts';
 import type { Job } from '../jobs/job.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { newPeerId, type Tokens } from '../people/tokens.ts';
-import { listReplays } from '../recordings/store.ts';
-import { listAttendance, noteDeparture } from './attendance.ts';
+import { listReplays, trimOf } from '../recordings/store.ts';
+import { listAttendance, noteDeparture, teachersOf } from './attendance.ts';
 import type { Links } from './links.ts';
 import {
   deleteLesson,
@@ -183,6 +183,11 @@ export class Lessons {
   async watching(id: string): Promise<Watching> {
     await this.find(id);
     return findWatching(this.#deps.db, id);
+  }
+
+  /** The names of those who teach it and are in the room. */
+  teachers(id: string): Promise<string[]> {
+    return teachersOf(this.#deps.db, id);
   }
 
   /** Sets the text over the picture, or null for none; viewers have it within a minute. */

@@ -26,6 +26,8 @@ export class StatusWatcher {
   readonly #history = new History();
   readonly #timer: NodeJS.Timeout;
   #sampling = false;
+  /** How many watched each lesson at the last look; undefined where the gateway did not answer. */
+  #watching: ReadonlyMap<string, number> | undefined;
 
   constructor(options: StatusWatcherOptions) {
     this.#options = options;
@@ -64,6 +66,11 @@ export class StatusWatcher {
     return this.#history.since(afterMs);
   }
 
+  /** How many watched a lesson at the last look, over all protocols; null where that is not known. */
+  watching(lesson: string): number | null {
+    return this.#watching?.get(lesson) ?? null;
+  }
+
   /** Idempotent. */
   close(): void {
     clearInterval(this.#timer);
@@ -73,7 +80,17 @@ export class StatusWatcher {
     // While one that hangs is waited for, the others are not asked again.
     if (this.#sampling) return;
     this.#sampling = true;
-    this.#history.append(await this.status());
+    const status = await this.status();
+    this.#history.append(status);
+    const isTold = status.services.every(({ name, state }) => name !== 'gateway' || state === 'up');
+    this.#watching = isTold
+      ? new Map(
+          status.channels.map(({ lesson, viewers }) => [
+            lesson,
+            Object.values(viewers).reduce((sum, count) => sum + count, 0),
+          ]),
+        )
+      : undefined;
     this.#sampling = false;
   }
 

@@ -171,6 +171,10 @@ export const PlaybackIssued = z.object({
   replay: ReplayState,
   /** Finished recordings that hold anything, newest first. */
   recordings: z.array(Recording),
+  /** The names of those who teach and are in the room. */
+  teachers: z.array(z.string()),
+  /** How many watched some seconds ago; null while that is not known. */
+  watching: z.number().int().nonnegative().nullable(),
 });
 export type PlaybackIssued = z.infer<typeof PlaybackIssued>;
 

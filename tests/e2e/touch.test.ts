@@ -89,8 +89,12 @@ describe('a phone', () => {
     const watching = await context.newPage();
     await watching.goto(lesson.links.watch);
     await watching.locator('video[data-picture="playing"]').waitFor();
+    const about = watching.getByRole('region', { name: 'About this class' });
+    await about.getByText(/^With /).waitFor();
+    await about.getByText(/^Started today/).waitFor();
     await assertFits(watching, 'watch page');
-    await watching.keyboard.press('j');
+    await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').tap();
+    await watching.locator('video[data-mode="rewound"]').waitFor();
     await watching.getByRole('slider', { name: 'Position' }).waitFor();
     await assertFits(watching, 'watch page, behind live');
 

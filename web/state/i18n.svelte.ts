@@ -116,6 +116,11 @@ export function formatNumber(value: number, options: Intl.NumberFormatOptions = 
   return new Intl.NumberFormat(formatTag(), options).format(value);
 }
 
+/** `Ada, Grace and Linus`. */
+export function formatList(names: readonly string[]): string {
+  return new Intl.ListFormat(formatTag()).format(names);
+}
+
 /** A date and time as a person would say it: `today 14:05`, `yesterday 09:30`, `12 Nov 2026, 08:00`. */
 export function formatWhen(atMs: number, nowMs: number): string {
   const tag = formatTag();

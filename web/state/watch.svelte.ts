@@ -67,6 +67,8 @@ export interface WatchOptions {
   readonly createPlayer: (video: HTMLVideoElement, events: LivePlayerEvents) => LivePlayer;
 }
 
+export type ClassAbout = Pick<PlaybackIssued, 'startedAtMs' | 'teachers' | 'watching'>;
+
 const NO_STATS: PlaybackStats = {
   firstFrameMs: null,
   stalls: 0,
@@ -92,6 +94,7 @@ export class WatchStore {
   /** The server's word; a picture that plays proves it out of date. */
   #interrupted = $state(false);
   #watermark = $state<string | null>(null);
+  #about = $state.raw<ClassAbout>({ startedAtMs: null, teachers: [], watching: null });
   /** How long the broadcast was when the server said so, in ms; null while that is not known. */
   #seekable: { readonly lengthMs: number; readonly atMs: number } | null = null;
   /** True once a gap has lasted long enough to say so. */
@@ -129,6 +132,11 @@ export class WatchStore {
   /** To be drawn over the picture; null for nothing. */
   get watermark(): string | null {
     return this.#watermark;
+  }
+
+  /** What is told of the class next to its picture. */
+  get about(): ClassAbout {
+    return this.#about;
   }
 
   /** How long the broadcast is so far, in s; undefined while that is not known. */
@@ -278,6 +286,7 @@ export class WatchStore {
     this.#issued = issued;
     this.#title = issued.lesson.title;
     this.#watermark = issued.watermark;
+    this.#about = issued;
     this.#interrupted = issued.onAir === 'interrupted';
     this.chapters.update(issued);
     const { onAir, seekableMs } = issued;

@@ -74,6 +74,8 @@ function audience(first: Said) {
         onAir,
         seekableMs,
         startedAtMs,
+        teachers: ['Anna'],
+        watching: null,
         chapters,
         watermark,
         play: { ...play, flvs },
