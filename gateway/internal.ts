@@ -4,6 +4,7 @@ import { INTERNAL } from '#shared/contract/internal-api.ts';
 import { serveInternal, type InternalApi } from '#server/internal-server.ts';
 import type { Log } from '#server/log.ts';
 import type { GatewayStatus } from '#shared/contract/status.ts';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import type { Access } from './access/access.ts';
 import type { Channels } from './channel/channels.ts';
 import type { Relays } from './relay/relays.ts';
@@ -14,6 +15,8 @@ export interface RecordingPort {
   /** Erases one with its files; resolves as well if there is none. */
   erase(recording: string): Promise<void>;
   eraseChannel(channel: string): Promise<void>;
+  /** Shows of one only what is wholly in this time; null: all of it. Rejects as RecordingStore.trim. */
+  trim(recording: string, trim: TrimSpan | null): Promise<RecordingInfo>;
   /** Makes those final that wait for a broadcast which was on air when the gateway was killed. */
   conclude(channel: string): void;
 }
@@ -55,6 +58,7 @@ export function createInternalApi(options: GatewayInternalOptions): InternalApi 
       },
       listRecordings: ({ query }) => recordings.list(query.channel),
       eraseRecording: ({ params }) => recordings.erase(params.recording),
+      trimRecording: ({ params, body }) => recordings.trim(params.recording, body.trim),
       putSettings: ({ params, body }) => access.settings.put(params.channel, body),
       putDefaults: ({ body }) => access.settings.putDefaults(body),
       decide: ({ body }) => decide(body),

@@ -39,6 +39,8 @@ import { WrongKeys } from './people/wrong-keys.ts';
 import { addRecordingRoutes } from './recordings/routes.ts';
 import { Retention } from './recordings/retention.ts';
 import { Recordings } from './recordings/service.ts';
+import { addShareRoutes } from './recordings/share-routes.ts';
+import { Shares } from './recordings/shares.ts';
 import { addStatusRoutes } from './status/routes.ts';
 import { StatusWatcher } from './status/watcher.ts';
 import { addRelayRoutes } from './relays/routes.ts';
@@ -141,6 +143,7 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
   });
   const limits = settings.school.retention;
   const recordings = new Recordings({ db, jobs, links, clients, log, now, limits });
+  const shares = new Shares({ db, jobs, links, tokens, log, now });
   const retention = new Retention({
     db,
     limits,
@@ -166,15 +169,16 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
     tickets: new TicketLimits(ipOf, now),
     limits: playback,
     markOf,
+    watchingOf: (lesson) => watcher.watching(lesson),
   });
   const access = new AccessService({ db, jobs, clients, links, log, now });
   addAccessRoutes(api, { access, lessons, clients, ownerOnly, ipOf });
-    watchingOf: (lesson) => watcher.watching(lesson),
   const limit = limitRate(new TokenBuckets({ ...LINK_RATE, now }), ipOf);
   addLinkRoutes(api, { access, admission, links, limit });
   const searching = searchLimits(ipOf, now);
   addRecordingRoutes(api, {
     recordings,
+    shares,
     retention,
     admission,
     ownerOnly,
@@ -182,6 +186,7 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
     searching,
     markOf,
   });
+  addShareRoutes(api, { shares, ownerOnly });
   addStatusRoutes(api, { watcher, ownerOnly });
   addRelayRoutes(api, { lessons, clients, ownerOnly });
   addDocument(api, origin);

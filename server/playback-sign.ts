@@ -43,9 +43,9 @@ export function signPlayback(
 export const isRepeated = (query: URLSearchParams, names: readonly string[]): boolean =>
   names.some((name) => query.getAll(name).length > 1);
 
-/** When a signature ends, in seconds since 1970, and its epoch; or why it is refused. */
+/** When a signature ends, in seconds since 1970, its epoch and whom it was made for; or why it is refused. */
 export type SignCheck =
-  | { readonly expires: number; readonly epoch: number }
+  | { readonly expires: number; readonly epoch: number; readonly viewer?: string | undefined }
   | 'signature-missing'
   | 'signature-invalid'
   | 'signature-expired';
@@ -66,5 +66,5 @@ export function readPlayback(
   const expected = sign(secret, action, resource, expires, viewer, epoch);
   const given = Buffer.from(parsed.data.sign, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'signature-invalid';
-  return expires * 1_000 < nowMs ? 'signature-expired' : { expires, epoch };
+  return expires * 1_000 < nowMs ? 'signature-expired' : { expires, epoch, viewer };
 }

@@ -39,6 +39,8 @@ export interface ChannelAccess {
   readonly access: AccessRules;
   /** Signatures of a lower epoch were revoked. */
   readonly epoch: number;
+  /** Signatures that were made for one of these were revoked. */
+  readonly endedViewers: readonly string[];
   /** The lowest version of a stream key that opens the channel; null if none does. */
   readonly publishVersion: number | null;
 }
@@ -49,6 +51,7 @@ export const UNKNOWN_CHANNEL: ChannelAccess = {
   lesson: '',
   access: inForce(AS_THE_SCHOOL, DEFAULT_ACCESS),
   epoch: 0,
+  endedViewers: [],
   publishVersion: 0,
 };
 

@@ -164,6 +164,7 @@ export class AccessSettings {
       lesson: entry.lesson,
       access: inForce(entry.access, school.access),
       epoch: entry.epoch,
+      endedViewers: entry.endedViewers ?? [],
       publishVersion: entry.publishVersion,
     };
   }

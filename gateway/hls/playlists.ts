@@ -65,11 +65,14 @@ export function renditionPlaylist(
 ): string {
   const targetS = timeline.targetS ?? MIN_TARGET_S;
   const live = timeline.newest(LIVE_ROWS, LIVE_TARGETS * targetS * 1e6);
-  const from = view === 'live' ? timeline.rows.length - live : 0;
-  // What is complete leaves out what was lost or not recorded, so that its length is that of its media. Encrypted segments
+  // What is complete leaves out what is not shown, so that its length is that of its media. Encrypted segments
   // keep their numbers: these are their initialization vectors.
   const isShort = view === 'vod' && keyUri === undefined;
-  const rows = isShort ? timeline.playable : timeline.rows.slice(from);
+  const shown = view === 'vod' ? timeline.playable : timeline.rows;
+  const from =
+    view === 'live' ? timeline.rows.length - live : timeline.rows.findIndex((row) => row === shown[0]);
+  const to = timeline.rows.findLastIndex((row) => row === shown.at(-1)) + 1;
+  const rows = isShort ? shown : timeline.rows.slice(from, to);
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
   const skipped = isOnAir && isDelta ? skippable(rows, rendition, SKIP_TARGETS * targetS) : 0;

@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { LecternError } from '#shared/contract/errors.ts';
 import { BroadcastId } from '#shared/contract/ids.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import { LruMap } from '#shared/lru-map.ts';
+import { Serial } from '#shared/serial.ts';
 import type { Log } from '#server/log.ts';
 import type { BroadcastInfo } from '../channel/ports.ts';
 import { Backlog } from './backlog.ts';
-import { findLost, readIndex, readRecordingFile, type RecordingFile } from './format.ts';
+import { findLost, readIndex, readRecordingFile, writeRecordingFile, type RecordingFile } from './format.ts';
 import { recoverRecording } from './recover.ts';
 import { SegmentLog, type RecordingHooks } from './segment-log.ts';
 import { SegmentTimeline } from './segment-timeline.ts';
@@ -47,6 +49,8 @@ export class RecordingStore {
   readonly #open = new Map<string, SegmentLog>();
   readonly #finished = new Map<string, RecordingFile>();
   readonly #timelines = new LruMap<string, Promise<SegmentTimeline>>(TIMELINES_KEPT);
+  /** Two people may trim one recording: the last of them is right, on disk and in memory. */
+  readonly #trims = new Serial();
   /** Finalizes a recording that nobody took up again. */
   readonly #deadlines = new Map<string, NodeJS.Timeout>();
 
@@ -167,6 +171,32 @@ export class RecordingStore {
     this.#options.log.info({ recording: id }, 'recording erased');
   }
 
+  /**
+   * Shows of a finished recording only what is wholly in this time; null: all of it again. Its media stay as they are.
+   * Throws LecternError `not-found`; `conflict` while it is written or where nothing would be left of it.
+   */
+  trim(id: string, wanted: TrimSpan | null): Promise<RecordingInfo> {
+    return this.#trims.run(async () => {
+      await this.retire(id);
+      const file = this.#finished.get(id);
+      if (file === undefined) throw new LecternError(this.#open.has(id) ? 'conflict' : 'not-found');
+      const { trim: _, ...whole } = file;
+      const { timeline } = await readIndex(this.#dir(id));
+      await findLost(this.#dir(id), timeline);
+      if (wanted !== null) timeline.trim(wanted);
+      const { span, durationMs, bytes } = timeline;
+      if (span === undefined) throw new LecternError('conflict', 'Nothing of the recording would be left.');
+      const next: RecordingFile =
+        wanted === null ? whole : { ...whole, trim: { ...span, durationMs, bytes } };
+      await writeRecordingFile(this.#dir(id), next);
+      if (!this.#finished.has(id)) throw new LecternError('not-found');
+      this.#finished.set(id, next);
+      this.#timelines.set(id, Promise.resolve(timeline));
+      this.#options.log.info({ recording: id, trim: next.trim }, 'recording trimmed');
+      return infoOf(next);
+    });
+  }
+
   /** Removes all recordings of a channel. */
   async eraseChannel(channel: string): Promise<void> {
     for (const { id } of this.list(channel)) await this.erase(id);
@@ -220,6 +250,7 @@ export class RecordingStore {
       const { durationMs, bytes } = timeline;
       this.#finished.set(id, { ...file, durationMs, bytes });
     }
+    if (file?.trim !== undefined) timeline.trim(file.trim);
     return timeline;
   }
 
@@ -264,6 +295,6 @@ export class RecordingStore {
 }
 
 function infoOf(file: RecordingFile): RecordingInfo {
-  const { id, lesson, channel, state, startedAtMs, durationMs, bytes } = file;
-  return { id, lesson, channel, state, startedAtMs, durationMs, bytes };
+  const { title: _title, endedAtMs: _ended, reason: _reason, ...info } = file;
+  return info;
 }

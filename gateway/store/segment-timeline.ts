@@ -2,6 +2,7 @@
 // sound, one or more of the picture, and for each rendition slot the one that it shows. Live playlists,
 // the time-shift and the replay are all views of the same rows.
 import { z } from 'zod';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 import { AUDIO, RenditionId } from '../hls/rendition-id.ts';
 
@@ -77,6 +78,11 @@ export function parsePartFile(name: string): PartName | undefined {
   return { n: Number(n), label: label.data, index: Number(index), run };
 }
 
+/** When a row begins and ends, in ms since 1970 by the clock of the source. */
+const startMs = ({ epochMs, segments }: Row) =>
+  epochMs + Math.min(...Object.values(segments).map(({ startUs }) => startUs)) / 1_000;
+const endMs = (row: Row) => row.epochMs + endOf(row) / 1_000;
+
 /** The end of a row: where its longest rendition stops, in µs on the timeline. */
 function endOf(row: Row): number {
   return Math.max(...Object.values(row.segments).map((segment) => segment.startUs + segment.durationUs));
@@ -84,9 +90,9 @@ function endOf(row: Row): number {
 
 /**
  * What became of a row's media: they are still to be written, lie on disk, are gone, or were not to be recorded:
- * then they are in memory alone, while live viewers need them.
+ * then they are in memory alone, while live viewers need them; or they lie on disk and are not shown.
  */
-export type Fate = 'waiting' | 'kept' | Absence;
+export type Fate = 'waiting' | 'kept' | 'trimmed' | Absence;
 /** Why a row has no media on disk and will have none. */
 export const Absence = z.enum(['lost', 'unrecorded']);
 export type Absence = z.infer<typeof Absence>;
@@ -103,9 +109,10 @@ export class SegmentTimeline {
   readonly #fates = new Map<number, Fate>();
   /** For each row, how many discontinuities there are before it. */
   readonly #discontinuities: number[] = [];
+  /** What is lost, was not to be recorded or is not shown. */
+  readonly #hidden = new Set<number>();
   #bytes = 0;
   #durationUs = 0;
-  #absences = 0;
   #targetS: number | undefined;
 
   /** How long a segment can be, in s, rounded; undefined while that is open. It never changes. */
@@ -118,22 +125,22 @@ export class SegmentTimeline {
     return this.#rows;
   }
 
-  /** Those whose media are there. */
+  /** Those whose media are there to be shown. */
   get playable(): readonly Row[] {
-    return this.#absences === 0 ? this.#rows : this.#rows.filter(({ n }) => !this.isAbsent(n));
+    return this.absences === 0 ? this.#rows : this.#rows.filter(({ n }) => !this.isAbsent(n));
   }
 
-  /** How many rows have no media on disk and will have none. */
+  /** How many rows have no media that can be shown, and will have none. */
   get absences(): number {
-    return this.#absences;
+    return this.#hidden.size;
   }
 
-  /** What lies on disk, in bytes. */
+  /** What lies on disk and is shown, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How long what lies on disk plays. */
+  /** How long that plays. */
   get durationMs(): number {
     return Math.round(this.#durationUs / 1_000);
   }
@@ -173,9 +180,25 @@ export class SegmentTimeline {
     return this.#fates.get(n);
   }
 
-  /** True for a row that is lost or was not to be recorded. */
+  /** True for a row that is lost, was not to be recorded or is not shown. */
   isAbsent(n: number): boolean {
-    return isAbsence(this.#fates.get(n));
+    return this.#hidden.has(n);
+  }
+
+  /** Shows only those rows that are wholly in this time, by the clock of the source. */
+  trim({ fromMs, toMs }: TrimSpan): void {
+    for (const row of this.#rows) {
+      const isWithin = startMs(row) >= fromMs - FRAME_MS && endMs(row) <= toMs + FRAME_MS;
+      if (this.#fates.get(row.n) === 'kept' && !isWithin) this.#note(row, 'trimmed');
+    }
+  }
+
+  /** From when to when it plays what it shows; undefined where that is nothing. */
+  get span(): TrimSpan | undefined {
+    const { playable } = this;
+    const [first] = playable;
+    const last = playable.at(-1);
+    return first && last && { fromMs: startMs(first), toMs: endMs(last) };
   }
 
   #note(row: Row, fate: Fate): void {
@@ -183,7 +206,8 @@ export class SegmentTimeline {
     const change = (fate === 'kept' ? 1 : 0) - (before === 'kept' ? 1 : 0);
     for (const segment of Object.values(row.segments)) this.#bytes += change * segment.bytes;
     this.#durationUs += change * (row.segments[AUDIO]?.durationUs ?? 0);
-    if (isAbsence(fate)) this.#absences += 1;
+    if (isAbsence(fate) || fate === 'trimmed') this.#hidden.add(row.n);
+    else this.#hidden.delete(row.n);
     this.#fates.set(row.n, fate);
   }
 
@@ -202,7 +226,7 @@ export class SegmentTimeline {
     const fromUs = this.endUs - us;
     return this.#rows.filter((row) => {
       const endUs = endOf(row);
-      return endUs > fromUs && row.epochMs + endUs / 1_000 > wallMs + FRAME_MS && !this.isAbsent(row.n);
+      return endUs > fromUs && endMs(row) > wallMs + FRAME_MS && !this.isAbsent(row.n);
     });
   }
 

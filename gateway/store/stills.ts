@@ -10,6 +10,9 @@ import type { Replay } from './recording-store.ts';
 import { initFile, segmentFile } from './segment-timeline.ts';
 
 export const STILL_FILE = 'still.jpg';
+/** What is not shown may be in the still of all of it: each part of a recording has its own. */
+const fileOf = ({ trim }: Replay['info']) =>
+  trim === undefined ? STILL_FILE : `still-${Math.round(trim.fromMs)}-${Math.round(trim.toMs)}.jpg`;
 /** So many are remembered. */
 const REMEMBERED = 200;
 /** One that could not be made is not tried again for so long, in ms. */
@@ -38,23 +41,22 @@ export class Stills {
 
   /** The JPEG of a finished recording; undefined where it has no moving picture or none can be made. Never rejects. */
   of(replay: Replay): Promise<Uint8Array | undefined> {
-    const { dir } = replay;
-    let still = this.#known.get(dir);
+    const path = join(replay.dir, fileOf(replay.info));
+    let still = this.#known.get(path);
     if (still === undefined) {
       if (this.#waiting >= MAX_WAITING) return Promise.resolve(undefined);
-      still = this.#find(replay);
-      this.#known.set(dir, still);
+      still = this.#find(replay, path);
+      this.#known.set(path, still);
       // On a busy machine it may work another time.
-      const failed = () => setTimeout(() => this.#known.delete(dir), FAILED_MS).unref();
+      const failed = () => setTimeout(() => this.#known.delete(path), FAILED_MS).unref();
       void still.then((found) => found ?? failed());
     }
     return still;
   }
 
-  async #find(replay: Replay): Promise<Uint8Array | undefined> {
+  async #find(replay: Replay, path: string): Promise<Uint8Array | undefined> {
     const { log } = this.#options;
     try {
-      const path = join(replay.dir, STILL_FILE);
       const kept = await readSegment(path);
       if (kept !== null) return kept;
       this.#waiting += 1;

@@ -2,6 +2,7 @@
 import type { Database } from '../database/database.ts';
 import { findLesson, linkVersionsOf } from '../lessons/store.ts';
 import type { ServiceClients } from '../clients.ts';
+import { endedViewers } from '../recordings/shares.ts';
 import { accessOf, schoolAccess } from './store.ts';
 
 /** All reject with a LecternError while the service cannot be told. */
@@ -30,6 +31,7 @@ export function createPushes(db: Database, { gateway, sfu }: ServiceClients): Pu
           epoch: lesson.accessEpoch,
           recording: lesson.recordingMode,
           access: accessOf(lesson),
+          endedViewers: await endedViewers(db, id),
         },
       });
     },

@@ -1,5 +1,6 @@
 // The chapters that were marked in a class, for its replay.
 import type { ReplayChapters } from '#shared/contract/rest.ts';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 
@@ -28,17 +29,23 @@ export async function removeChapter(db: Database, lesson: string, chapter: strin
   await db.deleteFrom('chapter').where('lesson', '=', lesson).where('chapter', '=', chapter).execute();
 }
 
-/** Those of one broadcast, in the order of time; the room lets a class have few enough for one answer. */
+/**
+ * Those of one broadcast, or of what is shown of it, in the order of time; the room lets a class have few enough for one
+ * answer.
+ */
 export function chaptersOf(
   db: Database,
-  lesson: string,
-  broadcast: string,
+  { lesson, broadcast }: Pick<Tables['chapter'], 'lesson' | 'broadcast'>,
+  shown?: TrimSpan,
 ): Promise<ReplayChapters['chapters']> {
   return db
     .selectFrom('chapter')
     .select(['chapter as id', 'title', 'markedAtMs'])
     .where('lesson', '=', lesson)
     .where('broadcast', '=', broadcast)
+    .$if(shown !== undefined, (query) =>
+      query.where('markedAtMs', '>=', shown?.fromMs ?? 0).where('markedAtMs', '<', shown?.toMs ?? 0),
+    )
     .orderBy('markedAtMs')
     .orderBy('chapter')
     .execute();

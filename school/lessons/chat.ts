@@ -1,4 +1,5 @@
 // The archive of what was written in a class, for its replay.
+import type { Insertable } from 'kysely';
 import type { ReplayChatPage } from '#shared/contract/rest.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
@@ -8,7 +9,7 @@ const PAGE_MESSAGES = 100;
 const PAGE_BYTES = 64 * 1_024;
 
 /** Keeps a message; one that is there already stays as it is. */
-export async function keepMessage(db: Database, message: Tables['chat']): Promise<void> {
+export async function keepMessage(db: Database, message: Insertable<Tables['chat']>): Promise<void> {
   await db
     .insertInto('chat')
     .values(message)
@@ -20,6 +21,22 @@ export async function deleteMessage(db: Database, lesson: string, message: strin
   await db.deleteFrom('chat').where('lesson', '=', lesson).where('message', '=', message).execute();
 }
 
+/** Leaves a message out of the replay, or no longer. Returns false if there is no such message. */
+export async function hideMessage(
+  db: Database,
+  lesson: string,
+  message: string,
+  hidden: boolean,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('chat')
+    .set({ isHidden: hidden ? 1 : 0 })
+    .where('lesson', '=', lesson)
+    .where('message', '=', message)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
 export interface ChatSpan {
   lesson: string;
   /** The messages of this time, in ms since 1970, both ends included. */
@@ -28,20 +45,23 @@ export interface ChatSpan {
   /** Where the page begins, and to which side it goes; from the start where neither is there. */
   after?: string | undefined;
   before?: string | undefined;
+  /** With what is hidden from all but the owner. */
+  isWhole: boolean;
 }
 
 /** One page of what was written; `next` is where the next page to the same side begins. */
 export async function chatPage(
   db: Database,
-  { lesson, fromMs, toMs, after, before }: ChatSpan,
+  { lesson, fromMs, toMs, after, before, isWhole }: ChatSpan,
 ): Promise<ReplayChatPage> {
   const isBack = before !== undefined;
   const order = isBack ? 'desc' : 'asc';
   const cursor = before ?? after;
   const rows = await db
     .selectFrom('chat')
-    .select(['message as id', 'name', 'role', 'text', 'sentAtMs'])
+    .select(['message as id', 'name', 'role', 'text', 'sentAtMs', 'isHidden'])
     .where('lesson', '=', lesson)
+    .$if(!isWhole, (query) => query.where('isHidden', '=', 0))
     // The index is entered at the cursor, however much was written on the other side of it.
     .where('sentAtMs', '>=', after === undefined ? fromMs : Math.max(fromMs, Number.parseInt(after)))
     .where('sentAtMs', '<=', before === undefined ? toMs : Math.min(toMs, Number.parseInt(before)))
@@ -61,5 +81,6 @@ export async function chatPage(
     .filter(({ text }, index) => (bytes += Buffer.byteLength(text)) <= PAGE_BYTES || index === 0);
   const last = fits.at(-1);
   const next = last !== undefined && fits.length < rows.length ? `${last.sentAtMs}.${last.id}` : null;
-  return { messages: isBack ? fits.reverse() : fits, next };
+  const messages = fits.map(({ isHidden, ...message }) => ({ ...message, hidden: isHidden === 1 }));
+  return { messages: isBack ? messages.reverse() : messages, next };
 }

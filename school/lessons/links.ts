@@ -3,6 +3,8 @@
 import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
 import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
+import { shareViewer } from '#shared/contract/shares.ts';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
 import type { LinkVersions } from '#shared/contract/links.ts';
 import { makePublishKey } from '#server/publish-key.ts';
@@ -13,6 +15,13 @@ import type { Tokens } from '../people/tokens.ts';
 
 /** Addresses made within this part of their lifetime are the same text, so that a CDN caches them once. */
 const EXPIRY_STEPS = 60;
+
+/** What addresses that are made for a link to one recording go by. */
+export interface ShareLink {
+  readonly id: string;
+  /** In ms since 1970; null for never. */
+  readonly expiresAtMs: number | null;
+}
 
 export class Links {
   readonly #base: string;
@@ -73,26 +82,41 @@ export class Links {
     };
   }
 
+  /** How long an address can be good, in ms. */
+  get longestMs(): number {
+    return (this.#ttlS + this.#stepS) * 1_000;
+  }
+
   /**
    * Where a recording plays and can be downloaded, signed for the lesson's `epoch`, and its replay page, by
-   * the `version` of its watch link.
+   * the `version` of its watch link; or all of it by a link to this recording alone.
    */
   async replay(
     lesson: string,
     recording: string,
     epoch: number,
-    version: number,
+    by: number | ShareLink,
   ): Promise<{ page: string; hls: string; mp4: string; flv: string }> {
-    const query = this.#query(`/replay/${recording}`, epoch);
+    const isShare = typeof by !== 'number';
+    const query = this.#query(`/replay/${recording}`, epoch, isShare ? by : undefined);
     const paths = replayPaths(recording);
     const http = (path: string) => `${this.#base}${path}?${query}`;
-    const page = await this.#page(`/replay/${recording}`, { lesson, role: 'audience', version });
+    const page = isShare
+      ? await this.share(recording, by.id)
+      : await this.#page(`/replay/${recording}`, { lesson, role: 'audience', version: by });
     return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv) };
   }
 
-  /** Where a picture of a recording is, signed for the lesson's `epoch`. */
-  still(recording: string, epoch: number): string {
-    return `${this.#base}${replayPaths(recording).still}?${this.#query(`/replay/${recording}`, epoch)}`;
+  /** The link to one recording. */
+  async share(recording: string, share: string): Promise<string> {
+    return `${this.#base}/replay/${recording}#invite=${await this.#tokens.share(share)}`;
+  }
+
+  /** Where a picture of what is shown of a recording is, signed for the lesson's `epoch`; browsers keep it. */
+  still(recording: string, epoch: number, shown: TrimSpan | undefined, by?: ShareLink): string {
+    const query = this.#query(`/replay/${recording}`, epoch, by);
+    const version = shown === undefined ? '' : `&shown=${Math.round(shown.fromMs)}-${Math.round(shown.toMs)}`;
+    return `${this.#base}${replayPaths(recording).still}?${query}${version}`;
   }
 
   async #page(path: string, invite: Invite): Promise<string> {
@@ -103,9 +127,15 @@ export class Links {
     return `rtmp://${new URL(this.#base).hostname}:${this.#rtmpPort}/live`;
   }
 
-  #query(resource: PlaybackResource, epoch: number): string {
-    const stepS = Math.max(1, Math.floor(this.#ttlS / EXPIRY_STEPS));
-    const expires = Math.ceil((this.#now() / 1_000 + this.#ttlS) / stepS) * stepS;
-    return signPlayback(this.#secret, 'play', resource, expires, undefined, epoch);
+  get #stepS(): number {
+    return Math.max(1, Math.floor(this.#ttlS / EXPIRY_STEPS));
+  }
+
+  #query(resource: PlaybackResource, epoch: number, by?: ShareLink): string {
+    const step = this.#stepS;
+    const expires = Math.ceil((this.#now() / 1_000 + this.#ttlS) / step) * step;
+    const endS = Math.floor((by?.expiresAtMs ?? Infinity) / 1_000);
+    const viewer = by && shareViewer(by.id);
+    return signPlayback(this.#secret, 'play', resource, Math.min(expires, endS), viewer, epoch);
   }
 }

@@ -20,9 +20,9 @@ import {
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { arrivals, linkNext, page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, requireLesson, type Admission } from '../people/admission.ts';
-import type { PlaybackLimits } from '../people/playback-limits.ts';
+import { holderOf, type PlaybackLimits } from '../people/playback-limits.ts';
 import type { TicketLimits } from '../people/ticket-limits.ts';
-import { offeredWith, type Recordings } from '../recordings/service.ts';
+import { withoutFiles, type Recordings } from '../recordings/service.ts';
 import type { Links } from './links.ts';
 import type { Lessons } from './service.ts';
 import { watermarkFor } from './watching.ts';
@@ -308,7 +308,7 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
       const { lesson } = context.req.valid('param');
       const { invite } = context.req.valid('json');
       const invitation = requireLesson(await admission.read(context, invite), lesson);
-      limits.takeFor(context, invitation);
+      if (invitation !== null) limits.takeFor(context, holderOf(invitation));
       const { id, title, state, channel, accessEpoch } = await lessons.find(lesson);
       const watching = await lessons.watching(lesson);
       const watermark = watermarkFor(watching, () => markOf(context, lesson));
@@ -324,9 +324,10 @@ function addInvitationRoutes(api: Api, deps: LessonRoutes): void {
           watermark,
           play: links.play(channel, accessEpoch),
           ...offered,
-          recordings: offered.recordings.map((recording) =>
-            offeredWith(recording, invitation === null ? null : watermark),
-          ),
+          recordings:
+            invitation === null || watermark === null
+              ? offered.recordings
+              : offered.recordings.map(withoutFiles),
         },
         200,
       );

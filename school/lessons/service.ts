@@ -292,7 +292,7 @@ export class Lessons {
           recording: row.recordingMode,
           asksConsent: row.asksConsent === 1,
           replay,
-          still: newest === null ? null : links.still(newest, accessEpoch),
+          still: newest === null ? null : links.still(newest.id, accessEpoch, trimOf(newest)),
           links: await links.ofLesson(id, linkVersionsOf(row)),
           play: links.play(channel, accessEpoch),
           publish: state === 'ended' ? null : links.publish(id, channel, publishVersion),

@@ -49,6 +49,8 @@ declare module '../database/tables.ts' {
       role: Role;
       text: string;
       sentAtMs: number;
+      /** Left out of the replay for all but the owner. */
+      isHidden: Generated<0 | 1>;
     };
     chapter: {
       lesson: string;

@@ -19,9 +19,12 @@ const SEARCH_INVITE_RATE = { capacity: 60, perSecond: 4 };
 export interface PlaybackLimits {
   /** Before anything is read or checked. */
   readonly byAddress: MiddlewareHandler<ApiEnv>;
-  /** Once the invitation is known to be good; null is the owner. Throws LecternError `rate-limited`. */
-  takeFor(context: ApiContext, invitation: Invite | null): void;
+  /** Once a link is known to be good; all who hold it count together. Throws LecternError `rate-limited`. */
+  takeFor(context: ApiContext, holder: string): void;
 }
+
+/** Names those who hold one link of a lesson. */
+export const holderOf = ({ lesson, role, version }: Invite): string => `${lesson} ${role} ${version}`;
 
 /** `now` is the time in ms. */
 export const playbackLimits = (ipOf: (context: ApiContext) => string, now: () => number): PlaybackLimits =>
@@ -36,12 +39,9 @@ function limitsOf(
   ipOf: (context: ApiContext) => string,
   now: () => number,
 ): PlaybackLimits {
-  const invitations = new TokenBuckets({ ...ofInvite, now });
+  const holders = new TokenBuckets({ ...ofInvite, now });
   return {
     byAddress: limitRate(new TokenBuckets({ ...ofAddress, now }), ipOf),
-    takeFor(context, invitation) {
-      if (invitation === null) return;
-      refuseFor(context, invitations.take(`${invitation.lesson} ${invitation.role} ${invitation.version}`));
-    },
+    takeFor: (context, holder) => refuseFor(context, holders.take(holder)),
   };
 }

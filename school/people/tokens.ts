@@ -1,8 +1,9 @@
 // The signed values that the school gives out: JWTs (RFC 7519) with HS256.
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
+import { decodeJwt, errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import type { z } from 'zod';
 import { LecternError } from '#shared/contract/errors.ts';
+import { SHARE_AUDIENCE, ShareToken } from '#shared/contract/shares.ts';
 import {
   Invite,
   INVITE_AUDIENCE,
@@ -18,6 +19,9 @@ const TICKET_TTL_S = 12 * 3_600;
 const INVITE_TTL_S = 365 * 86_400;
 /** Invitations made within this time, in s, are the same text: a link that is shown twice does not differ. */
 const INVITE_STEP_S = 30 * 86_400;
+
+/** Its own end is in the database; the year 2100 here, in s since 1970. */
+const SHARE_EXPIRY_S = 4_102_444_800;
 
 /** Signs and checks; `now` gives the time in ms since 1970. */
 export class Tokens {
@@ -37,6 +41,16 @@ export class Tokens {
   /** Throws LecternError `ticket-expired`, or `ticket-invalid` for all else that is wrong. */
   readInvite(token: string): Promise<Invite> {
     return this.#read(token, INVITE_AUDIENCE, this.#ticketKey, Invite);
+  }
+
+  /** A link to one replay; when it ends is for the school to say when somebody comes by it. */
+  share(share: string): Promise<string> {
+    return sign({ share }, SHARE_AUDIENCE, SHARE_EXPIRY_S, this.#ticketKey);
+  }
+
+  /** Throws LecternError `ticket-invalid`. */
+  readShare(token: string): Promise<z.infer<typeof ShareToken>> {
+    return this.#read(token, SHARE_AUDIENCE, this.#ticketKey, ShareToken);
   }
 
   ticket(ticket: Omit<Ticket, 'exp'>): Promise<string> {
@@ -65,6 +79,15 @@ export class Tokens {
 
   #nowS(): number {
     return Math.floor(this.#now() / 1_000);
+  }
+}
+
+/** Whether a token says of itself that it is a link to one replay. */
+export function isShare(token: string): boolean {
+  try {
+    return decodeJwt(token).aud === SHARE_AUDIENCE;
+  } catch {
+    return false;
   }
 }
 

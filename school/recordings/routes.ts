@@ -11,18 +11,23 @@ import {
   ReplayChatQuery,
   ReplayFound,
   ReplayIssued,
+  ReplayMessagePatch,
   ReplaySearchQuery,
   RetentionView,
 } from '#shared/contract/rest.ts';
 import { ANYONE, asJson, jsonBody, refusals, type Api, type ApiContext, type ApiEnv } from '../http/api.ts';
 import { page, PAGED, sendPage } from '../http/paging.ts';
 import { ADMISSION_REFUSALS, type Admission } from '../people/admission.ts';
-import type { PlaybackLimits } from '../people/playback-limits.ts';
+import { holderOf, type PlaybackLimits } from '../people/playback-limits.ts';
+import { isShare } from '../people/tokens.ts';
 import type { Retention } from './retention.ts';
 import type { Recordings } from './service.ts';
+import type { Shares } from './shares.ts';
+import type { ReplayViewer } from './viewer.ts';
 
 export interface RecordingRoutes {
   recordings: Recordings;
+  shares: Shares;
   retention: Pick<Retention, 'view'>;
   admission: Admission;
   /** Refuses everyone but the owner. */
@@ -36,14 +41,21 @@ export interface RecordingRoutes {
 
 const params = z.object({ recording: RecordingId });
 const tags = ['recordings'];
+const REPLAY_REFUSALS = [...ADMISSION_REFUSALS, 'link-ended', 'rate-limited'] as const;
 
 export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
-  const { recordings, retention, admission, ownerOnly, limits, searching, markOf } = deps;
-  /** The lesson that the invitation is to; null for the owner, who may ask for all. Counts to the limits. */
-  const invitedTo = async (context: ApiContext, invite: string, by = limits): Promise<string | null> => {
+  const { recordings, shares, retention, admission, ownerOnly, limits, searching, markOf } = deps;
+  /** Who asks, by a link of the lesson, a link to the recording or as the owner. Counts to the limits. */
+  const viewerOf = async (context: ApiContext, invite: string, by = limits): Promise<ReplayViewer> => {
+    if (isShare(invite)) {
+      const share = await shares.read(invite);
+      by.takeFor(context, share.id);
+      return { kind: 'shared', share };
+    }
     const invitation = await admission.read(context, invite);
-    by.takeFor(context, invitation);
-    return invitation?.lesson ?? null;
+    if (invitation === null) return { kind: 'owner' };
+    by.takeFor(context, holderOf(invitation));
+    return { kind: 'invited', invite: invitation };
   };
   api.openapi(
     createRoute({
@@ -89,11 +101,18 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       path: '/recordings/{recording}',
       tags,
       middleware: ownerOnly,
-      summary: 'Name a recording; keep it whatever the limits are, or no longer.',
+      summary: 'Name a recording; keep it whatever the limits are, or no longer; show only a part of it.',
       request: { params, body: jsonBody(RecordingPatch) },
       responses: {
         200: asJson('The recording.', Recording),
-        ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
+        ...refusals(
+          'bad-request',
+          'unauthorized',
+          'forbidden',
+          'not-found',
+          'conflict',
+          'service-unavailable',
+        ),
       },
     }),
     async (context) => {
@@ -150,14 +169,14 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       },
       responses: {
         200: asJson('The replay.', ReplayIssued),
-        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+        ...refusals(...REPLAY_REFUSALS),
       },
     }),
     async (context) => {
       const { recording } = context.req.valid('param');
-      const lesson = await invitedTo(context, context.req.valid('json').invite);
+      const viewer = await viewerOf(context, context.req.valid('json').invite);
       const markFor = (of: string) => markOf(context, of);
-      return context.json(await recordings.replay(recording, lesson, markFor), 200);
+      return context.json(await recordings.replay(recording, viewer, markFor), 200);
     },
   );
 
@@ -172,14 +191,37 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       request: { params, body: jsonBody(ReplayChatQuery) },
       responses: {
         200: asJson('The page, in the order of time.', ReplayChatPage),
-        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+        ...refusals(...REPLAY_REFUSALS),
       },
     }),
     async (context) => {
       const { invite, ...place } = context.req.valid('json');
       const { recording } = context.req.valid('param');
-      const lesson = await invitedTo(context, invite);
-      return context.json(await recordings.chat(recording, lesson, place), 200);
+      const viewer = await viewerOf(context, invite);
+      return context.json(await recordings.chat(recording, viewer, place), 200);
+    },
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'patch',
+      path: '/recordings/{recording}/messages/{message}',
+      tags,
+      middleware: ownerOnly,
+      summary: 'Hide a message of its chat from all but the owner, or no longer.',
+      request: {
+        params: params.extend({ message: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) }),
+        body: jsonBody(ReplayMessagePatch),
+      },
+      responses: {
+        204: { description: 'Done.' },
+        ...refusals('bad-request', 'unauthorized', 'forbidden', 'not-found'),
+      },
+    }),
+    async (context) => {
+      const { recording, message } = context.req.valid('param');
+      await recordings.hide(recording, message, context.req.valid('json').hidden);
+      return context.body(null, 204);
     },
   );
 
@@ -196,14 +238,14 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       request: { params, body: jsonBody(ReplaySearchQuery) },
       responses: {
         200: asJson('The first fifty, in the order of time.', ReplayFound),
-        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+        ...refusals(...REPLAY_REFUSALS),
       },
     }),
     async (context) => {
       const { invite, q } = context.req.valid('json');
       const { recording } = context.req.valid('param');
-      const lesson = await invitedTo(context, invite, searching);
-      return context.json(await recordings.search(recording, lesson, q), 200);
+      const viewer = await viewerOf(context, invite, searching);
+      return context.json(await recordings.search(recording, viewer, q), 200);
     },
   );
 
@@ -218,13 +260,13 @@ export function addRecordingRoutes(api: Api, deps: RecordingRoutes): void {
       request: { params, body: jsonBody(PlaybackCreate) },
       responses: {
         200: asJson('The chapters, in the order of time.', ReplayChapters),
-        ...refusals(...ADMISSION_REFUSALS, 'rate-limited'),
+        ...refusals(...REPLAY_REFUSALS),
       },
     }),
     async (context) => {
       const { recording } = context.req.valid('param');
-      const lesson = await invitedTo(context, context.req.valid('json').invite);
-      return context.json(await recordings.chapters(recording, lesson), 200);
+      const viewer = await viewerOf(context, context.req.valid('json').invite);
+      return context.json(await recordings.chapters(recording, viewer), 200);
     },
   );
 }

@@ -1,8 +1,7 @@
 // Finds the moments of a replay at which something was written, or a chapter begins.
-import type { ReplayFound } from '#shared/contract/rest.ts';
+import type { ReplayChapters, ReplayFound } from '#shared/contract/rest.ts';
 import type { Database } from '../database/database.ts';
-import { chaptersOf } from '../lessons/chapters.ts';
-import { chatPage } from '../lessons/chat.ts';
+import { chatPage, type ChatSpan } from '../lessons/chat.ts';
 import { folded } from '../lessons/store.ts';
 
 /** So many are shown; who wants others writes another word. */
@@ -10,21 +9,14 @@ const MAX_FOUND = 50;
 /** How many pages of chat are looked through for one answer: more than a class can write. */
 const MAX_PAGES = 400;
 
-export interface SearchSpan {
-  readonly lesson: string;
-  readonly broadcast: string;
-  /** The time of the recording, in ms since 1970. */
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
 /**
- * The chapters and the messages that have all words of `search`, whatever their case, in the order of time. The chat is
+ * Those of `marked` and of the messages of `chat`, if that may be looked through, that have all words of `search`, whatever their case, in the order of time. The chat is
  * read page by page, so that a long one holds nobody else up.
  */
 export async function searchReplay(
   db: Database,
-  { lesson, broadcast, fromMs, toMs }: SearchSpan,
+  marked: ReplayChapters['chapters'],
+  chat: ChatSpan | undefined,
   search: string,
 ): Promise<ReplayFound> {
   const words = [...new Set(folded(search).split(/\s+/))].filter(Boolean);
@@ -32,7 +24,7 @@ export async function searchReplay(
     const written = folded(text);
     return words.every((word) => written.includes(word));
   };
-  const chapters = (await chaptersOf(db, lesson, broadcast))
+  const chapters = marked
     .filter(({ title }) => title !== null && has(title))
     .map(
       ({ id, title, markedAtMs }) =>
@@ -40,8 +32,8 @@ export async function searchReplay(
     );
   const messages: ReplayFound['found'] = [];
   let after: string | undefined;
-  for (let pages = 0; pages < MAX_PAGES && messages.length <= MAX_FOUND; pages += 1) {
-    const page = await chatPage(db, { lesson, fromMs, toMs, after });
+  for (let pages = 0; chat !== undefined && pages < MAX_PAGES && messages.length <= MAX_FOUND; pages += 1) {
+    const page = await chatPage(db, { ...chat, after });
     for (const { id, name, text, sentAtMs } of page.messages) {
       if (has(`${name} ${text}`)) messages.push({ kind: 'message', id, name, text, atMs: sentAtMs });
     }

@@ -17,13 +17,14 @@ import { editionsOf, type Edition } from '../access/store.ts';
 import type { Database } from '../database/database.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { chaptersOf } from '../lessons/chapters.ts';
-import { chatPage } from '../lessons/chat.ts';
+import { chatPage, hideMessage, type ChatSpan } from '../lessons/chat.ts';
 import type { Links } from '../lessons/links.ts';
 import { findLesson } from '../lessons/store.ts';
 import { findWatching, watermarkFor } from '../lessons/watching.ts';
 import type { ServiceClients } from '../clients.ts';
 import { fateOf, type RetentionLimits } from './retention.ts';
 import { searchReplay } from './search.ts';
+import type { ShareRow } from './shares.ts';
 import {
   addMissing,
   changeRecording,
@@ -34,10 +35,14 @@ import {
   markErased,
   ON_AIR,
   replayOf,
+  setTrim,
   titleOf,
+  trimOf,
+  updated,
   type RecordingFilter,
   type RecordingRow,
 } from './store.ts';
+import { getsFiles, requireReplay, seesChat, type ReplayViewer } from './viewer.ts';
 
 export interface RecordingDeps {
   db: Database;
@@ -85,7 +90,7 @@ export class Recordings {
     return {
       seekableMs: onAir?.durationMs ?? null,
       startedAtMs: onAir?.startedAtMs ?? null,
-      chapters: onAir === undefined ? [] : await chaptersOf(this.#deps.db, lesson, onAir.id),
+      chapters: onAir === undefined ? [] : await chaptersOf(this.#deps.db, { lesson, broadcast: onAir.id }),
       replay: isMaking ? 'preparing' : replay,
       recordings: recordings.filter(isWatchable),
     };
@@ -117,59 +122,80 @@ export class Recordings {
   }
 
   /**
-   * What the replay page shows. `lesson` is the one that the caller was invited to, null for all; `markOf` is what
-   * stands for the caller in the mark over a lesson's picture.
-   * Throws LecternError `not-found`, or `ticket-invalid` if the recording is of another lesson.
+   * What the replay page shows; `markOf` is what stands for the viewer in the mark over a lesson's picture.
+   * Throws LecternError `not-found`, or `ticket-invalid` for a link of something else.
    */
-  async replay(id: string, lesson: string | null, markOf: (lesson: string) => string): Promise<ReplayIssued> {
+  async replay(id: string, viewer: ReplayViewer, markOf: (lesson: string) => string): Promise<ReplayIssued> {
     const { db } = this.#deps;
     const row = await this.#find(id);
-    if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
+    requireReplay(viewer, row);
     const watermark = watermarkFor(await findWatching(db, row.lesson), () => markOf(row.lesson));
-    const recording = await this.#view(row, await editionsOf(db, [row.lesson]));
+    const share = viewer.kind === 'shared' ? viewer.share : undefined;
+    const recording = await this.#view(row, await editionsOf(db, [row.lesson]), share);
     return {
       title: await titleOf(db, row),
       watermark,
-      recording: offeredWith(recording, lesson === null ? null : watermark),
+      hasChat: seesChat(viewer),
+      mayEdit: viewer.kind === 'owner',
+      recording: getsFiles(viewer, watermark) ? recording : withoutFiles(recording),
     };
   }
 
-  /** A page of what was written while the recording was made; `lesson` and refusals as in `replay`. */
+  /** A page of what was written while the recording was made, with refusals as of `replay`. */
   async chat(
     id: string,
-    lesson: string | null,
+    viewer: ReplayViewer,
     { after, before }: Pick<ReplayChatQuery, 'after' | 'before'>,
   ): Promise<ReplayChatPage> {
-    const { db } = this.#deps;
-    const row = await this.#told(id, lesson);
-    const { fromMs, toMs } = this.#spanOf(row);
-    return chatPage(db, { lesson: row.lesson, fromMs, toMs, after, before });
+    const row = await this.#told(id, viewer);
+    if (!seesChat(viewer)) return { messages: [], next: null };
+    return chatPage(this.#deps.db, { ...this.#spanOf(row, viewer), after, before });
   }
 
-  /** The chapters that were marked while the recording was made; `lesson` and refusals as in `replay`. */
-  async chapters(id: string, lesson: string | null): Promise<ReplayChapters> {
-    const row = await this.#told(id, lesson);
-    return { chapters: await chaptersOf(this.#deps.db, row.lesson, id) };
-  }
-
-  /** The moments at which `q` was written, or a chapter with it begins; `lesson` and refusals as in `replay`. */
-  async search(id: string, lesson: string | null, q: string): Promise<ReplayFound> {
-    const row = await this.#told(id, lesson);
-    return searchReplay(this.#deps.db, { lesson: row.lesson, broadcast: id, ...this.#spanOf(row) }, q);
-  }
-
-  /** The time that a recording is of, as far as it was told. */
-  #spanOf({ state, startedAtMs, durationMs, endedAtMs }: RecordingRow): { fromMs: number; toMs: number } {
-    const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
-    return { fromMs: startedAtMs, toMs: FINAL.includes(state) ? endMs : this.#deps.now() };
-  }
-
-  /** Sets whether a limit may delete it, and what it is called. Throws LecternError `not-found`. */
-  async change(id: string, patch: RecordingPatch): Promise<Recording> {
+  /** Leaves a message of its chat out of the replay, or no longer. Throws LecternError `not-found`. */
+  async hide(id: string, message: string, hidden: boolean): Promise<void> {
     const { db, log } = this.#deps;
+    const { lesson } = await this.#told(id, { kind: 'owner' });
+    if (!(await hideMessage(db, lesson, message, hidden))) throw new LecternError('not-found');
+    log.info({ recording: id, message, hidden }, 'message of a replay changed');
+  }
+
+  /** The chapters that were marked while the recording was made, with refusals as of `replay`. */
+  async chapters(id: string, viewer: ReplayViewer): Promise<ReplayChapters> {
+    const row = await this.#told(id, viewer);
+    return { chapters: await chaptersOf(this.#deps.db, { lesson: row.lesson, broadcast: id }, trimOf(row)) };
+  }
+
+  /** The moments at which `q` was written, or a chapter with it begins, with refusals as of `replay`. */
+  async search(id: string, viewer: ReplayViewer, q: string): Promise<ReplayFound> {
+    const row = await this.#told(id, viewer);
+    const { db } = this.#deps;
+    const chapters = await chaptersOf(db, { lesson: row.lesson, broadcast: id }, trimOf(row));
+    return searchReplay(db, chapters, seesChat(viewer) ? this.#spanOf(row, viewer) : undefined, q);
+  }
+
+  /** The chat of the time that is shown of a recording, as far as it was told. */
+  #spanOf(row: RecordingRow, viewer: ReplayViewer): ChatSpan {
+    const { lesson, state, startedAtMs, durationMs, endedAtMs } = row;
+    const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
+    const toMs = FINAL.includes(state) ? endMs : this.#deps.now();
+    const shown = trimOf(row) ?? { fromMs: startedAtMs, toMs };
+    return { lesson, fromMs: shown.fromMs, toMs: shown.toMs, isWhole: viewer.kind === 'owner' };
+  }
+
+  /**
+   * Sets whether a limit may delete it, what it is called, and what is shown of it. Throws LecternError `not-found`;
+   * of the last, `conflict` for what is not ready or where nothing would be left, and `service-unavailable`.
+   */
+  async change(id: string, { trim, ...patch }: RecordingPatch): Promise<Recording> {
+    const { db, clients, log } = this.#deps;
+    if (trim !== undefined) {
+      if (!isWatchable(await this.#find(id))) throw new LecternError('conflict');
+      await setTrim(db, await clients.gateway.trimRecording({ params: { recording: id }, body: { trim } }));
+    }
     await changeRecording(db, id, patch);
     const recording = await this.get(id);
-    log.info({ recording: id, ...patch }, 'recording changed');
+    log.info({ recording: id, ...patch, ...(trim !== undefined && { trim }) }, 'recording changed');
     return recording;
   }
 
@@ -194,10 +220,10 @@ export class Recordings {
   }
 
   /** What was told of a recording is enough for what goes with it: the gateway need not be asked each time. */
-  async #told(id: string, lesson: string | null): Promise<RecordingRow> {
+  async #told(id: string, viewer: ReplayViewer): Promise<RecordingRow> {
     const row = await findRecording(this.#deps.db, id);
     if (row === undefined) throw new LecternError('not-found');
-    if (lesson !== null && row.lesson !== lesson) throw new LecternError('ticket-invalid');
+    requireReplay(viewer, row);
     return row;
   }
 
@@ -234,33 +260,42 @@ export class Recordings {
     return answer;
   }
 
-  async #view(row: RecordingRow, editions: ReadonlyMap<string, Edition>): Promise<Recording> {
-    const { id, lesson, title, state, startedAtMs, durationMs, bytes } = row;
+  async #view(
+    row: RecordingRow,
+    editions: ReadonlyMap<string, Edition>,
+    share?: ShareRow,
+  ): Promise<Recording> {
+    const { id, lesson, title, state, startedAtMs, bytes } = row;
+    const trim = trimOf(row);
+    const { durationMs } = trim ?? row;
     const kept = row.isKept === 1;
     const fate = fateOf(row, this.#deps.limits);
     const { accessEpoch, watchLink } = editions.get(lesson) ?? { accessEpoch: 0, watchLink: 0 };
-    const { page, hls, mp4, flv } = await this.#deps.links.replay(lesson, id, accessEpoch, watchLink);
+    const { page, hls, mp4, flv } = await this.#deps.links.replay(
+      lesson,
+      id,
+      accessEpoch,
+      share ?? watchLink,
+    );
     // Of a broadcast to which nothing ever came there is nothing to download.
     const files: Recording['files'] =
       bytes === 0
         ? []
         : [
-            { format: 'mp4', url: mp4, durationMs, bytes },
-            { format: 'flv', url: flv, durationMs, bytes },
+            { format: 'mp4', url: mp4, durationMs, bytes: trim?.bytes ?? bytes },
+            { format: 'flv', url: flv, durationMs, bytes: trim?.bytes ?? bytes },
           ];
-    const figures = { state, startedAtMs, durationMs, bytes };
-    const still = isWatchable(row) ? this.#deps.links.still(id, accessEpoch) : null;
+    const span = trim === undefined ? null : { fromMs: trim.fromMs, toMs: trim.toMs };
+    const figures = { state, startedAtMs, durationMs, bytes, trim: span };
+    const still = isWatchable(row) ? this.#deps.links.still(id, accessEpoch, trim, share) : null;
     return { id, lesson, title, ...figures, kept, ...fate, files, replay: page, hls, still };
   }
 }
 
-/** The recording as it is offered to people over whose picture there is this mark: a file would have none. */
-export const offeredWith = (recording: Recording, watermark: string | null): Recording =>
-  watermark === null ? recording : { ...recording, files: [] };
+/** The recording as it is offered to those who get no files, such as people over whose picture there is a mark. */
+export const withoutFiles = (recording: Recording): Recording => ({ ...recording, files: [] });
 
 function update(row: RecordingRow, fresh: Fresh | undefined): RecordingRow {
   const info = fresh?.get(row.id);
-  if (info === undefined) return row;
-  const { state, startedAtMs, durationMs, bytes } = info;
-  return { ...row, state, startedAtMs, durationMs, bytes };
+  return info === undefined ? row : updated(row, info);
 }

@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import type { RecordingPatch, ReplayState } from '#shared/contract/rest.ts';
+import { Trim } from '#shared/contract/trim.ts';
 import type { Database } from '../database/database.ts';
 import { oneOf } from '../database/engine.ts';
 import type { Tables } from '../database/tables.ts';
@@ -24,7 +25,8 @@ const NEWS_MS = 24 * 60 * 60_000;
  * one that becomes ready the operator's webhook is told.
  */
 export async function noteRecording(db: Database, info: RecordingInfo, atMs: number): Promise<void> {
-  const { id, lesson, channel, ...figures } = info;
+  const { id, lesson, channel, trim, ...rest } = info;
+  const figures = { ...rest, trim: toColumn(trim) };
   const known = await db
     .selectFrom('recording')
     .select(['state', 'erasedAtMs'])
@@ -48,6 +50,27 @@ export async function noteRecording(db: Database, info: RecordingInfo, atMs: num
         .where('recording.state', 'not in', FINAL)
         .where('recording.erasedAtMs', 'is', null),
     )
+    .execute();
+}
+
+const toColumn = (trim: Trim | undefined) => (trim === undefined ? null : JSON.stringify(trim));
+
+/** What is shown of a recording; undefined for all of it. */
+export const trimOf = ({ trim }: Pick<RecordingRow, 'trim'>): Trim | undefined =>
+  trim === null ? undefined : Trim.parse(JSON.parse(trim));
+
+/** A recording as the gateway knows it now. */
+export function updated(row: RecordingRow, info: RecordingInfo): RecordingRow {
+  const { state, startedAtMs, durationMs, bytes, trim } = info;
+  return { ...row, state, startedAtMs, durationMs, bytes, trim: toColumn(trim) };
+}
+
+/** Notes what is shown of a recording. */
+export async function setTrim(db: Database, { id, trim }: RecordingInfo): Promise<void> {
+  await db
+    .updateTable('recording')
+    .set({ trim: toColumn(trim) })
+    .where('id', '=', id)
     .execute();
 }
 
@@ -135,7 +158,7 @@ export function replayOf(recordings: readonly Pick<RecordingInfo, 'state' | 'dur
 /** What there is to watch of a lesson, and the newest recording of it; null where there is none. */
 export interface LessonReplay {
   readonly state: ReplayState;
-  readonly newest: string | null;
+  readonly newest: RecordingRow | null;
 }
 
 /** The replays of `lessons`, by the lesson's id, as far as the gateway told. */
@@ -145,7 +168,7 @@ export async function listReplays(
 ): Promise<ReadonlyMap<string, LessonReplay>> {
   const rows = await db
     .selectFrom('recording')
-    .select(['id', 'lesson', 'state', 'durationMs'])
+    .selectAll()
     .where('lesson', 'in', oneOf(db, lessons))
     .where('erasedAtMs', 'is', null)
     .orderBy('startedAtMs', 'desc')
@@ -154,7 +177,7 @@ export async function listReplays(
   return new Map(
     lessons.map((lesson) => {
       const recordings = byLesson.get(lesson) ?? [];
-      return [lesson, { state: replayOf(recordings), newest: recordings.find(isWatchable)?.id ?? null }];
+      return [lesson, { state: replayOf(recordings), newest: recordings.find(isWatchable) ?? null }];
     }),
   );
 }
@@ -171,7 +194,7 @@ export async function titleOf(
 export async function changeRecording(
   db: Database,
   id: string,
-  { kept, title }: RecordingPatch,
+  { kept, title }: Pick<RecordingPatch, 'kept' | 'title'>,
 ): Promise<void> {
   if (kept === undefined && title === undefined) return;
   await db

@@ -19,6 +19,20 @@ declare module '../database/tables.ts' {
       isKept: Generated<0 | 1>;
       /** Null where it has that of its class. */
       title: Generated<string | null>;
+      /** A `Trim` as JSON; null where all of it is shown. */
+      trim: Generated<string | null>;
+    };
+    /** Links to one replay. */
+    share: {
+      id: string;
+      recording: string;
+      createdAtMs: number;
+      /** Null for one that is good until it is ended. */
+      expiresAtMs: number | null;
+      /** When it was ended. The row stays until addresses made by it are over. */
+      endedAtMs: number | null;
+      files: 0 | 1;
+      chat: 0 | 1;
     };
   }
 }

@@ -15,6 +15,7 @@ export const ERRORS = {
   'ticket-invalid': { status: 401, message: 'This invitation is not valid; ask the teacher for a new link.' },
   'ticket-expired': { status: 401, message: 'This invitation has expired; ask the teacher for a new link.' },
   'link-replaced': { status: 403, message: 'This link was replaced; ask the teacher for the new one.' },
+  'link-ended': { status: 403, message: 'This link was ended; ask for a new one where you have it from.' },
   'signature-missing': { status: 403, message: 'This address must be signed; open the link you were given.' },
   'signature-invalid': { status: 403, message: 'The signature of this address is wrong.' },
   'signature-expired': { status: 403, message: 'This address has expired; open the watch page again.' },

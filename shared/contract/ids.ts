@@ -11,6 +11,8 @@ export const ChannelId = slug({ min: 8, max: 24 });
 /** One run of a channel. The recording made of it carries the same id. */
 export const BroadcastId = slug({ min: 8, max: 24 });
 export const RecordingId = BroadcastId;
+/** A link to one replay. */
+export const ShareId = slug({ min: 8, max: 24 });
 /** A member of a room; stable over reconnects and reloads of the same tab. */
 export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
 /** An id that mediasoup hands out. */

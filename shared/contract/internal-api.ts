@@ -25,6 +25,7 @@ import { EncoderNow } from './publish.ts';
 import { RelaysInfo, RelaysPut } from './relay.ts';
 import { RoomView } from './signalling.ts';
 import { GatewayStatus, SfuStatus } from './status.ts';
+import { TrimSpan } from './trim.ts';
 
 /** What may stand in a path behind a colon. A room has the id of its lesson. */
 export const PathParams = z.object({ room: LessonId, channel: ChannelId, recording: RecordingId }).partial();
@@ -83,6 +84,13 @@ export const INTERNAL = {
       reply: z.array(RecordingInfo),
     },
     eraseRecording: { method: 'DELETE', path: '/internal/recordings/:recording' },
+    /** Shows of a finished recording only what is wholly in this time; null: all of it again. */
+    trimRecording: {
+      method: 'PUT',
+      path: '/internal/recordings/:recording/trim',
+      body: z.object({ trim: TrimSpan.nullable() }),
+      reply: RecordingInfo,
+    },
     /** Who may watch and publish, told by the school again after every failure. The gateway keeps it on disk. */
     putSettings: {
       method: 'PUT',

@@ -9,8 +9,10 @@ import { BroadcastNotice } from './broadcast-notice.ts';
 import { DiskTrouble, ErrorCode } from './errors.ts';
 import { RoomEvent } from './events.ts';
 import { BroadcastId, ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
-import { MAX_EPOCH } from './playback.ts';
+import { MAX_EPOCH, Viewer } from './playback.ts';
+import { MAX_SHARES } from './shares.ts';
 import { LinkVersions } from './links.ts';
+import { Trim } from './trim.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
 export const FEED_INTERVAL_MS = 1_000;
@@ -169,6 +171,8 @@ export const RecordingInfo = z.object({
   startedAtMs: z.number(),
   durationMs: z.number(),
   bytes: z.number(),
+  /** Left out where all of it is shown; `durationMs` and `bytes` are those of all of it. */
+  trim: Trim.optional(),
 });
 export type RecordingInfo = z.infer<typeof RecordingInfo>;
 
@@ -185,6 +189,8 @@ export const ChannelSettings = z.object({
   /** Signatures below this epoch were revoked. */
   epoch: z.number().int().min(0).max(MAX_EPOCH),
   access: LessonAccess,
+  /** Signatures that were made for one of these were revoked; none if nothing is said. */
+  endedViewers: z.array(Viewer).max(MAX_SHARES).optional(),
 });
 export type ChannelSettings = z.infer<typeof ChannelSettings>;
 

@@ -14,6 +14,9 @@ export type PlaybackResource = `/live/${string}` | `/replay/${string}`;
 /** How often the addresses of one lesson can be revoked. */
 export const MAX_EPOCH = 999_999;
 
+/** Who an address was made for. */
+export const Viewer = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
+
 /** The query parameters of a signed address. Unknown ones are ignored. */
 export const PlaybackQuery = z.object({
   /** When it stops being valid, in seconds since 1970. */
@@ -23,10 +26,7 @@ export const PlaybackQuery = z.object({
     .transform(Number),
   sign: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   /** Who it was made for; may be left out. */
-  viewer: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,40}$/)
-    .optional(),
+  viewer: Viewer.optional(),
   /** Counts the revocations of the lesson's addresses; left out while there was none. */
   epoch: z
     .string()

@@ -6,6 +6,7 @@ import { Chapter, ChapterTitle } from './features/chapters.ts';
 import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
 import { PublishLinks } from './publish.ts';
 import { MAX_TOKEN_LENGTH } from './tickets.ts';
+import { TrimSpan } from './trim.ts';
 
 export const LessonState = z.enum(['scheduled', 'open', 'live', 'ended']);
 
@@ -78,8 +79,12 @@ export const Recording = z.object({
   title: LessonTitle.nullable(),
   state: z.enum(['armed', 'writing', 'paused', 'finalizing', 'ready', 'failed']),
   startedAtMs: z.number(),
+  /** How long what is shown of it plays. */
   durationMs: z.number(),
+  /** What it takes on disk. */
   bytes: z.number(),
+  /** What is shown of it, in ms since 1970; null for all. */
+  trim: TrimSpan.nullable(),
   /** No limit deletes it. */
   kept: z.boolean(),
   /** A limit may delete it: when its days are over, or when all take too much. */
@@ -101,6 +106,8 @@ export type Recording = z.infer<typeof Recording>;
 export const RecordingPatch = z.object({
   kept: z.boolean().optional(),
   title: LessonTitle.nullable().optional(),
+  /** Shows what is wholly in this time, of a recording that is ready; null shows all of it again. */
+  trim: TrimSpan.nullable().optional(),
 });
 export type RecordingPatch = z.infer<typeof RecordingPatch>;
 
@@ -164,6 +171,10 @@ export const PlaybackIssued = z.object({
   startedAtMs: z.number().nullable(),
   /** What was marked in it so far, in the order of time; none while `startedAtMs` is not known. */
   chapters: z.array(MarkedChapter),
+  /** The names of those who teach and are in the room. */
+  teachers: z.array(z.string()),
+  /** How many watched some seconds ago; null while that is not known. */
+  watching: z.number().int().nonnegative().nullable(),
   /** To be drawn over the picture; null for nothing. `recordings` have no files then: those have no mark. */
   watermark: z.string().nullable(),
   play: PlayLinks,
@@ -171,10 +182,6 @@ export const PlaybackIssued = z.object({
   replay: ReplayState,
   /** Finished recordings that hold anything, newest first. */
   recordings: z.array(Recording),
-  /** The names of those who teach and are in the room. */
-  teachers: z.array(z.string()),
-  /** How many watched some seconds ago; null while that is not known. */
-  watching: z.number().int().nonnegative().nullable(),
 });
 export type PlaybackIssued = z.infer<typeof PlaybackIssued>;
 
@@ -193,6 +200,10 @@ export const ReplayIssued = z.object({
   title: z.string(),
   /** To be drawn over the picture; null for nothing. The audience is offered no files then: they have no mark. */
   watermark: z.string().nullable(),
+  /** Whether what was written is shown to them. */
+  hasChat: z.boolean(),
+  /** Whether they may trim it, hide messages and share it. */
+  mayEdit: z.boolean(),
   recording: Recording,
 });
 export type ReplayIssued = z.infer<typeof ReplayIssued>;
@@ -219,8 +230,12 @@ export const ReplayMessage = z.object({
   role: Role,
   text: z.string(),
   sentAtMs: z.number(),
+  /** Only the owner gets it: the replay shows it to no one else. */
+  hidden: z.boolean(),
 });
 export type ReplayMessage = z.infer<typeof ReplayMessage>;
+/** `PATCH /api/v1/recordings/:id/messages/:message`. */
+export const ReplayMessagePatch = z.object({ hidden: z.boolean() });
 /** In the order of time. `next` continues in the direction that was asked for; null where nothing follows. */
 export const ReplayChatPage = z.object({
   messages: z.array(ReplayMessage),

@@ -82,6 +82,16 @@ describe('pages that everyone can use', () => {
       await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').waitFor();
       assert.deepEqual(await findings(watching), [], 'replay');
       await assertReflows(watching, 'replay');
+      await page.goto(`${lectern.url}/replay/${recording.id}`);
+      await page.getByText('Edit and share').click();
+      await page.getByRole('button', { name: 'Begin here' }).click();
+      await assertClean('replay for its owner');
+      await assertReflows(page, 'replay for its owner');
+      await page.getByRole('button', { name: 'Share' }).click();
+      await page.getByRole('button', { name: 'Create a link' }).click();
+      await page.getByRole('button', { name: 'End this link' }).waitFor();
+      await assertClean('links to the replay');
+      await assertReflows(page, 'links to the replay');
       await context.close();
     });
   }

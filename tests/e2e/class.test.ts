@@ -12,7 +12,7 @@ import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { gatewayOf } from '../support/on-air.ts';
-import { attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
+import { attend, endClass, goLive, openChat, say, seesLive, teach, watch, type Person } from './people.ts';
 
 /** The ear forgives 45 ms of early and 125 ms of late sound (ITU-R BT.1359-1); machines that test are busy. */
 const MAX_SKEW_MS = 125;
@@ -341,17 +341,4 @@ async function renditionOf({ play }: Lesson, height: number): Promise<string> {
   const lines = (await (await fetch(play.hls)).text()).split('\n');
   const at = lines.findIndex((line) => line.includes('RESOLUTION=') && line.includes(`x${height}`));
   return new URL(lines[at + 1] ?? assert.fail(`no rendition of ${height} lines`), play.hls).href;
-}
-
-async function openChat({ page }: Person): Promise<void> {
-  await page.getByRole('navigation', { name: 'Controls' }).waitFor();
-  const box = page.getByRole('textbox', { name: /message/i });
-  if (!(await box.isVisible())) await page.getByRole('button', { name: /^chat/i }).first().click();
-  await box.waitFor();
-}
-
-async function say({ page }: Person, text: string): Promise<void> {
-  const box = page.getByRole('textbox', { name: /message/i });
-  await box.fill(text);
-  await box.press('Enter');
 }

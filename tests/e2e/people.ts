@@ -106,3 +106,18 @@ export async function endClass({ page }: Person): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'End class' }).click();
   await page.getByText(/ended/i).first().waitFor();
 }
+
+/** Opens the chat where it is not open. */
+export async function openChat({ page }: Person): Promise<void> {
+  await page.getByRole('navigation', { name: 'Controls' }).waitFor();
+  const box = page.getByRole('textbox', { name: /message/i });
+  if (!(await box.isVisible())) await page.getByRole('button', { name: /^chat/i }).first().click();
+  await box.waitFor();
+}
+
+/** Writes into the chat that is open. */
+export async function say({ page }: Person, text: string): Promise<void> {
+  const box = page.getByRole('textbox', { name: /message/i });
+  await box.fill(text);
+  await box.press('Enter');
+}

@@ -11,7 +11,18 @@ import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { countPictures, playInChromium } from '../support/other-players.ts';
 import { look } from '../support/studio.ts';
-import { arrive, attend, endClass, goLive, seesLive, teach, watch, type Person } from './people.ts';
+import {
+  arrive,
+  attend,
+  endClass,
+  goLive,
+  openChat,
+  say,
+  seesLive,
+  teach,
+  watch,
+  type Person,
+} from './people.ts';
 
 /** A press takes a moment to get to the gateway, and what was drawn before it may be on its way. */
 const PRESS_MS = 1_000;
@@ -54,6 +65,11 @@ describe('a class that is recorded in part', () => {
     await goLive(teacher);
     liveAtMs = Date.now();
     for (const person of [teacher, student]) await mark(person, /^REC$/).waitFor();
+    await openChat(student);
+    await say(student, 'My number is 555 0100');
+    await say(student, 'Why are leaves green?');
+    await openChat(teacher);
+    await teacher.page.getByText('Why are leaves green?').first().waitFor();
     viewer = await watch(browser, teacher.lesson, 'flv');
     await seesLive(viewer, 'the class over HLS', 45_000, 15_000);
   });
@@ -187,6 +203,58 @@ describe('a class that is recorded in part', () => {
       [],
     );
     await viewer.leave();
+  });
+
+  it('shows others what its owner leaves of it, by a link to it alone', async () => {
+    const { page } = teacher;
+    const video = page.locator('video');
+    const lengthS = (of = video) => of.evaluate((element: HTMLVideoElement) => element.duration);
+    const goTo = async (seconds: number) => {
+      await video.evaluate((element: HTMLVideoElement, to) => (element.currentTime = to), seconds);
+      await eventually('it is there', () =>
+        video.evaluate((element: HTMLVideoElement) => !element.seeking && element.readyState >= 2),
+      );
+    };
+    await page.goto(new URL(`/replay/${recording.id}`, lectern.url).href);
+    await eventually('the replay plays', async () => (await look(page)) !== undefined, 30_000);
+    await video.evaluate((element: HTMLVideoElement) => element.pause());
+    const wholeS = await lengthS();
+    await goTo(wholeS - 1);
+    await page.getByRole('button', { name: 'Hide the message of Ada in the replay' }).first().click();
+    await page.getByText('Hidden from others').waitFor();
+
+    await page.getByText('Edit and share').click();
+    await goTo(wholeS - 6);
+    await page.getByRole('button', { name: 'End here' }).click();
+    await page.getByText(/^Ends at/).waitFor();
+    await page.getByRole('button', { name: 'Show only this part' }).click();
+    await page.getByText('The replay shows only this part now').waitFor();
+    await eventually('it is shorter', async () => (await lengthS()) < wholeS - 5.5, 30_000);
+    const shownS = await lengthS();
+    assert.ok(shownS > wholeS - 10, `${shownS} s of ${wholeS} s`);
+
+    await page.getByText('Edit and share').click();
+    await page.getByRole('button', { name: 'Share' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Create a link' }).click();
+    const link = await dialog.getByRole('textbox', { name: 'Link' }).inputValue();
+    const stranger = await arrive(browser);
+    await stranger.page.goto(link);
+    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 30_000);
+    assert.ok(Math.abs((await lengthS(stranger.page.locator('video'))) - shownS) < 0.2);
+    await stranger.page.locator('video').evaluate((element: HTMLVideoElement) => {
+      element.currentTime = element.duration - 1;
+    });
+    await stranger.page.getByText('Why are leaves green?').waitFor();
+    assert.equal(await stranger.page.getByText('555 0100').count(), 0, 'what is hidden');
+    assert.equal(await stranger.page.getByText('Edit and share').count(), 0);
+    assert.equal(await stranger.page.locator('a[download]').count(), 0);
+    await dialog.getByRole('button', { name: 'End this link' }).click();
+    await page.getByText(/^The link is ended/).waitFor();
+    await stranger.page.reload();
+    await stranger.page.getByText('This link was ended').waitFor();
+    assert.deepEqual(stranger.errors, []);
+    await stranger.leave();
   });
 
   it('is not recorded where the lesson says so, until somebody starts it, here by the API', async () => {

@@ -112,6 +112,17 @@ describe('a phone', () => {
     await watching.getByRole('button', { name: /^Go to/ }).waitFor();
     await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').waitFor();
     await assertFits(watching, 'replay');
+    await page.goto(`${lectern.url}/replay/${recording.id}`);
+    await page.getByText('Edit and share').tap();
+    await page.getByRole('slider', { name: 'Position' }).waitFor();
+    await page.keyboard.press('End');
+    await page.getByRole('button', { name: /^Hide the message/ }).tap();
+    await page.getByRole('button', { name: 'End here' }).tap();
+    await assertFits(page, 'replay for its owner');
+    await page.getByRole('button', { name: 'Share' }).tap();
+    await page.getByRole('button', { name: 'Create a link' }).tap();
+    await page.getByRole('button', { name: 'End this link' }).waitFor();
+    await assertFits(page, 'links to the replay');
     await page.goto(lectern.url);
     await page.getByRole('button', { expanded: false }).first().waitFor();
     await page.locator('button.what').first().tap();

@@ -30,6 +30,7 @@ import {
   TicketIssued,
   Watermark,
 } from '#shared/contract/rest.ts';
+import { Share, ShareEnded, type ShareCreate } from '#shared/contract/shares.ts';
 import { StatusHistory } from '#shared/contract/status-history.ts';
 import { Status } from '#shared/contract/status.ts';
 import { ServerTime } from './server-time.ts';
@@ -41,6 +42,7 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 const Lessons = z.array(Lesson);
 const Recordings = z.array(Recording);
+const Shares = z.array(Share);
 const Anything = z.unknown();
 
 /**
@@ -118,6 +120,26 @@ export class Api {
 
   changeRecording(recording: string, patch: RecordingPatch): Promise<Recording> {
     return this.#call('PATCH', `/recordings/${recording}`, Recording, patch);
+  }
+
+  /** Leaves a message out of a replay for all but the owner, or no longer. */
+  async hideMessage(recording: string, message: string, hidden: boolean): Promise<void> {
+    await this.#call('PATCH', `/recordings/${recording}/messages/${message}`, Anything, { hidden });
+  }
+
+  /** The links to this replay alone that are good, newest first. */
+  shares(recording: string): Promise<Share[]> {
+    return this.#call('GET', `/recordings/${recording}/shares`, Shares);
+  }
+
+  /** Makes one. */
+  share(recording: string, share: ShareCreate): Promise<Share> {
+    return this.#call('POST', `/recordings/${recording}/shares`, Share, share);
+  }
+
+  /** Ends one: those who watch by it are cut off. */
+  endShare(recording: string, share: string): Promise<z.output<typeof ShareEnded>> {
+    return this.#call('DELETE', `/recordings/${recording}/shares/${share}`, ShareEnded);
   }
 
   async deleteRecording(recording: string): Promise<void> {

@@ -20,6 +20,8 @@ export const t = defineMessages({
     expiredText: 'Ask the teacher for a new one.',
     linkReplacedTitle: 'This link was replaced',
     linkReplacedText: 'Ask the teacher for the new one.',
+    linkEndedTitle: 'This link was ended',
+    linkEndedText: 'Ask the teacher if you still need the replay.',
     consentTitle: 'You have to agree to be recorded',
     consentText: 'Reload this page: the question is above Join.',
     waitTitle: 'Waiting to be let in',
@@ -79,6 +81,8 @@ export const t = defineMessages({
     expiredText: '请向老师索取新的链接。',
     linkReplacedTitle: '这个链接已更换',
     linkReplacedText: '请向老师索取新的链接。',
+    linkEndedTitle: '这个链接已停用',
+    linkEndedText: '如果还需要观看回放，请联系老师。',
     consentTitle: '进入前须同意被录制',
     consentText: '请刷新本页，在“加入”上方勾选同意。',
     waitTitle: '请等待老师同意',
@@ -125,6 +129,7 @@ type Family =
   | 'input'
   | 'expired'
   | 'linkReplaced'
+  | 'linkEnded'
   | 'wait'
   | 'forbidden'
   | 'signIn'
@@ -157,6 +162,7 @@ const FAMILIES: Readonly<Record<ErrorCode, Family>> = {
   'ticket-invalid': 'invite',
   'ticket-expired': 'expired',
   'link-replaced': 'linkReplaced',
+  'link-ended': 'linkEnded',
   'signature-missing': 'invite',
   'signature-invalid': 'invite',
   'signature-expired': 'expired',

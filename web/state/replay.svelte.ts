@@ -11,6 +11,7 @@ import { expiresAtMs } from '../engine/player/signed-address.ts';
 import type { StorePort } from '../engine/ports.ts';
 import { isRetryable } from '../engine/retryable.ts';
 import { Moments } from './moments.svelte.ts';
+import { ReplayEdit } from './replay-edit.svelte.ts';
 import { PlaybackTimeline } from '../engine/player/playback-timeline.ts';
 
 export type { LevelChoice };
@@ -89,6 +90,8 @@ export class ReplayStore {
 
   /** The search. */
   readonly moments: Moments;
+  /** What its owner changes of it. */
+  readonly edit: ReplayEdit;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -96,6 +99,14 @@ export class ReplayStore {
     this.#keptAtS = recallPlace(store, recording);
     this.#resumedAtS = this.#keptAtS > 0 ? this.#keptAtS : null;
     this.moments = new Moments((q) => api.searchReplay(recording, invite, q), clock);
+    this.edit = new ReplayEdit({
+      trim: async (trim) => {
+        await api.changeRecording(recording, { trim });
+        // It is another film now.
+        this.#keep(0, 0);
+        this.retry();
+      },
+    });
     this.#pages = new ChatPages({
       ask: (place) => api.replayChat(recording, invite, place),
       clock,
@@ -171,13 +182,13 @@ export class ReplayStore {
 
   /** The picture is at `positionS`: its chat is loaded. */
   chatAt(positionS: number): void {
-    const phase = this.#phase;
-    if (phase.name !== 'ready') return;
-    const { startedAtMs } = phase.issued.recording;
-    const wallMs = this.#timeline.empty
-      ? startedAtMs + positionS * 1_000
-      : this.#timeline.wallMsAt(positionS);
-    this.#pages.moveTo(Math.max(0, Math.round(wallMs)));
+    if (this.#phase.name === 'ready') this.#pages.moveTo(Math.max(0, Math.round(this.wallMsAt(positionS))));
+  }
+
+  /** Leaves a message out for all but the owner, or no longer. Rejects with a LecternError. */
+  async hide({ id }: ReplayMessage, hidden: boolean): Promise<void> {
+    await this.#options.api.hideMessage(this.#options.recording, id, hidden);
+    this.#pages.setHidden(id, hidden);
   }
 
   /** Loads what was written before the first of `chat`. */
@@ -271,6 +282,13 @@ export class ReplayStore {
       if (this.#closed || !isRetryable(codeOf(error))) return;
       this.#cancelChapters = clock.after(REFUSED_ASK_MS, () => void this.#askChapters());
     }
+  }
+
+  /** When the class was where the replay is at `positionS`, in ms since 1970. */
+  wallMsAt(positionS: number): number {
+    if (!this.#timeline.empty) return this.#timeline.wallMsAt(positionS);
+    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : 0;
+    return startedAtMs + positionS * 1_000;
   }
 
   /** The replay's second at which the class was at `wallMs`. */

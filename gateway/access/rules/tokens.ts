@@ -19,7 +19,8 @@ export function signedAddress(secret: string, cdnKey?: string): AccessRule {
       if (!channel.access.tokens.required) return null;
       const found = check(secret, cdnKey, request);
       if (typeof found === 'string') return { allow: false, code: found, reason: REASONS[found] };
-      if (found.epoch < channel.epoch) {
+      const { epoch, viewer } = found;
+      if (epoch < channel.epoch || (viewer !== undefined && channel.endedViewers.includes(viewer))) {
         return { allow: false, code: 'signature-invalid', reason: 'revoked' } satisfies Outcome;
       }
       return { allow: true, untilMs: found.expires * 1_000 };

@@ -117,8 +117,9 @@ export class ReplayFiles {
     return replay;
   }
 
-  #file(recording: string, format: 'mp4' | 'flv', { dir, timeline }: Replay): Promise<VirtualFile> {
-    const key = `${recording}-${timeline.rows.length}-${timeline.absences}.${format}`;
+  #file(recording: string, format: 'mp4' | 'flv', { dir, timeline, info }: Replay): Promise<VirtualFile> {
+    const { fromMs = '', toMs = '' } = info.trim ?? {};
+    const key = `${recording}-${timeline.rows.length}-${timeline.absences}-${fromMs}-${toMs}.${format}`;
     const known = this.#files.get(key);
     if (known !== undefined) return known;
     const file = (format === 'mp4' ? openMovie : openFlv)(movieTracks(dir, timeline));

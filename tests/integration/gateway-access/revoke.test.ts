@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { Lesson, Recording, TicketIssued, type PlayLinks } from '#shared/contract/rest.ts';
+import { Lesson, Recording, ReplayIssued, TicketIssued, type PlayLinks } from '#shared/contract/rest.ts';
+import { Share } from '#shared/contract/shares.ts';
 import { ENCODER_ID } from '#shared/domain/sources.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import { loadSecrets } from '#server/secrets.ts';
@@ -241,6 +242,31 @@ describe('what is withdrawn', () => {
         await restore?.();
       });
     }
+
+    it('a link to one replay, and nothing of those who came by another', async (t) => {
+      const recording =
+        (await recordings()).find(({ state }) => state === 'ready') ?? assert.fail('no replay');
+      const shares = `/recordings/${recording.id}/shares`;
+      const come = async () => {
+        const share = Share.parse(await api('POST', shares, { expiresAtMs: null, files: true }));
+        const invite = new URLSearchParams(new URL(share.url).hash.slice(1)).get('invite');
+        const issued = ReplayIssued.parse(
+          await api('POST', `/recordings/${recording.id}/playback`, { invite }),
+        );
+        const { hls, files } = issued.recording;
+        return { share, hls, watching: await watchReplay(hls, files[0]?.url ?? '') };
+      };
+      const one = await come();
+      const other = await come();
+      const sinceMs = performance.now();
+      await api('DELETE', `${shares}/${one.share.id}`);
+      for (const { hurry } of one.watching) hurry?.();
+      const { download } = await row(t, sinceMs, one.watching);
+      assert.equal(download, '', 'the download stays a part');
+      assert.equal((await fetch(one.hls)).status, 403);
+      assert.equal((await fetch(other.hls)).status, 200);
+      for (const { close } of other.watching) await close();
+    });
 
     it('nothing, where a rule lets them stay', async () => {
       const all = await watchLive(page, (await again(lesson)).play);

@@ -227,6 +227,54 @@ describe('when the class is over', () => {
     assert.equal(segment.headers.get('content-type'), 'video/mp4');
   });
 
+  test('shows the part that its owner leaves, in every form, until all of it is shown again', async () => {
+    const names = async (playlist: string): Promise<string[]> => [
+      ...((await (await fetch(rig.signed(`${REPLAY}/${playlist}`))).text()).match(/^\d+-\w+\.m4s/gm) ?? []),
+    ];
+    const whole = await names('v2.m3u8');
+    const still = await (await fetch(rig.signed(`${REPLAY}/still.jpg`))).bytes();
+    const { startedAtMs, durationMs } = rig.store.list()[0]!;
+    // Behind the beginning of the second row, and before the end of the last but one.
+    const trim = { fromMs: startedAtMs + 2_500, toMs: startedAtMs + durationMs - 2_500 };
+    const trimmed = await rig.store.trim(info.broadcast, trim);
+    assert.equal(trimmed.durationMs, durationMs, 'what there is of it');
+    const shownS = (trimmed.trim?.durationMs ?? 0) / 1_000;
+    assert.ok(shownS > 3 && shownS < SECONDS - 5 + 0.1, `${shownS} s are shown`);
+    assert.ok(trimmed.trim!.fromMs >= trim.fromMs - 60 && trimmed.trim!.toMs <= trim.toMs + 60);
+    const shown = await names('v2.m3u8');
+    assert.deepEqual(shown, whole.slice(whole.indexOf(shown[0]!), whole.indexOf(shown.at(-1)!) + 1));
+    for (const [form, path] of [
+      ['trimmed-hls', `${REPLAY}/index.m3u8`],
+      ['trimmed-mp4', `${REPLAY}.mp4`],
+      ['trimmed-flv', `${REPLAY}.flv`],
+    ] as const) {
+      const file = join(dir, `${form}.mkv`);
+      await capture(rig.signed(path), file, SECONDS + 5);
+      const { durationS } = await probe(file);
+      assert.ok(Math.abs(durationS - shownS) < 0.15, `${form}: ${durationS} s`);
+      assertTogether(await skewsMs(file), 2);
+      assert.equal(await complaints(file), '', form);
+    }
+    for (const name of whole)
+      assert.equal(
+        (await fetch(rig.signed(`${REPLAY}/${name}`))).status,
+        shown.includes(name) ? 200 : 404,
+        name,
+      );
+    assert.notDeepEqual(await (await fetch(rig.signed(`${REPLAY}/still.jpg`))).bytes(), still);
+
+    const again = await startRig(rig.dataDir);
+    assert.deepEqual(again.store.list()[0], trimmed, 'after a restart too');
+    await again.close();
+    await assert.rejects(rig.store.trim(info.broadcast, { fromMs: 1, toMs: 2 }), { code: 'conflict' });
+    await assert.rejects(rig.store.trim('nothing12345', trim), { code: 'not-found' });
+    assert.deepEqual(await names('v2.m3u8'), shown, 'a refused one changes nothing');
+    assert.equal((await rig.store.trim(info.broadcast, null)).trim, undefined);
+    assert.deepEqual(await names('v2.m3u8'), whole);
+    const { durationS } = await probe(rig.signed(`${REPLAY}.mp4`));
+    assert.ok(Math.abs(durationS - SECONDS) < 0.3, `${durationS} s`);
+  });
+
   test('erasing it leaves nothing to play', async () => {
     await rig.store.eraseChannel(info.channel);
     assert.deepEqual(rig.store.list(), []);

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Dialect } from 'kysely';
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   AccessDefaults,
   ChannelSettings,
@@ -19,6 +19,7 @@ import {
 import { Lesson } from '#shared/contract/rest.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import { RelaysPut } from '#shared/contract/relay.ts';
+import { TrimSpan } from '#shared/contract/trim.ts';
 import { readJson, requireBearer, sendError, sendJson } from '#server/http.ts';
 import { createLog } from '#server/log.ts';
 import { loadSecrets, type Secrets } from '#server/secrets.ts';
@@ -122,6 +123,17 @@ export async function startFakeService(secret: string): Promise<FakeService> {
             const access = await readJson(request, RoomAccess);
             service.told.set(room, [...(service.told.get(room) ?? []), access]);
             sendJson(response, 200, {});
+            return;
+          }
+          const trimmed = /^\/internal\/recordings\/([a-z0-9]+)\/trim$/.exec(url.pathname)?.[1];
+          if (request.method === 'PUT' && trimmed !== undefined) {
+            const { trim } = await readJson(request, z.object({ trim: TrimSpan.nullable() }));
+            service.recordings = service.recordings.map(({ trim: _, ...info }) =>
+              info.id === trimmed && trim !== null
+                ? { ...info, trim: { ...trim, durationMs: trim.toMs - trim.fromMs, bytes: 1 } }
+                : info,
+            );
+            sendJson(response, 200, service.recordings.find(({ id }) => id === trimmed) ?? {});
             return;
           }
           const recorded = /^\/internal\/rooms\/([a-z0-9]+)\/recording$/.exec(url.pathname)?.[1];

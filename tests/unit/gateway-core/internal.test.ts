@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { LecternError } from '#shared/contract/errors.ts';
 import { DEFAULT_ACCESS } from '#shared/contract/access.ts';
 import type { ExplainRequest, RecordingInfo } from '#shared/contract/internal.ts';
 import { INTERNAL } from '#shared/contract/internal-api.ts';
@@ -50,6 +51,12 @@ const api = createInternalApi({
     erase: (id) => Promise.resolve(void erased.push(id)),
     eraseChannel: (channel) => Promise.resolve(void erased.push(channel)),
     conclude: (channel) => void concluded.push(channel),
+    trim: (id, span) => {
+      if (id !== recording.id) return Promise.reject(new LecternError('not-found'));
+      return Promise.resolve(
+        span === null ? recording : { ...recording, trim: { ...span, durationMs: 1, bytes: 1 } },
+      );
+    },
   },
   access,
   decide: answerFor(access.decide),
@@ -207,6 +214,18 @@ test('recordings are listed and erased', async () => {
   stage.finalize();
   assert.equal((await ask('DELETE', `/internal/channels/${CHANNEL}`)).status, 200);
   assert.deepEqual(erased, ['recording1', CHANNEL]);
+});
+
+test('a recording is trimmed to a span that is one', async () => {
+  const params = { recording: recording.id };
+  const trimmed = await gateway.trimRecording({ params, body: { trim: { fromMs: 5, toMs: 9 } } });
+  assert.deepEqual(trimmed.trim, { fromMs: 5, toMs: 9, durationMs: 1, bytes: 1 });
+  assert.equal((await gateway.trimRecording({ params, body: { trim: null } })).trim, undefined);
+  for (const trim of [{ fromMs: 9, toMs: 5 }, { fromMs: Number.MAX_VALUE, toMs: Infinity }, 7, undefined])
+    assert.equal(
+      (await ask('PUT', `/internal/recordings/${recording.id}/trim`, { trim })).code,
+      'bad-request',
+    );
 });
 
 test('without the secret nothing is answered, not even whether it exists', async () => {

@@ -71,6 +71,24 @@ test('the time-shift begins at minute zero, and the replay is complete', () => {
   assert.match(replay, /#EXT-X-ENDLIST\n$/);
 });
 
+test('a part of the replay leaves out its ends, encrypted too', () => {
+  const timeline = classOf(20, [3, 9, 17]);
+  const startMs = Date.UTC(2026, 0, 1);
+  timeline.trim({ fromMs: startMs + 5_000, toMs: startMs + 35_000 });
+  assert.deepEqual(timeline.span, { fromMs: startMs + 6_000, toMs: startMs + 34_000 });
+  assert.equal(timeline.durationMs, 28_000);
+  for (const options of [{}, { keyUri: 'key' }]) {
+    const text = renditionPlaylist(timeline, 2, 'vod', true, '', options);
+    const numbers = [...text.matchAll(/^(\d+)-camera2/gm)].map(([, n]) => Number(n));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 14 }, (_, index) => index + 4),
+    );
+    assert.match(text, /#EXT-X-MEDIA-SEQUENCE:4\n/, 'which is the vector of the first one');
+    assert.ok(!text.includes('EXT-X-GAP'));
+  }
+});
+
 test('the multivariant playlist says what was measured, best first', () => {
   const text = multivariantOf(classOf(20), 'live', (rendition) => `b/${rendition}.m3u8`, 'sign=x');
   const variants = text.split('\n').filter((line) => line.startsWith('#EXT-X-STREAM-INF'));

@@ -24,6 +24,7 @@ function open(failures: number) {
       kept: false,
       mayGo: false,
       goesAtMs: null,
+      trim: null,
       files: [],
       replay: 'http://lectern/replay/abcdefgh',
       hls: 'http://lectern/index.m3u8',
@@ -34,7 +35,9 @@ function open(failures: number) {
   const chapters = [marked('start', -500), marked('leaves', 4_000), marked('gap', 40_000)];
   const api = new Api((address) => {
     if (!String(address).endsWith('/chapters'))
-      return Promise.resolve(Response.json({ title: 'Cells', watermark: null, recording }));
+      return Promise.resolve(
+        Response.json({ title: 'Cells', watermark: null, hasChat: true, mayEdit: false, recording }),
+      );
     asked += 1;
     return asked > failures
       ? Promise.resolve(Response.json({ chapters }))

@@ -92,6 +92,7 @@ function archive(count: number, stepMs: number, pageSize = 100) {
     role: 'student' as const,
     text: String(n),
     sentAtMs: AT + Math.floor(n * stepMs),
+    hidden: false,
   }));
   const compare = (a: { sentAtMs: number; id: string }, ms: number, id: string) =>
     a.sentAtMs - ms || (a.id < id ? -1 : a.id > id ? 1 : 0);
@@ -168,7 +169,14 @@ test('the chat of a replay is loaded around the place that is played', async () 
 test('a flood of messages in one second neither keeps the page asking nor hides what follows', async () => {
   const chat = archive(5_000, 0.2);
   chat.all.sort((a, b) => a.sentAtMs - b.sentAtMs || (a.id < b.id ? -1 : 1));
-  chat.all.push({ id: 'z', name: 'Ann', role: 'student', text: 'Thank you', sentAtMs: AT + 59_000 });
+  chat.all.push({
+    id: 'z',
+    name: 'Ann',
+    role: 'student',
+    text: 'Thank you',
+    sentAtMs: AT + 59_000,
+    hidden: false,
+  });
   const { pages, settled } = pagesOf(chat);
   for (const atMs of [AT, AT + 1, AT + 30_000, AT + 59_500]) {
     pages.moveTo(atMs);

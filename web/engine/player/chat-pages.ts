@@ -78,6 +78,12 @@ export class ChatPages {
     });
   }
 
+  /** A message was hidden from others, or no longer. */
+  setHidden(id: string, hidden: boolean): void {
+    this.#messages = this.#messages.map((message) => (message.id === id ? { ...message, hidden } : message));
+    this.#options.changed();
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelRetry();

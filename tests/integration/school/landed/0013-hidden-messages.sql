@@ -1,0 +1,46 @@
+CREATE TABLE "lesson" ("id" text primary key, "title" text not null, "channel" text not null unique, "state" text not null, "created_at_ms" integer not null unique, "settings_version" integer default 0 not null, "publish_version" integer default 0 not null, "access_epoch" integer default 0 not null, "access" text, "teacher_link" integer default 0 not null, "assistant_link" integer default 0 not null, "student_link" integer default 0 not null, "watch_link" integer default 0 not null, "title_folded" text default '' not null, "recording_mode" text default 'automatic' not null, "asks_consent" integer default 0 not null);
+CREATE TABLE "recording" ("id" text primary key, "lesson" text not null references "lesson" ("id") on delete cascade, "channel" text not null, "state" text not null, "started_at_ms" integer not null, "ended_at_ms" integer, "duration_ms" integer not null, "bytes" integer not null, "erased_at_ms" integer, "is_kept" integer default 0 not null, "title" text, "trim" text);
+CREATE INDEX "recording_of_lesson" on "recording" ("lesson", "started_at_ms");
+CREATE TABLE "attendance" ("id" integer primary key, "lesson" text not null references "lesson" ("id") on delete cascade, "peer" text not null, "name" text not null, "role" text not null, "joined_at_ms" integer not null, "left_at_ms" integer, "consented_at_ms" integer);
+CREATE INDEX "attendance_of_lesson" on "attendance" ("lesson", "joined_at_ms");
+CREATE UNIQUE INDEX "attendance_present" on "attendance" ("lesson", "peer") where "left_at_ms" is null;
+CREATE TABLE "chat" ("lesson" text not null references "lesson" ("id") on delete cascade, "message" text not null, "peer" text not null, "name" text not null, "role" text not null, "text" text not null, "sent_at_ms" integer not null, "is_hidden" integer default 0 not null, constraint "chat_key" primary key ("lesson", "message"));
+CREATE INDEX "chat_in_time" on "chat" ("lesson", "sent_at_ms");
+CREATE TABLE "outbox" ("name" text primary key, "last_id" integer not null);
+CREATE TABLE "errand" ("id" integer primary key, "body" text not null);
+CREATE TABLE "setting" ("name" text primary key, "version" integer not null, "body" text not null);
+CREATE TABLE "watching" ("lesson" text primary key references "lesson" ("id") on delete cascade, "watermark" text, "interrupted" integer not null);
+CREATE TABLE "session" ("id" text primary key, "expires_at_ms" integer not null);
+CREATE TABLE "chapter" ("lesson" text not null references "lesson" ("id") on delete cascade, "chapter" text not null, "broadcast" text not null, "title" text, "marked_at_ms" integer not null, constraint "chapter_key" primary key ("lesson", "chapter"));
+
+INSERT INTO lesson (id, title, channel, state, created_at_ms, settings_version, publish_version, access_epoch, access, teacher_link, assistant_link, student_link, watch_link, title_folded, recording_mode, asks_consent) VALUES ('lesson000001', '光合作用：ＰＨＯＴＯ', 'channel00001', 'live', 1795908588449, 1795908588456, 2, 3, '{"tokens":{"required":false},"referer":null,"ip":null,"region":null,"callback":null}', 1, 0, 4, 2, '光合作用:photo', 'manual', 1);
+INSERT INTO lesson (id, title, channel, state, created_at_ms, settings_version, publish_version, access_epoch, access, teacher_link, assistant_link, student_link, watch_link, title_folded) VALUES ('lesson000002', 'L''ÉTÉ — 100 %', 'channel00002', 'ended', 1795908588450, 1795908588450, 0, 0, NULL, 0, 0, 0, 0, 'l''été — 100 %');
+INSERT INTO recording (id, lesson, channel, state, started_at_ms, ended_at_ms, duration_ms, bytes, erased_at_ms, is_kept, title, trim) VALUES ('recording001', 'lesson000002', 'channel00002', 'ready', 1795908588459, 1795913988459, 5400000, 5000000000, NULL, 1, 'The summer; 夏', '{"fromMs":1795908598459,"toMs":1795913978459,"durationMs":5380000,"bytes":4980000000}');
+INSERT INTO recording (id, lesson, channel, state, started_at_ms, ended_at_ms, duration_ms, bytes, erased_at_ms) VALUES ('recording002', 'lesson000002', 'channel00002', 'failed', 1795908588469, 1795908588479, 0, 0, 1795908588489);
+INSERT INTO recording (id, lesson, channel, state, started_at_ms, ended_at_ms, duration_ms, bytes, erased_at_ms) VALUES ('recording003', 'lesson000001', 'channel00001', 'writing', 1795908588499, NULL, 8000, 1600000, NULL);
+INSERT INTO attendance (lesson, peer, name, role, joined_at_ms, left_at_ms) VALUES ('lesson000001', 'peer00000001', 'Anna', 'teacher', 1795908588454, NULL);
+INSERT INTO attendance (lesson, peer, name, role, joined_at_ms, left_at_ms, consented_at_ms) VALUES ('lesson000002', 'peer00000002', '小明', 'student', 1795908588455, 1795908589349, 1795908588455);
+INSERT INTO chat (lesson, message, peer, name, role, text, sent_at_ms, is_hidden) VALUES ('lesson000002', 'message00001', 'peer00000002', '小明', 'student', 'It''s green
+and blue; 绿色', 1795908588509, 1);
+INSERT INTO watching (lesson, watermark, interrupted) VALUES ('lesson000001', '{viewer}', 1);
+INSERT INTO outbox (name, last_id) VALUES ('sfu-1', 41);
+INSERT INTO errand (body) VALUES ('{"type":"erase-recording","recording":"recording002"}');
+INSERT INTO setting (name, version, body) VALUES ('access', 1795908588451, '{"tokens":{"required":true},"referer":{"mode":"off","hosts":[],"allowEmpty":true},"ip":{"allow":["192.0.2.0/24"],"deny":[]},"region":{"mode":"off","countries":[],"allowUnknown":false},"callback":{"url":null,"timeoutMs":2000,"cacheMs":5000}}');
+INSERT INTO setting (name, version, body) VALUES ('gateway-instance', 0, 'gateway-1');
+INSERT INTO session (id, expires_at_ms) VALUES ('q7c3Zk1u0S5VY2mW8dXo4tR9nB6eH-fLjA_gPiTsEwM', 1798500588449);
+INSERT INTO chapter (lesson, chapter, broadcast, title, marked_at_ms) VALUES ('lesson000002', 'chapter00001', 'recording001', 'Leaves; 叶子', 1795908588519);
+
+CREATE TABLE "kysely_migration" ("name" varchar(255) not null primary key, "timestamp" varchar(255) not null);
+INSERT INTO kysely_migration VALUES ('0001-lessons', '2026-11-21T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0002-access', '2026-11-22T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0003-watching', '2026-11-23T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0004-links', '2026-11-24T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0005-sessions', '2026-11-25T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0006-folded-titles', '2026-11-26T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0007-recording-mode', '2026-11-30T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0008-chapters', '2026-12-01T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0009-keep', '2026-12-02T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0010-consent', '2026-12-03T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0011-recording-title', '2026-12-04T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0012-trim', '2026-12-05T08:00:00.000Z');
+INSERT INTO kysely_migration VALUES ('0013-hidden-messages', '2026-12-06T08:00:00.000Z');
