@@ -17,7 +17,8 @@ function misfits(page: Page): Promise<string[]> {
     const controls = 'button, a[href], input, select, textarea, summary, [role=slider]';
     const small = [...document.querySelectorAll<HTMLElement>(controls)]
       .filter((control) => control.checkVisibility({ visibilityProperty: true }))
-      .map((control) => ({ control, box: control.getBoundingClientRect() }))
+      // A box is pressed by its words as well.
+      .map((control) => ({ control, box: (control.closest('label') ?? control).getBoundingClientRect() }))
       // The link past the header stands above the page until the keyboard comes to it.
       .filter(({ box }) => box.width > 1 && box.bottom > 0 && Math.min(box.width, box.height) < least - 0.5)
       .map(({ control, box }) => {

@@ -21,8 +21,8 @@ import { memoryBody, sendPlaylist, sendRanged, signedQuery } from '../http/http-
 
 /** Computed files that are kept for the next byte range. */
 const FILES_KEPT = 8;
-/** A finished recording's playlists do not change; it may be erased. */
-const VOD_MAX_AGE_S = 60;
+/** Those of a finished recording change as well: it may be trimmed, or erased. */
+const PLAYLIST_MAX_AGE_S = 1;
 /** Nor does its still. */
 const STILL_MAX_AGE_S = 86_400;
 
@@ -50,11 +50,10 @@ export class ReplayFiles {
     const replay = await this.#find(recording);
     const { timeline, isOver } = replay;
     const view = isOver ? 'vod' : 'event';
-    const maxAgeS = isOver ? VOD_MAX_AGE_S : 1;
     if (name === 'index.m3u8') {
       const uriOf = (rendition: Rendition) => playlistName(rendition, 'vod');
       const text = multivariantOf(timeline, view, uriOf, signedQuery(query));
-      await sendPlaylist(request, response, text, maxAgeS);
+      await sendPlaylist(request, response, text, PLAYLIST_MAX_AGE_S);
       return 0;
     }
     if (name === STILL_FILE) return this.#sendStill(request, response, replay);
@@ -75,7 +74,7 @@ export class ReplayFiles {
       throw new LecternError('not-found');
     const keyUri = this.#encryption && KEY_NAME;
     const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query), { keyUri });
-    await sendPlaylist(request, response, text, maxAgeS);
+    await sendPlaylist(request, response, text, PLAYLIST_MAX_AGE_S);
     return 0;
   }
 
