@@ -46,11 +46,10 @@ export async function startGateway(settings: Settings, secrets: Secrets, log: Lo
     owned.keep(outbox);
     const shared = { settings, secrets, owned, folder, ffmpeg, registry, log };
     // Nothing is on air before all of this is there.
-    const recordingMode = (channel: string) => access.settings.recordingModeOf(channel);
-    const media = await composeMedia({ ...shared, outbox, clock, recordingMode });
-    const monitor = owned.keep(composeMonitor({ media, outbox, folder, clock, registry }));
     const channelOf = (recording: string) => media.store.channelOf(recording);
     const access = owned.keep(await Access.open({ settings, secrets, channelOf, log }));
+    const media = await composeMedia({ ...shared, outbox, clock, lessons: access.settings });
+    const monitor = owned.keep(composeMonitor({ media, outbox, folder, clock, registry }));
     outbox.add({ type: 'gateway:started', atMs: Date.now(), instance: access.settings.instance });
     const publishing = await composePublishing({ ...shared, egress: media.egress });
     const { http, rtmp } = await composeServers({ ...shared, access, media, publishing, monitor });

@@ -140,6 +140,7 @@ function buildApi({ settings, secrets, log, db, clients, jobs, metrics, watcher 
     log,
     now,
     recordingMode: settings.school.recordingMode,
+    split: settings.school.split,
   });
   const limits = settings.school.retention;
   const recordings = new Recordings({ db, jobs, links, clients, log, now, limits });

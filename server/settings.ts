@@ -96,6 +96,13 @@ const AllVariables = z.object({
   /** Whether broadcasts of new lessons are recorded: `always`, `automatic` (until somebody stops it) or `manual`. */
   LECTERN_RECORDING: RecordingMode.default('automatic'),
   /** Recordings are deleted after so many days, and the oldest where all take more than so many GB; 0: never. */
+  LECTERN_RECORDING_SPLIT_MINUTES: z.coerce.number().int().min(0).max(1_440).default(0),
+  LECTERN_RECORDING_SPLIT_MB: z.coerce
+    .number()
+    .int()
+    .max(10_000_000)
+    .refine((mb) => mb === 0 || mb >= 10, { error: 'must be 0 or at least 10' })
+    .default(0),
   LECTERN_RECORDINGS_MAX_DAYS: z.coerce.number().int().min(0).max(36_500).default(0),
   LECTERN_RECORDINGS_MAX_GB: z.coerce.number().min(0).max(1_000_000).default(0),
   /** How long a signed playback address is good. */
@@ -195,6 +202,11 @@ export function settingsOf(all: Variables) {
       apiKey: all.LECTERN_API_KEY,
       playbackTtlS: all.LECTERN_PLAYBACK_TTL_S,
       recordingMode: all.LECTERN_RECORDING,
+      /** Of new lessons. */
+      split: {
+        splitMs: all.LECTERN_RECORDING_SPLIT_MINUTES * 60_000 || null,
+        splitBytes: all.LECTERN_RECORDING_SPLIT_MB * 1_000_000 || null,
+      },
       /** Null for nobody. */
       webhook:
         all.LECTERN_WEBHOOK_URL === undefined || all.LECTERN_WEBHOOK_SECRET === undefined

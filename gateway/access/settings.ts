@@ -8,6 +8,7 @@ import { AS_THE_SCHOOL, DEFAULT_ACCESS, inForce } from '#shared/contract/access.
 import { ChannelId } from '#shared/contract/ids.ts';
 import { AccessDefaults, ChannelSettings, type SettingsTaken } from '#shared/contract/internal.ts';
 import { MAX_EPOCH, type PlaybackResource } from '#shared/contract/playback.ts';
+import { NO_SPLIT, type Split } from '#shared/contract/split.ts';
 import type { RecordingMode } from '#shared/domain/recording.ts';
 import { Serial } from '#shared/serial.ts';
 import { DRAFT, writeAtomically } from '#server/atomic-file.ts';
@@ -93,6 +94,12 @@ export class AccessSettings {
     // Where that cannot be read, nobody is recorded unasked.
     if (entry === 'broken') return 'manual';
     return entry?.recording ?? 'automatic';
+  }
+
+  /** How the channel's lesson cuts the files of its recordings. */
+  splitOf(channel: string): Split {
+    const entry = this.#channels.get(channel);
+    return (entry === 'broken' ? undefined : entry?.split) ?? NO_SPLIT;
   }
 
   /** Another number for each change that touches the channel. */

@@ -2,11 +2,11 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
-import type { RecordingMode } from '#shared/domain/recording.ts';
 import type { Log } from '#server/log.ts';
 import type { Outbox } from '#server/outbox.ts';
 import type { Owned } from '#server/owned.ts';
 import type { Settings } from '#server/settings.ts';
+import type { AccessSettings } from '../access/settings.ts';
 import { openMixing } from '../audio/mixing.ts';
 import { Channels } from '../channel/channels.ts';
 import type { Clock } from '../channel/sources.ts';
@@ -29,7 +29,7 @@ export interface MediaOptions {
   readonly outbox: Outbox;
   readonly clock: Clock;
   /** What a channel's lesson says of recording it. */
-  readonly recordingMode: (channel: string) => RecordingMode;
+  readonly lessons: Pick<AccessSettings, 'recordingModeOf' | 'splitOf'>;
   readonly registry: Registry;
   readonly log: Log;
 }
@@ -38,10 +38,11 @@ export type Media = Awaited<ReturnType<typeof composeMedia>>;
 
 /** Opens it. Rejects with an Error of one line where the port of the ingest is taken. */
 export async function composeMedia(options: MediaOptions) {
-  const { settings, owned, folder, ffmpeg, outbox, clock, recordingMode, registry, log } = options;
+  const { settings, owned, folder, ffmpeg, outbox, clock, lessons, registry, log } = options;
   const store = await RecordingStore.open({
     dir: join(folder, 'recordings'),
     resumeMs: settings.gateway.resumeMs,
+    splitOf: (channel) => lessons.splitOf(channel),
     log,
     onChanged: (recording) => outbox.add({ type: 'recording:changed', atMs: Date.now(), recording }),
   });
@@ -69,7 +70,7 @@ export async function composeMedia(options: MediaOptions) {
       outputs: egress,
       clock,
       resumeMs: settings.gateway.resumeMs,
-      recordingMode,
+      recordingMode: (channel) => lessons.recordingModeOf(channel),
       log,
       onEvent: (event) => outbox.add(event),
     }),

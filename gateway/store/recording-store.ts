@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { LecternError } from '#shared/contract/errors.ts';
 import { BroadcastId } from '#shared/contract/ids.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { NO_SPLIT, type Split } from '#shared/contract/split.ts';
 import type { TrimSpan } from '#shared/contract/trim.ts';
 import { LruMap } from '#shared/lru-map.ts';
 import { Serial } from '#shared/serial.ts';
@@ -13,6 +14,7 @@ import type { Log } from '#server/log.ts';
 import type { BroadcastInfo } from '../channel/ports.ts';
 import { Backlog } from './backlog.ts';
 import { findLost, readIndex, readRecordingFile, writeRecordingFile, type RecordingFile } from './format.ts';
+import { piecesOf } from './pieces.ts';
 import { recoverRecording } from './recover.ts';
 import { SegmentLog, type RecordingHooks } from './segment-log.ts';
 import { SegmentTimeline } from './segment-timeline.ts';
@@ -26,6 +28,8 @@ export interface RecordingStoreOptions {
   readonly dir: string;
   /** How long a recording that a crash cut off waits for its broadcast. */
   readonly resumeMs: number;
+  /** How the files of a channel's recordings are cut; not at all if it is left out. */
+  readonly splitOf?: (channel: string) => Split;
   readonly log: Log;
   /** A recording that no broadcast holds has changed. */
   readonly onChanged: (info: RecordingInfo) => void;
@@ -90,7 +94,7 @@ export class RecordingStore {
       bytes: 0,
       reason: null,
     };
-    const recording = new SegmentLog(this.#dir(info.broadcast), file, new SegmentTimeline(), this.#backlog);
+    const recording = this.#segmentLog(this.#dir(info.broadcast), file, new SegmentTimeline());
     this.#open.set(info.broadcast, recording);
     recording.attach(hooks);
     recording.create();
@@ -180,14 +184,18 @@ export class RecordingStore {
       await this.retire(id);
       const file = this.#finished.get(id);
       if (file === undefined) throw new LecternError(this.#open.has(id) ? 'conflict' : 'not-found');
-      const { trim: _, ...whole } = file;
+      const { trim: _trim, pieces: _pieces, ...whole } = file;
       const { timeline } = await readIndex(this.#dir(id));
       await findLost(this.#dir(id), timeline);
       if (wanted !== null) timeline.trim(wanted);
       const { span, durationMs, bytes } = timeline;
       if (span === undefined) throw new LecternError('conflict', 'Nothing of the recording would be left.');
-      const next: RecordingFile =
-        wanted === null ? whole : { ...whole, trim: { ...span, durationMs, bytes } };
+      const pieces = piecesOf(timeline.playable, this.#splitOf(file.channel));
+      const next: RecordingFile = {
+        ...whole,
+        ...(wanted !== null && { trim: { ...span, durationMs, bytes } }),
+        ...(pieces && { pieces }),
+      };
       await writeRecordingFile(this.#dir(id), next);
       if (!this.#finished.has(id)) throw new LecternError('not-found');
       this.#finished.set(id, next);
@@ -254,6 +262,17 @@ export class RecordingStore {
     return timeline;
   }
 
+  #segmentLog(dir: string, file: RecordingFile, timeline: SegmentTimeline): SegmentLog {
+    return new SegmentLog(dir, file, timeline, {
+      backlog: this.#backlog,
+      split: () => this.#splitOf(file.channel),
+    });
+  }
+
+  #splitOf(channel: string): Split {
+    return this.#options.splitOf?.(channel) ?? NO_SPLIT;
+  }
+
   #dir(id: string): string {
     return join(this.#options.dir, id);
   }
@@ -276,7 +295,7 @@ export class RecordingStore {
     // that media came, but not before the index does.
     const isWriting = file.state === 'armed' ? timeline.playable.length > 0 : file.state !== 'finalizing';
     const state = isWriting ? 'writing' : file.state;
-    const recording = new SegmentLog(dir, { ...file, state }, timeline, this.#backlog);
+    const recording = this.#segmentLog(dir, { ...file, state }, timeline);
     this.#open.set(id, recording);
     recording.attach({
       changed: this.#options.onChanged,

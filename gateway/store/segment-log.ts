@@ -2,12 +2,14 @@
 // newest are kept in memory, so that live viewers never wait for the disk, and go on while it takes nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { NO_SPLIT, type Split } from '#shared/contract/split.ts';
 import { recordingLifecycle, type RecordingEvent, type RecordingState } from '#shared/domain/lifecycle.ts';
 import { expected } from '#shared/expected.ts';
 import { equalBytes } from '#shared/media/bytes.ts';
 import { initSegment } from '#shared/media/fmp4.ts';
 import { Backlog } from './backlog.ts';
 import { RecordingFolder } from './folder.ts';
+import { piecesOf } from './pieces.ts';
 import type { RecordingFile } from './format.ts';
 import { LiveEdge, type Part, type RowPlan } from '../hls/live-edge.ts';
 import type { RenditionId } from '../hls/rendition-id.ts';
@@ -40,6 +42,13 @@ export interface RecordingHooks {
   completed?(): void;
 }
 
+export interface SegmentLogOptions {
+  /** What all recordings of a gateway may keep in memory that the disk did not take yet. */
+  readonly backlog?: Backlog;
+  /** How its files are cut; asked at its end. */
+  readonly split?: () => Split;
+}
+
 export class SegmentLog {
   readonly dir: string;
   readonly timeline: SegmentTimeline;
@@ -48,6 +57,7 @@ export class SegmentLog {
   #file: RecordingFile;
   #hooks: RecordingHooks | undefined;
   readonly #folder: RecordingFolder;
+  readonly #split: () => Split;
   readonly #initBytes = new Map<number, Uint8Array>();
   /** Files of the newest rows and of those that are not written yet, in fragments. */
   readonly #memory = new Map<string, { n: number; parts: Uint8Array[] }>();
@@ -60,9 +70,14 @@ export class SegmentLog {
   readonly #unrecorded = new Set<number>();
   #final: Promise<void> | undefined;
 
-  /** `backlog` is what all recordings of a gateway may keep in memory that the disk did not take yet. */
-  constructor(dir: string, file: RecordingFile, timeline: SegmentTimeline, backlog = new Backlog()) {
+  constructor(
+    dir: string,
+    file: RecordingFile,
+    timeline: SegmentTimeline,
+    { backlog = new Backlog(), split = () => NO_SPLIT }: SegmentLogOptions = {},
+  ) {
     this.dir = dir;
+    this.#split = split;
     this.#file = file;
     this.timeline = timeline;
     this.edge = new LiveEdge(timeline);
@@ -83,9 +98,9 @@ export class SegmentLog {
   }
 
   get info(): RecordingInfo {
-    const { id, lesson, channel, state, startedAtMs } = this.#file;
+    const { id, lesson, channel, state, startedAtMs, pieces } = this.#file;
     const { durationMs, bytes } = this.timeline;
-    return { id, lesson, channel, state, startedAtMs, durationMs, bytes };
+    return { id, lesson, channel, state, startedAtMs, durationMs, bytes, ...(pieces && { pieces }) };
   }
 
   /** What recording.json says. */
@@ -302,6 +317,8 @@ export class SegmentLog {
     if (recordingLifecycle.peek(this.#file.state, 'end') !== undefined) this.#move('end');
     await this.#folder.drained();
     if (this.#file.state !== 'finalizing') return;
+    const pieces = piecesOf(this.timeline.playable, this.#split());
+    if (pieces !== undefined) this.#file = { ...this.#file, pieces };
     // Said only once it is on disk: what is ready after this survives everything.
     if (await this.#folder.saveLast({ ...this.file, state: 'ready' })) this.#move('finalized');
   }

@@ -30,6 +30,7 @@ export function createPushes(db: Database, { gateway, sfu }: ServiceClients): Pu
           publishVersion: lesson.state === 'ended' ? null : lesson.publishVersion,
           epoch: lesson.accessEpoch,
           recording: lesson.recordingMode,
+          split: { splitMs: lesson.splitMs, splitBytes: lesson.splitBytes },
           access: accessOf(lesson),
           endedViewers: await endedViewers(db, id),
         },

@@ -1,6 +1,6 @@
 // The addresses that are given to people and players: invitations in a fragment, which no server and no
 // log sees, and signed playback addresses.
-import { livePaths, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
+import { livePaths, piecePath, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
 import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
 import { shareViewer } from '#shared/contract/shares.ts';
@@ -21,6 +21,16 @@ export interface ShareLink {
   readonly id: string;
   /** In ms since 1970; null for never. */
   readonly expiresAtMs: number | null;
+}
+
+/** Where a recording is. */
+export interface ReplayLinks {
+  readonly page: string;
+  readonly hls: string;
+  readonly mp4: string;
+  readonly flv: string;
+  /** A piece by its number, from 1. */
+  readonly piece: (number: number, format: 'mp4' | 'flv') => string;
 }
 
 export class Links {
@@ -96,7 +106,7 @@ export class Links {
     recording: string,
     epoch: number,
     by: number | ShareLink,
-  ): Promise<{ page: string; hls: string; mp4: string; flv: string }> {
+  ): Promise<ReplayLinks> {
     const isShare = typeof by !== 'number';
     const query = this.#query(`/replay/${recording}`, epoch, isShare ? by : undefined);
     const paths = replayPaths(recording);
@@ -104,7 +114,8 @@ export class Links {
     const page = isShare
       ? await this.share(recording, by.id)
       : await this.#page(`/replay/${recording}`, { lesson, role: 'audience', version: by });
-    return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv) };
+    const piece: ReplayLinks['piece'] = (number, format) => http(piecePath(recording, number, format));
+    return { page, hls: http(paths.hls), mp4: http(paths.mp4), flv: http(paths.flv), piece };
   }
 
   /** The link to one recording. */

@@ -19,6 +19,7 @@ import {
   type Ticket,
 } from '#shared/contract/tickets.ts';
 import { ROLE_PERMISSIONS } from '#shared/domain/permissions.ts';
+import type { Split } from '#shared/contract/split.ts';
 import type { RecordingMode } from '#shared/domain/recording.ts';
 import type { Role } from '#shared/domain/roles.ts';
 import type { Log } from '#server/log.ts';
@@ -54,6 +55,7 @@ export interface LessonDeps {
   now: () => number;
   /** Of new lessons. */
   recordingMode: RecordingMode;
+  split: Split;
 }
 
 /** What each action of the API comes to. */
@@ -70,7 +72,7 @@ export class Lessons {
   }
 
   async create(title: string, recording?: RecordingMode): Promise<Lesson> {
-    const { db, jobs, log, now, recordingMode } = this.#deps;
+    const { db, jobs, log, now, recordingMode, split } = this.#deps;
     const { lesson, job } = await db.transaction().execute(async (transaction) => {
       const row = await insertLesson(transaction, {
         id: makeId(random),
@@ -79,6 +81,7 @@ export class Lessons {
         state: 'scheduled',
         createdAtMs: now(),
         recordingMode: recording ?? recordingMode,
+        ...split,
       });
       return {
         lesson: row,
@@ -100,14 +103,19 @@ export class Lessons {
   }
 
   /**
-   * Sets the title, whether broadcasts are recorded, and whether students are asked for their consent. What is on air
-   * follows at once; who is in already is not asked.
+   * Sets the title, whether broadcasts are recorded and how their files are cut, and whether students are asked for
+   * their consent. What is on air follows at once; who is in already is not asked.
    */
-  async change(id: string, { title, recording, asksConsent }: LessonPatch): Promise<Lesson> {
+  async change(
+    id: string,
+    { title, recording, asksConsent, splitMs, splitBytes }: LessonPatch,
+  ): Promise<Lesson> {
     const { db, jobs, now } = this.#deps;
     const change = {
       ...(title !== undefined && { title, titleFolded: folded(title) }),
       ...(recording !== undefined && { recordingMode: recording }),
+      ...(splitMs !== undefined && { splitMs }),
+      ...(splitBytes !== undefined && { splitBytes }),
       ...(asksConsent !== undefined && { asksConsent: asksConsent ? (1 as const) : (0 as const) }),
     };
     const { row, added } = await db.transaction().execute(async (transaction) => {
@@ -136,8 +144,10 @@ export class Lessons {
     if (wanted.action === 'chapter') {
       return { chapter: await sfu.markChapter({ params, body: { title: wanted.title } }) };
     }
-    const choice = CHOICE_OF[wanted.action];
+    const { action, splitMs, splitBytes } = wanted;
+    const choice = CHOICE_OF[action];
     await sfu.chooseRecording({ params, body: { choice } });
+    if (splitMs !== undefined || splitBytes !== undefined) await this.change(id, { splitMs, splitBytes });
     return { recording: choice };
   }
 
@@ -291,6 +301,8 @@ export class Lessons {
           createdAtMs,
           recording: row.recordingMode,
           asksConsent: row.asksConsent === 1,
+          splitMs: row.splitMs,
+          splitBytes: row.splitBytes,
           replay,
           still: newest === null ? null : links.still(newest.id, accessEpoch, trimOf(newest)),
           links: await links.ofLesson(id, linkVersionsOf(row)),

@@ -11,7 +11,10 @@ export type LessonRow = Selectable<Tables['lesson']>;
 /** Adds a lesson within the caller's transaction; `createdAtMs` is moved on if another lesson has it. */
 export async function insertLesson(
   transaction: Database,
-  lesson: Pick<LessonRow, 'id' | 'title' | 'channel' | 'state' | 'createdAtMs' | 'recordingMode'>,
+  lesson: Pick<
+    LessonRow,
+    'id' | 'title' | 'channel' | 'state' | 'createdAtMs' | 'recordingMode' | 'splitMs' | 'splitBytes'
+  >,
 ): Promise<LessonRow> {
   const newest = await transaction
     .selectFrom('lesson')

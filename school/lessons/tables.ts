@@ -25,6 +25,9 @@ declare module '../database/tables.ts' {
       studentLink: Generated<number>;
       watchLink: Generated<number>;
       recordingMode: Generated<RecordingMode>;
+      /** How files of its recordings are cut; null for no limit. */
+      splitMs: number | null;
+      splitBytes: number | null;
       /** Whether students are asked to agree to be recorded. */
       asksConsent: Generated<0 | 1>;
       /** A `LessonAccess` as JSON; null for a lesson without rules of its own. */

@@ -32,6 +32,7 @@ import {
   findRecording,
   isWatchable,
   listRecordings,
+  piecesOf,
   markErased,
   ON_AIR,
   replayOf,
@@ -271,19 +272,30 @@ export class Recordings {
     const kept = row.isKept === 1;
     const fate = fateOf(row, this.#deps.limits);
     const { accessEpoch, watchLink } = editions.get(lesson) ?? { accessEpoch: 0, watchLink: 0 };
-    const { page, hls, mp4, flv } = await this.#deps.links.replay(
+    const { page, hls, mp4, flv, piece } = await this.#deps.links.replay(
       lesson,
       id,
       accessEpoch,
       share ?? watchLink,
     );
     // Of a broadcast to which nothing ever came there is nothing to download.
+    const whole = { piece: null, durationMs, bytes: trim?.bytes ?? bytes };
+    const pieces = piecesOf(row);
     const files: Recording['files'] =
       bytes === 0
         ? []
         : [
-            { format: 'mp4', url: mp4, durationMs, bytes: trim?.bytes ?? bytes },
-            { format: 'flv', url: flv, durationMs, bytes: trim?.bytes ?? bytes },
+            { format: 'mp4', url: mp4, ...whole },
+            { format: 'flv', url: flv, ...whole },
+            ...(['mp4', 'flv'] as const).flatMap((format) =>
+              pieces.map((one, index) => ({
+                format,
+                piece: index + 1,
+                url: piece(index + 1, format),
+                durationMs: one.durationMs,
+                bytes: one.bytes,
+              })),
+            ),
           ];
     const span = trim === undefined ? null : { fromMs: trim.fromMs, toMs: trim.toMs };
     const figures = { state, startedAtMs, durationMs, bytes, trim: span };

@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
 import type { RecordingPatch, ReplayState } from '#shared/contract/rest.ts';
+import { Piece } from '#shared/contract/split.ts';
 import { Trim } from '#shared/contract/trim.ts';
 import type { Database } from '../database/database.ts';
 import { oneOf } from '../database/engine.ts';
@@ -25,8 +26,8 @@ const NEWS_MS = 24 * 60 * 60_000;
  * one that becomes ready the operator's webhook is told.
  */
 export async function noteRecording(db: Database, info: RecordingInfo, atMs: number): Promise<void> {
-  const { id, lesson, channel, trim, ...rest } = info;
-  const figures = { ...rest, trim: toColumn(trim) };
+  const { id, lesson, channel, trim, pieces, ...rest } = info;
+  const figures = { ...rest, trim: toColumn(trim), pieces: toColumn(pieces) };
   const known = await db
     .selectFrom('recording')
     .select(['state', 'erasedAtMs'])
@@ -53,25 +54,28 @@ export async function noteRecording(db: Database, info: RecordingInfo, atMs: num
     .execute();
 }
 
-const toColumn = (trim: Trim | undefined) => (trim === undefined ? null : JSON.stringify(trim));
+const toColumn = (value: Trim | readonly Piece[] | undefined) =>
+  value === undefined ? null : JSON.stringify(value);
 
 /** What is shown of a recording; undefined for all of it. */
 export const trimOf = ({ trim }: Pick<RecordingRow, 'trim'>): Trim | undefined =>
   trim === null ? undefined : Trim.parse(JSON.parse(trim));
 
+/** The pieces that its files are cut into; none where they are not. */
+export const piecesOf = ({ pieces }: Pick<RecordingRow, 'pieces'>): readonly Piece[] =>
+  pieces === null ? [] : Piece.array().parse(JSON.parse(pieces));
+
 /** A recording as the gateway knows it now. */
 export function updated(row: RecordingRow, info: RecordingInfo): RecordingRow {
-  const { state, startedAtMs, durationMs, bytes, trim } = info;
-  return { ...row, state, startedAtMs, durationMs, bytes, trim: toColumn(trim) };
+  const { state, startedAtMs, durationMs, bytes, trim, pieces } = info;
+  const figures = { state, startedAtMs, durationMs, bytes };
+  return { ...row, ...figures, trim: toColumn(trim), pieces: toColumn(pieces) };
 }
 
 /** Notes what is shown of a recording. */
-export async function setTrim(db: Database, { id, trim }: RecordingInfo): Promise<void> {
-  await db
-    .updateTable('recording')
-    .set({ trim: toColumn(trim) })
-    .where('id', '=', id)
-    .execute();
+export async function setTrim(db: Database, { id, trim, pieces }: RecordingInfo): Promise<void> {
+  const change = { trim: toColumn(trim), pieces: toColumn(pieces) };
+  await db.updateTable('recording').set(change).where('id', '=', id).execute();
 }
 
 /** Adds those of `infos`, however many, that are not known yet and whose lesson is. Returns how many that were. */

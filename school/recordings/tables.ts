@@ -21,6 +21,8 @@ declare module '../database/tables.ts' {
       title: Generated<string | null>;
       /** A `Trim` as JSON; null where all of it is shown. */
       trim: Generated<string | null>;
+      /** The pieces its files are cut into, as JSON; null where they are not. */
+      pieces: Generated<string | null>;
     };
     /** Links to one replay. */
     share: {

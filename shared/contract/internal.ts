@@ -12,6 +12,7 @@ import { BroadcastId, ChannelId, LessonId, LessonTitle, RecordingId } from './id
 import { MAX_EPOCH, Viewer } from './playback.ts';
 import { MAX_SHARES } from './shares.ts';
 import { LinkVersions } from './links.ts';
+import { MAX_PIECES, Piece, Split } from './split.ts';
 import { Trim } from './trim.ts';
 
 /** How often the SFU repeats its feed of a live class, in ms. */
@@ -173,6 +174,8 @@ export const RecordingInfo = z.object({
   bytes: z.number(),
   /** Left out where all of it is shown; `durationMs` and `bytes` are those of all of it. */
   trim: Trim.optional(),
+  /** The files it was cut into; left out where it was not. */
+  pieces: z.array(Piece).max(MAX_PIECES).optional(),
 });
 export type RecordingInfo = z.infer<typeof RecordingInfo>;
 
@@ -186,6 +189,8 @@ export const ChannelSettings = z.object({
   publishVersion: z.number().int().nonnegative().nullable(),
   /** Whether its broadcasts are recorded; `automatic` if nothing is said. */
   recording: RecordingMode.optional(),
+  /** How its recordings are cut into files; not at all if nothing is said. */
+  split: Split.optional(),
   /** Signatures below this epoch were revoked. */
   epoch: z.number().int().min(0).max(MAX_EPOCH),
   access: LessonAccess,

@@ -63,3 +63,7 @@ export const replayPaths = (recording: string) => ({
   flv: `/replay/${recording}.flv`,
   still: `/replay/${recording}/still.jpg`,
 });
+
+/** Where one of the files is that a recording was cut into, by its number from 1. */
+export const piecePath = (recording: string, number: number, format: 'mp4' | 'flv') =>
+  `/replay/${recording}/piece-${number}.${format}`;

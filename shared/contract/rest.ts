@@ -5,6 +5,7 @@ import { Role } from '../domain/roles.ts';
 import { Chapter, ChapterTitle } from './features/chapters.ts';
 import { ChannelId, LessonId, LessonTitle, RecordingId } from './ids.ts';
 import { PublishLinks } from './publish.ts';
+import { Split } from './split.ts';
 import { MAX_TOKEN_LENGTH } from './tickets.ts';
 import { TrimSpan } from './trim.ts';
 
@@ -35,6 +36,8 @@ export const Lesson = z.object({
   recording: RecordingMode,
   /** Students have to agree to be recorded before they join. */
   asksConsent: z.boolean(),
+  /** The files of its recordings are cut so that each plays no longer, and takes no more; null for no limit. */
+  ...Split.shape,
   replay: ReplayState,
   /** A picture of its newest recording, as there; null until one can be watched. */
   still: z.url().nullable(),
@@ -56,12 +59,16 @@ export const LessonPatch = z.object({
   title: LessonTitle.optional(),
   recording: RecordingMode.optional(),
   asksConsent: z.boolean().optional(),
+  ...Split.partial().shape,
 });
 export type LessonPatch = z.infer<typeof LessonPatch>;
 
-/** `POST /api/v1/lessons/:id/recording`: of the broadcast on air. `stop` can be taken back by `start`. */
+/**
+ * `POST /api/v1/lessons/:id/recording`: of the broadcast on air. `stop` can be taken back by `start`. How the files are
+ * cut holds for later broadcasts of the lesson too.
+ */
 export const RecordingAction = z.discriminatedUnion('action', [
-  z.object({ action: z.enum(['start', 'pause', 'resume', 'stop']) }),
+  Split.partial().extend({ action: z.enum(['start', 'pause', 'resume', 'stop']) }),
   z.object({ action: z.literal('chapter'), title: ChapterTitle.nullable().default(null) }),
 ]);
 export type RecordingAction = z.infer<typeof RecordingAction>;
@@ -91,8 +98,16 @@ export const Recording = z.object({
   mayGo: z.boolean(),
   /** When its days are over and it is deleted, in ms since 1970; null if they never are. */
   goesAtMs: z.number().nullable(),
+  /** The whole of it, and the pieces that each format is cut into. */
   files: z.array(
-    z.object({ format: z.enum(['mp4', 'flv']), url: z.url(), durationMs: z.number(), bytes: z.number() }),
+    z.object({
+      format: z.enum(['mp4', 'flv']),
+      /** Which piece it is, from 1; null for the whole. */
+      piece: z.number().int().nullable(),
+      url: z.url(),
+      durationMs: z.number(),
+      bytes: z.number(),
+    }),
   ),
   /** The replay page. */
   replay: z.url(),

@@ -41,6 +41,19 @@ export async function probe(input: string): Promise<Probe> {
   };
 }
 
+/** How many frames of each kind a file has, and whether its first picture is a key frame. */
+export async function framesIn(file: string): Promise<{ video: number; audio: number; keyFirst: boolean }> {
+  const entries = ['-show_entries', 'packet=codec_type,flags', '-of', 'csv=p=0'];
+  const { stdout } = await run('ffprobe', ['-v', 'error', ...entries, file], { maxBuffer: MAX_OUTPUT });
+  const lines = stdout.split('\n');
+  const [video, audio] = ['video', 'audio'].map((kind) => lines.filter((line) => line.startsWith(kind)));
+  return {
+    video: video?.length ?? 0,
+    audio: audio?.length ?? 0,
+    keyFirst: video?.[0]?.startsWith('video,K') ?? false,
+  };
+}
+
 /** Every picture with its own time: ffmpeg would else round to a guessed rate and complain of that. */
 const AS_IT_IS = ['-fps_mode', 'passthrough', '-enc_time_base', '-1'];
 

@@ -2,6 +2,7 @@
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { EncoderView } from '#shared/contract/publish.ts';
 import type { Lesson, Recording, RecordingPatch } from '#shared/contract/rest.ts';
+import type { Split } from '#shared/contract/split.ts';
 import type { RecordingMode } from '#shared/domain/recording.ts';
 import type { Api } from '../engine/api.ts';
 
@@ -176,6 +177,11 @@ export class LessonsStore {
   /** Says whether the broadcasts of a class are recorded. Rejects with a LecternError. */
   async setRecording(lesson: string, recording: RecordingMode): Promise<void> {
     this.#replace(await this.#api.changeLesson(lesson, { recording }));
+  }
+
+  /** Says how the files of its recordings are cut. Rejects with a LecternError. */
+  async setSplit(lesson: string, split: Partial<Split>): Promise<void> {
+    this.#replace(await this.#api.changeLesson(lesson, split));
   }
 
   /** Says whether students are asked to agree to be recorded. Rejects with a LecternError. */

@@ -8,6 +8,7 @@ import { LruMap } from '#shared/lru-map.ts';
 import { openFlv } from '../../store/flv-file.ts';
 import type { MovieSegment, MovieTrack, VirtualFile } from '../../store/movie-source.ts';
 import { openMovie } from '../../store/movie.ts';
+import { rowsOfPiece } from '../../store/pieces.ts';
 import type { RecordingStore, Replay } from '../../store/recording-store.ts';
 import { AUDIO, STILL, type RenditionId } from '../../hls/rendition-id.ts';
 import { segmentFile, type Row, type SegmentTimeline } from '../../store/segment-timeline.ts';
@@ -25,6 +26,16 @@ const FILES_KEPT = 8;
 const PLAYLIST_MAX_AGE_S = 1;
 /** Nor does its still. */
 const STILL_MAX_AGE_S = 86_400;
+
+type FileFormat = 'mp4' | 'flv';
+
+/** Which file a name such as `piece-2.mp4` is; undefined for all others. */
+function parsePieceName(name: string): { number: number; format: FileFormat } | undefined {
+  const [, number, format] = /^piece-(\d{1,4})\.(mp4|flv)$/.exec(name) ?? [];
+  return number === undefined
+    ? undefined
+    : { number: Number(number), format: format === 'mp4' ? 'mp4' : 'flv' };
+}
 
 export class ReplayFiles {
   readonly #store: RecordingStore;
@@ -57,6 +68,8 @@ export class ReplayFiles {
       return 0;
     }
     if (name === STILL_FILE) return this.#sendStill(request, response, replay);
+    const piece = parsePieceName(name);
+    if (piece !== undefined) return this.#sendFile(request, response, replay, piece.format, piece.number);
     const playlist = parsePlaylistName(name);
     if (playlist === undefined) {
       const open = this.#store.recording(recording);
@@ -83,15 +96,25 @@ export class ReplayFiles {
     request: IncomingMessage,
     response: ServerResponse,
     recording: string,
-    format: 'mp4' | 'flv',
+    format: FileFormat,
   ): Promise<number> {
-    const replay = await this.#find(recording);
+    return this.#sendFile(request, response, await this.#find(recording), format);
+  }
+
+  /** The whole, or a piece of it by its number. */
+  async #sendFile(
+    request: IncomingMessage,
+    response: ServerResponse,
+    replay: Replay,
+    format: FileFormat,
+    piece?: number,
+  ): Promise<number> {
     const headers = {
       'content-type': format === 'mp4' ? 'video/mp4' : 'video/x-flv',
-      'content-disposition': disposition(replay, format),
+      'content-disposition': disposition(replay, format, piece),
       'cache-control': 'no-cache',
     };
-    const file = await this.#file(recording, format, replay);
+    const file = await this.#file(replay, format, piece);
     const body = {
       size: file.size,
       etag: file.etag,
@@ -116,21 +139,23 @@ export class ReplayFiles {
     return replay;
   }
 
-  #file(recording: string, format: 'mp4' | 'flv', { dir, timeline, info }: Replay): Promise<VirtualFile> {
+  #file({ dir, timeline, info }: Replay, format: FileFormat, piece?: number): Promise<VirtualFile> {
+    const rows =
+      piece === undefined ? timeline.playable : rowsOfPiece(timeline.playable, info.pieces ?? [], piece);
+    if (rows.length === 0) throw new LecternError('not-found');
     const { fromMs = '', toMs = '' } = info.trim ?? {};
-    const key = `${recording}-${timeline.rows.length}-${timeline.absences}-${fromMs}-${toMs}.${format}`;
+    const key = `${info.id}-${timeline.rows.length}-${timeline.absences}-${fromMs}-${toMs}-${piece ?? ''}.${format}`;
     const known = this.#files.get(key);
     if (known !== undefined) return known;
-    const file = (format === 'mp4' ? openMovie : openFlv)(movieTracks(dir, timeline));
+    const file = (format === 'mp4' ? openMovie : openFlv)(movieTracks(dir, timeline, rows));
     this.#files.set(key, file);
     file.catch(() => this.#files.delete(key));
     return file;
   }
 }
 
-/** The best picture and the sound of what is there. A class without any moving picture has sound alone. */
-function movieTracks(dir: string, timeline: SegmentTimeline): MovieTrack[] {
-  const rows = timeline.playable;
+/** The best picture and the sound of these rows. A class without any moving picture has sound alone. */
+function movieTracks(dir: string, timeline: SegmentTimeline, rows: readonly Row[]): MovieTrack[] {
   const shifts = shiftsOf(rows);
   const segments = (labelOf: (row: Row) => RenditionId | undefined): MovieSegment[] =>
     rows.flatMap((row, index) => {
@@ -166,9 +191,10 @@ function shiftsOf(rows: readonly Row[]): number[] {
 }
 
 /** A file name that people recognise (RFC 6266), with a plain one for old browsers. */
-function disposition({ title, info }: Replay, format: string): string {
+function disposition({ title, info }: Replay, format: FileFormat, piece?: number): string {
   const date = new Date(info.startedAtMs).toISOString().slice(0, 10);
-  const name = `${title} ${date}.${format}`.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
+  const which = piece === undefined ? '' : ` ${piece}-${info.pieces?.length ?? 1}`;
+  const name = `${title} ${date}${which}.${format}`.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
   const plain = name.replace(/[^\x20-\x7e]/g, '_');
   const encoded = encodeURIComponent(name).replace(/['()]/g, '_');
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;

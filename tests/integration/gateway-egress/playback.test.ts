@@ -8,7 +8,8 @@ import { WebSocket } from 'ws';
 import { readFile, writeFile } from 'node:fs/promises';
 import { encodeAmf0 } from '#shared/media/amf0.ts';
 import { RtmpPublisherClient } from '../../support/rtmp-publisher.ts';
-import { capture, decodeErrors, probe, skewsMs } from '../../support/av.ts';
+import { capture, decodeErrors, framesIn, probe, skewsMs } from '../../support/av.ts';
+import { NO_SPLIT } from '#shared/contract/split.ts';
 import { shoot, shots, type Film } from './film.ts';
 import { info, looped, startRig, type Rig } from './rig.ts';
 
@@ -273,6 +274,58 @@ describe('when the class is over', () => {
     assert.deepEqual(await names('v2.m3u8'), whole);
     const { durationS } = await probe(rig.signed(`${REPLAY}.mp4`));
     assert.ok(Math.abs(durationS - SECONDS) < 0.3, `${durationS} s`);
+  });
+
+  test('comes in pieces that make up the whole, frame by frame', async () => {
+    const framesOf = async (name: string, url: string) => {
+      const file = join(dir, name);
+      await writeFile(file, await (await fetch(url)).bytes());
+      assert.equal(await complaints(file), '', name);
+      return framesIn(file);
+    };
+    rig.splitBy({ splitMs: 5_000, splitBytes: null });
+    const byTime = (await rig.store.trim(info.broadcast, null)).pieces ?? [];
+    const splitBytes = Math.max(...byTime.map(({ bytes }) => bytes));
+    for (const [split, most] of [
+      [
+        { splitMs: 5_000, splitBytes: null },
+        { durationMs: 5_000, bytes: Infinity },
+      ],
+      [
+        { splitMs: null, splitBytes },
+        { durationMs: Infinity, bytes: splitBytes },
+      ],
+    ] as const) {
+      rig.splitBy(split);
+      const { pieces = [] } = await rig.store.trim(info.broadcast, null);
+      assert.ok(pieces.length >= 3, `${pieces.length} pieces`);
+      for (const { durationMs, bytes } of pieces) {
+        assert.ok(durationMs <= most.durationMs && bytes <= most.bytes, `${durationMs} ms, ${bytes} bytes`);
+      }
+      for (const format of ['mp4', 'flv'] as const) {
+        const whole = await framesOf(`whole.${format}`, rig.signed(`${REPLAY}.${format}`));
+        const cut = { video: 0, audio: 0 };
+        for (const [index, { durationMs }] of pieces.entries()) {
+          const name = `piece-${index + 1}.${format}`;
+          const response = await fetch(rig.signed(`${REPLAY}/${name}`), { method: 'HEAD' });
+          const said = response.headers.get('content-disposition') ?? '';
+          assert.match(said, new RegExp(`${index + 1}-${pieces.length}\\.${format}`));
+          const { video, audio, keyFirst } = await framesOf(name, rig.signed(`${REPLAY}/${name}`));
+          assert.ok(keyFirst, `${name} begins with a key frame`);
+          const { durationS } = await probe(join(dir, name));
+          assert.ok(Math.abs(durationS * 1_000 - durationMs) < 120, `${name}: ${durationS} s`);
+          cut.video += video;
+          cut.audio += audio;
+        }
+        assert.deepEqual(cut, { video: whole.video, audio: whole.audio }, format);
+      }
+      const beyond = `${REPLAY}/piece-${pieces.length + 1}.mp4`;
+      for (const path of [beyond, `${REPLAY}/piece-0.mp4`])
+        assert.equal((await fetch(rig.signed(path))).status, 404, path);
+    }
+    rig.splitBy(NO_SPLIT);
+    assert.equal((await rig.store.trim(info.broadcast, null)).pieces, undefined);
+    assert.equal((await fetch(rig.signed(`${REPLAY}/piece-1.mp4`))).status, 404);
   });
 
   test('erasing it leaves nothing to play', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DiskTrouble } from '#shared/contract/errors.ts';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { NO_SPLIT, type Split } from '#shared/contract/split.ts';
 import { createLog } from '#server/log.ts';
 import { signPlayback } from '#server/playback-sign.ts';
 import { closeServer, createMetrics, listen } from '#server/service.ts';
@@ -49,6 +50,8 @@ export interface Rig {
   /** What was told of the disk, and null when it was over. */
   readonly troubles: (DiskTrouble | null)[];
   readonly keyframeRequests: { count: number };
+  /** From now on files are cut like this. */
+  splitBy(split: Split): void;
   /** The address of `path`, signed for `resource`. */
   signed(path: string, resource?: PlaybackResource, expiresInS?: number): string;
   goLive(which?: BroadcastInfo): OnAir;
@@ -78,12 +81,14 @@ export async function startRig(
   const metrics = new EgressMetrics(registry);
   const recordings: RecordingInfo[] = [];
   const troubles: (DiskTrouble | null)[] = [];
+  let split = NO_SPLIT;
   const onRecording = (recording: RecordingInfo) => recordings.push(recording);
   const store = await RecordingStore.open({
     dir,
     resumeMs,
     log,
     onChanged: onRecording,
+    splitOf: () => split,
     ...(backlog && { backlog }),
   });
   const egress = new Egress({ store, rtmpWires, hlsAudioCodec: 'aac', metrics, log });
@@ -128,6 +133,7 @@ export async function startRig(
     recordings,
     troubles,
     keyframeRequests,
+    splitBy: (next) => (split = next),
     signed(path, resource, expiresInS = 600) {
       const [, area, id] = /^\/(live|replay)\/([a-z0-9]+)/.exec(path) ?? [];
       const signs = resource ?? (`/${area}/${id}` as PlaybackResource);

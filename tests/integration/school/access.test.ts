@@ -11,6 +11,7 @@ import {
 } from '#shared/contract/access.ts';
 import { AccessDefaults, ChannelSettings } from '#shared/contract/internal.ts';
 import { AccessRevoked, Lesson, PlaybackIssued, Recording } from '#shared/contract/rest.ts';
+import { NO_SPLIT } from '#shared/contract/split.ts';
 import { checkPublishKey } from '#server/publish-key.ts';
 import { checkPlayback } from '../../support/playback.ts';
 import { eventually } from '../../support/lectern.ts';
@@ -48,8 +49,10 @@ describe('who may watch', () => {
         lesson: lesson.id,
         title: 'Photosynthesis',
         recording: 'automatic',
+        split: NO_SPLIT,
         publishVersion: 0,
         epoch: 0,
+        endedViewers: [],
         access: AS_THE_SCHOOL,
       },
     );

@@ -221,10 +221,10 @@ describe('the class as the school hears of it', () => {
     assert.equal(recording.bytes, 1_000_000);
     assert.match(recording.replay, /^https:\/\/class\.example\.org\/replay\/recording1#invite=/);
     assert.deepEqual(
-      recording.files.map(({ format, durationMs, bytes }) => ({ format, durationMs, bytes })),
+      recording.files.map(({ url: _, ...file }) => file),
       [
-        { format: 'mp4', durationMs: 61_000, bytes: 1_000_000 },
-        { format: 'flv', durationMs: 61_000, bytes: 1_000_000 },
+        { format: 'mp4', piece: null, durationMs: 61_000, bytes: 1_000_000 },
+        { format: 'flv', piece: null, durationMs: 61_000, bytes: 1_000_000 },
       ],
     );
     for (const url of [recording.hls, ...recording.files.map((file) => file.url)]) {

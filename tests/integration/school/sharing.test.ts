@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ChannelSettings, ServiceEvent } from '#shared/contract/internal.ts';
 import {
+  Lesson,
   Recording,
   ReplayChapters,
   ReplayChatPage,
   ReplayFound,
   ReplayIssued,
-  type Lesson,
 } from '#shared/contract/rest.ts';
 import { MAX_SHARES, Share } from '#shared/contract/shares.ts';
 import { codeOf, inviteIn, startTestSchool, type TestSchool } from './support.ts';
@@ -192,6 +192,44 @@ describe('what is shown of a replay', () => {
         ),
         'unauthorized',
       );
+  });
+
+  it('comes in the files that it was cut into, as its lesson says', async () => {
+    const patch = (body: object) => school.owner('PATCH', `/lessons/${lesson.id}`, body);
+    const split = { splitMs: 300_000, splitBytes: null };
+    const changed = Lesson.parse((await patch(split)).body);
+    assert.deepEqual([changed.splitMs, changed.splitBytes], [300_000, null]);
+    const told = () => (school.gateway.told.get(lesson.channel) as ChannelSettings[] | undefined)?.at(-1);
+    while (told()?.split?.splitMs !== 300_000) await new Promise((resolve) => setTimeout(resolve, 20));
+    const begun = { action: 'start', splitBytes: 10_000_000 };
+    assert.equal((await school.owner('POST', `/lessons/${lesson.id}/recording`, begun)).status, 200);
+    while (told()?.split?.splitBytes !== 10_000_000) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(told()?.split?.splitMs, 300_000, 'what is not said stays');
+    for (const wrong of [
+      { splitMs: 59_999 },
+      { splitBytes: 9_999_999 },
+      { splitMs: 60_000.5 },
+      { splitMs: '1' },
+    ])
+      assert.equal(codeOf(await patch(wrong)), 'bad-request', JSON.stringify(wrong));
+
+    const pieces = [
+      { row: 1, durationMs: 299_000, bytes: 700 },
+      { row: 151, durationMs: 301_000, bytes: 300 },
+    ];
+    school.gateway.recordings = school.gateway.recordings.map((info) => ({ ...info, pieces }));
+    const { files } = Recording.parse((await school.owner('GET', PATH)).body);
+    assert.deepEqual(
+      files.map(({ format, piece, durationMs, url }) => [format, piece, durationMs, new URL(url).pathname]),
+      [
+        ['mp4', null, 600_000, '/replay/botany001.mp4'],
+        ['flv', null, 600_000, '/replay/botany001.flv'],
+        ['mp4', 1, 299_000, '/replay/botany001/piece-1.mp4'],
+        ['mp4', 2, 301_000, '/replay/botany001/piece-2.mp4'],
+        ['flv', 1, 299_000, '/replay/botany001/piece-1.flv'],
+        ['flv', 2, 301_000, '/replay/botany001/piece-2.flv'],
+      ],
+    );
   });
 
   it('has so many links and no more', async () => {

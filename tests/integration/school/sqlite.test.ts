@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { CamelCasePlugin, Kysely, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { NO_SPLIT } from '#shared/contract/split.ts';
 import { openSqlite } from '../../../school/database/database.ts';
 import { getMigrations } from '../../../school/database/migrations.ts';
 import { sqliteDialect } from '../../../school/database/sqlite.ts';
@@ -36,7 +37,7 @@ describe('the database in a file', () => {
     const links = { teacherLink: 0, assistantLink: 0, studentLink: 0, watchLink: 0 };
     const untouched = { settingsVersion: 0, publishVersion: 0, accessEpoch: 0, access: null, ...links };
     assert.deepEqual(await second.selectFrom('lesson').selectAll().execute(), [
-      { ...lesson, titleFolded: '', recordingMode: 'automatic', asksConsent: 0, ...untouched },
+      { ...lesson, titleFolded: '', recordingMode: 'automatic', asksConsent: 0, ...untouched, ...NO_SPLIT },
     ]);
     await second.destroy();
   });
