@@ -18,6 +18,7 @@ export const PeerId = z.string().regex(/^[A-Za-z0-9_-]{8,40}$/);
 /** An id that mediasoup hands out. */
 export const MediaId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const ChapterId = slug({ min: 8, max: 24 });
+export const TimerId = slug({ min: 8, max: 24 });
 export const MessageId = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
 /** Control characters, halves of a character that UTF-8 cannot carry, and what turns the text around it. */
 const UNWRITABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;

@@ -7,5 +7,6 @@ import type { AnyFeature } from './feature.ts';
 import { hands } from './hands.ts';
 import { media } from './media.ts';
 import { stage } from './stage.ts';
+import { timer } from './timer.ts';
 
-export const FEATURES: readonly AnyFeature[] = [media, stage, door, broadcast, chat, hands, chapters];
+export const FEATURES: readonly AnyFeature[] = [media, stage, door, broadcast, chat, hands, chapters, timer];

@@ -7,9 +7,10 @@ import type { FeatureSpec } from './feature.ts';
 import { hands } from './hands.ts';
 import { media } from './media.ts';
 import { stage } from './stage.ts';
+import { timer } from './timer.ts';
 
 /** A new feature is one more entry here, in `sfu/room/features/index.ts` and in `web/features/index.ts`. */
-export const FEATURES = [media, stage, door, broadcast, chat, hands, chapters] as const;
+export const FEATURES = [media, stage, door, broadcast, chat, hands, chapters, timer] as const;
 type Feature = (typeof FEATURES)[number];
 
 type Intersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void

@@ -208,6 +208,21 @@ describe('signalling', () => {
     teacher.leave();
   });
 
+  test('a student sees the timer of the class, and is refused who wants to start, extend or stop one', async () => {
+    const there = elsewhere();
+    const teacher = await Person.join(world, 'teacher', 'teacher', there);
+    const student = await Person.join(world, 'student', 'student', there);
+    const start = { minutes: 5, label: null };
+    await refuses('forbidden', student.ask('timer:start', start));
+    const { timer } = await teacher.ask('timer:start', start);
+    assert.deepEqual(await student.fact('timer:changed'), { timer });
+    await refuses('forbidden', student.ask('timer:extend', { timerId: timer.id, minutes: 5 }));
+    await refuses('forbidden', student.ask('timer:stop', { timerId: timer.id }));
+    await refuses('bad-request', teacher.ask('timer:extend', { timerId: timer.id, minutes: 181 }));
+    teacher.leave();
+    student.leave();
+  });
+
   test('a student publishes only while a teacher lets it', async () => {
     const there = elsewhere();
     const teacher = await Person.join(world, 'teacher', 'teacher', there);

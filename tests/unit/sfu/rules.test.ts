@@ -24,6 +24,9 @@ const RESTRICTED: Partial<Record<RequestName, readonly Role[]>> = {
   'chapter:mark': ['teacher', 'assistant'],
   'chapter:rename': ['teacher', 'assistant'],
   'chapter:remove': ['teacher', 'assistant'],
+  'timer:start': ['teacher', 'assistant'],
+  'timer:extend': ['teacher', 'assistant'],
+  'timer:stop': ['teacher', 'assistant'],
   'hand:raise': ['student'],
   'hand:lower': ['student'],
 };
