@@ -82,6 +82,15 @@ describe('a phone', () => {
     await page.getByRole('button', { name: 'Mark chapter' }).tap();
     await page.getByRole('button', { name: /^Remove/ }).waitFor();
     await assertFits(page, 'room with chapters');
+    await page.getByRole('button', { name: 'Timer', exact: true }).tap();
+    await page.getByRole('button', { name: 'Start timer' }).waitFor();
+    await assertFits(page, 'timer to start');
+    await page.getByRole('button', { name: 'Start timer' }).tap();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Timer', exact: true }).tap();
+    await page.getByRole('button', { name: 'Add 1 min' }).waitFor();
+    await assertFits(page, 'timer that runs');
+    await page.getByRole('button', { name: 'Close' }).tap();
     await page.getByRole('button', { name: 'People', exact: true }).tap();
     await page.getByRole('button', { name: 'Invite' }).first().tap();
     await page.getByRole('dialog').waitFor();

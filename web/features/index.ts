@@ -5,8 +5,9 @@ import { chat } from './chat/view.ts';
 import { door } from './door/view.ts';
 import type { FeatureView } from './feature.ts';
 import { hands } from './hands/view.ts';
+import { timer } from './timer/view.ts';
 
-export const FEATURES: readonly FeatureView[] = [door, hands, chat, chapters];
+export const FEATURES: readonly FeatureView[] = [door, hands, chat, chapters, timer];
 
 /** Microphone, camera, recording, people, help: see Room.svelte. */
 const ROOM_KEYS = ['M', 'V', 'R', 'P', '?'];

@@ -4,7 +4,7 @@ import { formatDuration } from '../../state/i18n.svelte.ts';
 const TICK_MS = 500;
 
 /** Counts down to `endsAtMs`, null while there is nothing to wait for. Call it while a component is made. */
-export function timeLeft(endsAtMs: () => number | null): { readonly text: string } {
+export function timeLeft(endsAtMs: () => number | null): { readonly text: string; readonly ms: number } {
   let nowMs = $state(Date.now());
   $effect(() => {
     if (endsAtMs() === null) return undefined;
@@ -13,8 +13,13 @@ export function timeLeft(endsAtMs: () => number | null): { readonly text: string
     return () => clearInterval(timer);
   });
   return {
+    /** `4:59`; `0:00` from then on. */
     get text() {
-      return formatDuration(Math.max(0, (endsAtMs() ?? 0) - nowMs));
+      return formatDuration(Math.max(0, this.ms));
+    },
+    /** Less than none once the moment has passed. */
+    get ms() {
+      return (endsAtMs() ?? 0) - nowMs;
     },
   };
 }
