@@ -17,9 +17,9 @@ export interface Countdown {
 }
 
 /** Counts the timer of this class down. Call it while a component is made. */
-export function countdown(room: RoomState): Countdown {
-  const current = $derived(room.feature(createTimer).current);
-  const left = timeLeft(() => (current === null ? null : current.endsAtMs - room.serverTime(0)));
+export function countdown(room: () => RoomState): Countdown {
+  const current = $derived(room().feature(createTimer).current);
+  const left = timeLeft(() => (current === null ? null : current.endsAtMs - room().serverTime(0)));
   const phase = $derived(current === null ? 'none' : timerPhase(left.ms));
   return {
     get timer() {
