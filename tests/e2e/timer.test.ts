@@ -11,6 +11,9 @@ import { attend, teach, type Person } from './people.ts';
 
 /** The shortest timer, and a busy machine. */
 const UP_LIMIT_MS = 90_000;
+const PHONE = { width: 390, height: 844 };
+/** As long as one line of a phone does not hold. */
+const LABEL = 'Read page 12 and answer questions 3 to 7 by yourselves';
 /** Two pages that are looked at one after the other. */
 const APART_S = 4;
 
@@ -37,6 +40,14 @@ describe('the timer of a class', () => {
   const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
   const timer = (page: Page) => page.getByRole('timer', { name: 'Timer' });
   const said = (page: Page, text: string) => page.getByRole('status').getByText(text, { exact: true });
+  /** On a phone all of it is on the screen, the time at its right end too. */
+  const assertOnPhone = async (page: Page) => {
+    const before = page.viewportSize();
+    await page.setViewportSize(PHONE);
+    const box = await timer(page).boundingBox();
+    assert.ok(box !== null && box.x >= 0 && box.x + box.width <= PHONE.width, JSON.stringify(box));
+    if (before !== null) await page.setViewportSize(before);
+  };
   const comes = async (name: string) => {
     const person = await attend(browser, teacher.lesson, name);
     people.push(person);
@@ -57,14 +68,15 @@ describe('the timer of a class', () => {
     await page.getByText('Enter whole minutes from 1 to 180.').waitFor();
     assert.deepEqual(await findings(page), [], 'dialog');
     await minutes.fill('1');
-    await page.getByRole('textbox', { name: /^Label/ }).fill('Read page 12');
+    await page.getByRole('textbox', { name: /^Label/ }).fill(LABEL);
     await page.keyboard.press('Enter');
-    await timer(page).getByText('Read page 12').waitFor();
-    await timer(student.page).getByText('Read page 12').waitFor();
-    await said(student.page, 'Timer started, Read page 12: 1 minute').waitFor({ state: 'attached' });
+    await timer(page).getByText(LABEL).waitFor();
+    await timer(student.page).getByText(LABEL).waitFor();
+    await said(student.page, `Timer started, ${LABEL}: 1 minute`).waitFor({ state: 'attached' });
     assert.equal(await button(student.page, 'Timer').count(), 0);
     assert.deepEqual(await findings(student.page), [], 'room with a timer');
     assert.deepEqual(await reflowProblems(student.page), []);
+    await assertOnPhone(student.page);
     const late = await comes('Grace');
     await timer(late.page)
       .getByText(/^0:\d\d$/)
@@ -76,7 +88,7 @@ describe('the timer of a class', () => {
   it('runs on while the SFU is killed and starts again', async () => {
     await lectern.kill('sfu');
     const late = await comes('Edith');
-    await timer(late.page).getByText('Read page 12').waitFor();
+    await timer(late.page).getByText(LABEL).waitFor();
     const apart = (await secondsLeft(student.page)) - (await secondsLeft(late.page));
     assert.ok(Math.abs(apart) < APART_S, `${apart} s apart`);
   });
@@ -84,18 +96,19 @@ describe('the timer of a class', () => {
   it('says to everyone that time is up, aloud too', async () => {
     for (const { page } of people) {
       await timer(page).getByText('Time is up').waitFor({ timeout: UP_LIMIT_MS });
-      await said(page, 'Time is up: Read page 12').waitFor({ state: 'attached' });
+      await said(page, `Time is up: ${LABEL}`).waitFor({ state: 'attached' });
     }
+    await assertOnPhone(student.page);
     assert.deepEqual(await findings(student.page), [], 'time is up');
     const late = await comes('Mary');
     await timer(late.page).getByText('Time is up').waitFor();
-    assert.equal(await said(late.page, 'Time is up: Read page 12').count(), 0);
+    assert.equal(await said(late.page, `Time is up: ${LABEL}`).count(), 0);
   });
 
   it('is extended and stopped by who teaches', async () => {
     const { page } = teacher;
     await button(page, 'Timer').click();
-    await button(page, 'Add 5 min').click();
+    await button(page, '+5 min').click();
     await timer(student.page)
       .getByText(/^(5:00|4:5\d)$/)
       .waitFor();

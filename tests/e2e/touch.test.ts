@@ -88,7 +88,7 @@ describe('a phone', () => {
     await page.getByRole('button', { name: 'Start timer' }).tap();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Timer', exact: true }).tap();
-    await page.getByRole('button', { name: 'Add 1 min' }).waitFor();
+    await page.getByRole('button', { name: '+1 min' }).waitFor();
     await assertFits(page, 'timer that runs');
     await page.getByRole('button', { name: 'Close' }).tap();
     await page.getByRole('button', { name: 'People', exact: true }).tap();
