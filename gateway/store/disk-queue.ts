@@ -6,6 +6,8 @@ import { Serial } from '#shared/serial.ts';
 
 /** How long a write that failed waits for its next try: recording goes on this soon after the cause ends. */
 const RETRY_MS = 1_000;
+/** For so long anyone waits for the disk to catch up, in ms; nobody does again until it has. */
+const CATCH_UP_MS = 1_000;
 
 export class DiskQueue {
   readonly #onTrouble: (error: Error | undefined) => void;
@@ -14,6 +16,7 @@ export class DiskQueue {
   readonly #writes = new Serial();
   #insisted = 0;
   #trouble: Error | undefined;
+  #isBehind = false;
 
   /** `onTrouble` is called when a write that has to succeed fails, and with undefined once all are written. */
   constructor(onTrouble: (error: Error | undefined) => void) {
@@ -64,6 +67,20 @@ export class DiskQueue {
   /** Resolves when everything added so far is written or given up. Never rejects. */
   drained(): Promise<void> {
     return this.#writes.idle();
+  }
+
+  /**
+   * Resolves when everything added so far is written, or after {@link CATCH_UP_MS}; at once as long as the disk is
+   * behind or takes nothing. Never rejects.
+   */
+  async caughtUp(): Promise<void> {
+    if (this.#isBehind || this.#trouble !== undefined) return;
+    const patience = new AbortController();
+    const drained = this.drained().then(() => patience.abort());
+    await sleep(CATCH_UP_MS, undefined, { signal: patience.signal }).catch(expected('it has caught up'));
+    if (patience.signal.aborted) return;
+    this.#isBehind = true;
+    void drained.then(() => (this.#isBehind = false));
   }
 
   #then(work: () => Promise<void>): void {

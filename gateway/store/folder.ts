@@ -180,6 +180,11 @@ export class RecordingFolder {
     });
   }
 
+  /** Resolves when all that was added so far is written, if the disk keeps up. */
+  caughtUp(): Promise<void> {
+    return this.#disk.caughtUp();
+  }
+
   /** Resolves when all is written that can be, and the files are closed. */
   async drained(): Promise<void> {
     await this.#disk.drained();

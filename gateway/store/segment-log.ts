@@ -69,6 +69,7 @@ export class SegmentLog {
   readonly #begun = new Map<number, number>();
   readonly #unrecorded = new Set<number>();
   #final: Promise<void> | undefined;
+  #kept: { readonly version: number; readonly done: Promise<void> } | undefined;
 
   constructor(
     dir: string,
@@ -249,6 +250,16 @@ export class SegmentLog {
     if (isRecorded) this.#folder.commit(row);
     else this.#folder.leaveOut(row);
     this.#forget();
+  }
+
+  /**
+   * Resolves once what playlists name now is on disk: from then on no crash takes it back. A disk that does not keep up
+   * is not waited for.
+   */
+  kept(): Promise<void> {
+    const { version } = this.edge;
+    if (this.#kept?.version !== version) this.#kept = { version, done: this.#folder.caughtUp() };
+    return this.#kept.done;
   }
 
   /** A file that should be on disk is not: what is gone is marked. */

@@ -106,6 +106,7 @@ export class LiveHls {
     await this.#wait(recording, rendition, reload);
     if (response.destroyed) return 0;
     const text = this.#playlist(recording, rendition, isDvr ? 'event' : 'live', reload, signedQuery(query));
+    await recording.kept();
     await sendPlaylist(request, response, text, reload.until === undefined ? 0 : WAITED_MAX_AGE_S);
     return 0;
   }

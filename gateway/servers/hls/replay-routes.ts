@@ -87,6 +87,7 @@ export class ReplayFiles {
       throw new LecternError('not-found');
     const keyUri = this.#encryption && KEY_NAME;
     const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query), { keyUri });
+    await this.#store.recording(recording)?.kept();
     await sendPlaylist(request, response, text, PLAYLIST_MAX_AGE_S);
     return 0;
   }
