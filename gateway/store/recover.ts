@@ -27,7 +27,11 @@ export async function recoverRecording(dir: string): Promise<SegmentTimeline> {
   if (damaged || completeBytes > 0) await tried(truncate(join(dir, INDEX), completeBytes));
   const numbers = [...new Set(open.map((line) => line.n))].sort((a, b) => a - b);
   for (const n of numbers) {
-    const lines = open.filter((line) => line.n === n);
+    // Of a row that was begun twice, the second time at another moment, what was said last.
+    const lines = open.filter(
+      ({ n: of, label }, at) =>
+        of === n && at === open.findLastIndex((one) => one.n === n && one.label === label),
+    );
     const row = n === timeline.nextRow ? await recoverRow(dir, timeline, lines, plan) : undefined;
     if (row === undefined) {
       for (const line of lines) await tried(rm(join(dir, segmentFile(line.n, line.label)), { force: true }));
@@ -61,14 +65,14 @@ async function recoverRow(
     const durationUs = Math.max(0, Math.min(segment.durationUs, audioEndUs - segment.startUs));
     if (durationUs > 0) segments[label] = { ...segment, durationUs };
   }
-  const [first] = lines;
+  const newest = lines.at(-1);
   const found = entriesOf(segments);
   const startUs = Math.min(...found.map(([, segment]) => segment.startUs));
   const candidates = found
     .filter(([label]) => label !== AUDIO)
     .map(([label, segment]) => candidateOf(label, segment.startUs - startUs <= YOUNG_US));
-  if (first === undefined || audio === undefined || candidates.length === 0) return undefined;
-  if (plan?.n === first.n && plan.slots.every((label) => segments[label] !== undefined)) {
+  if (newest === undefined || audio === undefined || candidates.length === 0) return undefined;
+  if (plan?.n === newest.n && plan.slots.every((label) => segments[label] !== undefined)) {
     const { n, epochMs, discontinuity, slots } = plan;
     return { n, epochMs, discontinuity, segments, slots };
   }
@@ -78,10 +82,10 @@ async function recoverRow(
     segments[label]?.init !== (before && previous?.segments[before]?.init);
   const discontinuity =
     previous !== undefined &&
-    (previous.epochMs !== first.epochMs ||
+    (previous.epochMs !== newest.epochMs ||
       changed(AUDIO, AUDIO) ||
       slots.some((label, slot) => changed(label, previous.slots[slot])));
-  return { n: first.n, epochMs: first.epochMs, discontinuity, segments, slots };
+  return { n: newest.n, epochMs: newest.epochMs, discontinuity, segments, slots };
 }
 
 /** Cuts a segment's file back to whole fragments and measures it. Undefined if nothing is left. */

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
+import { fragment } from '#shared/media/fmp4.ts';
 import { INDEX, readIndex, RECORDING, RecordingFile } from '../../../gateway/store/format.ts';
 import { recoverRecording } from '../../../gateway/store/recover.ts';
 import { createLog } from '#server/log.ts';
@@ -23,7 +24,7 @@ import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { SegmentLog } from '../../../gateway/store/segment-log.ts';
 import { AUDIO } from '../../../gateway/hls/rendition-id.ts';
 import { initFile, segmentFile } from '../../../gateway/store/segment-timeline.ts';
-import { camera, configOf, Hand } from './hand.ts';
+import { camera, configOf, Hand, sound } from './hand.ts';
 
 /** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
 async function cutOff(context: TestContext): Promise<Hand> {
@@ -146,6 +147,40 @@ test('the file of a recording says that media came, also when they come while it
     return RecordingFile.parse(JSON.parse(text)).state;
   });
   assert.deepEqual([...new Set(states)], ['writing']);
+});
+
+/** The last row of what a crash leaves of `hand`, and how its index says what became of it. */
+async function lastRow({ dir, recording }: Hand) {
+  await recording.suspend();
+  const timeline = await recoverRecording(dir);
+  const row = timeline.rows.at(-1) ?? assert.fail();
+  return { row, fate: timeline.fateOf(row.n), again: (await readIndex(dir)).timeline };
+}
+
+test('a row that was begun again after an interruption has the time of its second beginning', async (context) => {
+  const source = camera(1);
+  const hand = new Hand(source);
+  context.after(() => hand.close());
+  hand.run(5);
+  const { recording } = hand;
+  hand.interrupted();
+  const n = recording.timeline.nextRow;
+  const [audio, picture] = [recording.initFor(sound(0).config), recording.initFor(configOf(0))];
+  for (const label of [AUDIO, 'camera0'] as const)
+    recording.open(n, label, label === AUDIO ? audio : picture, 1e12, 5e6);
+  for (const label of [AUDIO, 'camera0'] as const) recording.drop(n, label);
+  const epochMs = 1e12 + 7_000;
+  for (const [label, init, rate] of [
+    [AUDIO, audio, 48_000],
+    ['camera0', picture, 90_000],
+  ] as const) {
+    recording.open(n, label, init, epochMs, 5e6);
+    const samples = [{ data: new Uint8Array(40), durationTicks: rate / 50, key: true }];
+    const bytes = fragment({ sequence: 1, baseDecodeTime: 5 * rate, samples });
+    recording.append(n, label, bytes, { startUs: 5e6, durationUs: 20_000, independent: true });
+  }
+  const { row } = await lastRow(hand);
+  assert.deepEqual([row.n, row.epochMs], [n, epochMs]);
 });
 
 test('a segment that is written again does not grow on what an earlier one left', async (context) => {
