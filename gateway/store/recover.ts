@@ -11,6 +11,7 @@ import {
   entriesOf,
   segmentFile,
   YOUNG_US,
+  type Fate,
   type Row,
   type Segment,
   type SegmentTimeline,
@@ -32,13 +33,13 @@ export async function recoverRecording(dir: string): Promise<SegmentTimeline> {
       ({ n: of, label }, at) =>
         of === n && at === open.findLastIndex((one) => one.n === n && one.label === label),
     );
-    const row = n === timeline.nextRow ? await recoverRow(dir, timeline, lines, plan) : undefined;
-    if (row === undefined) {
+    const recovered = n === timeline.nextRow ? await recoverRow(dir, timeline, lines, plan) : undefined;
+    if (recovered?.fate !== 'kept')
       for (const line of lines) await tried(rm(join(dir, segmentFile(line.n, line.label)), { force: true }));
-    } else {
-      await tried(appendFile(join(dir, INDEX), rowLine(row)));
-      timeline.appendRow(row);
-    }
+    if (recovered === undefined) continue;
+    const { row, fate } = recovered;
+    await tried(appendFile(join(dir, INDEX), rowLine(row, fate)));
+    timeline.appendRow(row, fate);
   }
   await findLost(dir, timeline);
   return timeline;
@@ -46,13 +47,16 @@ export async function recoverRecording(dir: string): Promise<SegmentTimeline> {
 
 const tried = (write: Promise<unknown>) => write.catch(expected('the disk takes nothing now'));
 
-/** Makes a row of segments that were left open. Undefined if picture or sound is missing. */
+/**
+ * Makes a row of segments that were left open. Undefined if picture or sound is missing; where viewers were told of the
+ * row, it is lost then.
+ */
 async function recoverRow(
   dir: string,
   timeline: SegmentTimeline,
   lines: readonly OpenLine[],
   plan: PlanLine | undefined,
-): Promise<Row | undefined> {
+): Promise<{ row: Row; fate: Fate } | undefined> {
   const segments: Row['segments'] = {};
   for (const line of lines) {
     const segment = await recoverSegment(join(dir, segmentFile(line.n, line.label)), timeline, line);
@@ -71,10 +75,12 @@ async function recoverRow(
   const candidates = found
     .filter(([label]) => label !== AUDIO)
     .map(([label, segment]) => candidateOf(label, segment.startUs - startUs <= YOUNG_US));
-  if (newest === undefined || audio === undefined || candidates.length === 0) return undefined;
-  if (plan?.n === newest.n && plan.slots.every((label) => segments[label] !== undefined)) {
-    const { n, epochMs, discontinuity, slots } = plan;
-    return { n, epochMs, discontinuity, segments, slots };
+  const told = plan?.n === newest?.n ? plan : undefined;
+  if (newest === undefined || audio === undefined || candidates.length === 0)
+    return told && lostRow(timeline, segments, lines, told);
+  if (told?.slots.every((label) => segments[label] !== undefined) === true) {
+    const { n, epochMs, discontinuity, slots } = told;
+    return { row: { n, epochMs, discontinuity, segments, slots }, fate: 'kept' };
   }
   const previous = timeline.rows.at(-1);
   const slots = pickSlots(candidates, timeline.slotCount || countSlots(found.map(([label]) => label)));
@@ -85,7 +91,24 @@ async function recoverRow(
     (previous.epochMs !== newest.epochMs ||
       changed(AUDIO, AUDIO) ||
       slots.some((label, slot) => changed(label, previous.slots[slot])));
-  return { n: newest.n, epochMs: newest.epochMs, discontinuity, segments, slots };
+  return { row: { n: newest.n, epochMs: newest.epochMs, discontinuity, segments, slots }, fate: 'kept' };
+}
+
+/** The row of which viewers were `told`, without media; undefined if they were told of none of its parts. */
+function lostRow(
+  { inits }: SegmentTimeline,
+  found: Row['segments'],
+  lines: readonly OpenLine[],
+  told: PlanLine,
+): { row: Row; fate: Fate } | undefined {
+  const parts = Object.values(found);
+  if (parts.length === 0 || !lines.every(({ init }) => inits.has(init))) return undefined;
+  const startUs = Math.min(...parts.map((part) => part.startUs));
+  const durationUs = Math.max(...parts.map((part) => part.startUs + part.durationUs)) - startUs;
+  const segments: Row['segments'] = {};
+  for (const { label, init } of lines) segments[label] = { init, startUs, durationUs, bytes: 0, frames: 0 };
+  const { n, epochMs, discontinuity, slots } = told;
+  return { row: { n, epochMs, discontinuity, segments, slots }, fate: 'lost' };
 }
 
 /** Cuts a segment's file back to whole fragments and measures it. Undefined if nothing is left. */

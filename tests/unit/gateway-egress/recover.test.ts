@@ -22,9 +22,9 @@ import { recoverRecording } from '../../../gateway/store/recover.ts';
 import { createLog } from '#server/log.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { SegmentLog } from '../../../gateway/store/segment-log.ts';
-import { AUDIO } from '../../../gateway/hls/rendition-id.ts';
+import { AUDIO, type RenditionId } from '../../../gateway/hls/rendition-id.ts';
 import { initFile, segmentFile } from '../../../gateway/store/segment-timeline.ts';
-import { camera, configOf, Hand, sound } from './hand.ts';
+import { camera, configOf, FRAME_US, Hand, sound, type Camera } from './hand.ts';
 
 /** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
 async function cutOff(context: TestContext): Promise<Hand> {
@@ -156,6 +156,30 @@ async function lastRow({ dir, recording }: Hand) {
   const row = timeline.rows.at(-1) ?? assert.fail();
   return { row, fate: timeline.fateOf(row.n), again: (await readIndex(dir)).timeline };
 }
+
+/** A class whose next row has begun and was announced. */
+function inANewRow(context: TestContext): { hand: Hand; source: Camera } {
+  const source = camera(1);
+  const hand = new Hand(source);
+  context.after(() => hand.close());
+  hand.run(5);
+  const before = hand.rows.length;
+  while (hand.rows.length === before || hand.recording.edge.plan === undefined) hand.run(FRAME_US / 1e6);
+  return { hand, source };
+}
+
+test('the number of a row that was announced is not given to another, even if too little of it is there', async (context) => {
+  const { hand, source } = inANewRow(context);
+  source.alive.clear();
+  const { edge, timeline } = hand.recording;
+  const n = timeline.nextRow;
+  const partsOf = (label: RenditionId) => edge.segment(n, label)?.parts.length ?? 0;
+  while (partsOf(AUDIO) === 0) hand.run(FRAME_US / 1e6);
+  assert.equal(partsOf('camera0'), 0, 'its sound was announced, but no picture');
+  const { row, fate, again } = await lastRow(hand);
+  assert.deepEqual([row.n, fate], [n, 'lost']);
+  assert.deepEqual([again.nextRow, again.fateOf(n)], [n + 1, 'lost']);
+});
 
 test('a row that was begun again after an interruption has the time of its second beginning', async (context) => {
   const source = camera(1);
