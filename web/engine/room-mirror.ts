@@ -56,7 +56,8 @@ export class RoomMirror {
   joined(joined: Joined, nowMs: number): void {
     this.#room = joined.room;
     this.#you = joined.you;
-    this.#clockOffsetMs = joined.serverTimeMs - nowMs;
+    // An answer is late, never early: of the two of one connection the later clock is the better one.
+    this.#clockOffsetMs = Math.max(this.#clockOffsetMs, joined.serverTimeMs - nowMs);
     this.#peers.clear();
     for (const peer of joined.peers) this.#peers.set(peer.id, peer);
     this.#peers.set(joined.you.id, joined.you);
