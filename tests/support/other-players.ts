@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type Hls from 'hls.js';
 import type { Browser } from 'playwright-core';
 
 const run = promisify(execFile);
@@ -26,6 +27,34 @@ export async function countPictures(
     ...'d. ! queue ! audioconvert ! fakesink'.split(' '),
   ]);
   return { ffprobe: Number.parseInt(stdout), gstreamer: readFileSync(shown).length / SIDE ** 2 };
+}
+
+/** Plays the HLS at `address` by hls.js in Chromium to its end, four times as fast. Rejects with what the player says. */
+export async function playHlsInChromium(browser: Browser, address: string) {
+  const page = await browser.newPage();
+  try {
+    await page.setContent('<video muted></video>');
+    await page.addScriptTag({ path: join(import.meta.dirname, '../../node_modules/hls.js/dist/hls.min.js') });
+    return await page.evaluate(async (url) => {
+      const { Hls: Player } = window as unknown as { Hls: typeof Hls };
+      const video = document.querySelector('video');
+      if (video === null) throw new Error('no element');
+      const hls = new Player();
+      const over = new Promise((resolve, reject) => {
+        video.onended = resolve;
+        hls.on(Player.Events.ERROR, (_name, data) => data.fatal && reject(new Error(data.details)));
+      });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+      video.playbackRate = 4;
+      await Promise.all([video.play(), over]);
+      const { totalVideoFrames: pictures } = video.getVideoPlaybackQuality();
+      const soundBytes = Number((video as unknown as Record<string, unknown>).webkitAudioDecodedByteCount);
+      return { pictures, soundBytes, durationS: video.duration };
+    }, address);
+  } finally {
+    await page.close();
+  }
 }
 
 /** Plays the file at `address` to its end in Chromium, four times as fast. Rejects with what the player says. */

@@ -1,18 +1,19 @@
-// One recording as it is watched: its addresses, its player, and its chapters and chat in time with the picture.
+// One class as it is watched again: its addresses, its player, and its parts, chapters and chat in time with the picture.
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 import type { ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
 import { recallPlace, rememberPlace } from '../engine/player/left-off.ts';
-import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
+import type { PlayerClock, LevelChoice, Mark } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs } from '../engine/player/signed-address.ts';
 import type { StorePort } from '../engine/ports.ts';
+import { trimsOf } from '../engine/player/trims.ts';
 import { isRetryable } from '../engine/retryable.ts';
 import { Moments } from './moments.svelte.ts';
 import { ReplayEdit } from './replay-edit.svelte.ts';
-import { PlaybackTimeline } from '../engine/player/playback-timeline.ts';
+import { marksOfParts, PlaybackTimeline } from '../engine/player/playback-timeline.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayMessage & {
@@ -24,6 +25,19 @@ export type ReplayMark = ReplayChapter & {
   /** Where it begins, in seconds of the replay. */
   readonly atS: number;
 };
+
+export interface ShownPart {
+  /** From 1. */
+  readonly number: number;
+  /** In ms since 1970. */
+  readonly startedAtMs: number;
+}
+
+/** Where another part of the class begins. */
+export interface ReplaySeam extends ShownPart {
+  /** In seconds of the replay. */
+  readonly atS: number;
+}
 
 /** How often to look whether a recording is ready, in ms. */
 const NOT_READY_ASK_MS = 2_000;
@@ -63,12 +77,17 @@ export class ReplayStore {
   #phase = $state.raw<ReplayPhase>({ name: 'loading' });
   #playing = $state.raw<ReplayState>({ name: 'opening' });
   #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
-  #timeline = $state.raw(new PlaybackTimeline([]));
+  /** What the player knows of the playlist. */
+  #marks = $state.raw<readonly Mark[]>([]);
   #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
   #resumedAtS = $state<number | null>(null);
+  /** Where the picture was when that was kept last, or where it begins. */
   #keptAtS = 0;
+  /** Under which name that is kept; undefined before anything is known of the replay. */
+  #place: string | undefined;
   #player: ReplayPlayer | undefined;
   #closed = false;
+  #asking = false;
   #cancelAsk: () => void = () => undefined;
 
   readonly #pages: ChatPages;
@@ -80,6 +99,17 @@ export class ReplayStore {
   readonly #chat = $derived.by((): readonly ReplayChat[] => {
     if (this.#phase.name !== 'ready') return [];
     return this.#messages.map((message) => ({ ...message, atS: this.positionOf(message.sentAtMs) }));
+  });
+
+  readonly #timeline = $derived.by(() => {
+    if (this.#marks.length > 0) return new PlaybackTimeline(this.#marks);
+    return new PlaybackTimeline(this.#phase.name === 'ready' ? marksOfParts(this.#phase.issued.parts) : []);
+  });
+  readonly #seams = $derived.by((): readonly ReplaySeam[] => {
+    const [, ...later] = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    return later.map(({ startedAtMs }, index) => {
+      return { number: index + 2, startedAtMs, atS: this.positionOf(startedAtMs) };
+    });
   });
 
   #marked = $state.raw<readonly ReplayChapter[]>([]);
@@ -95,13 +125,12 @@ export class ReplayStore {
 
   constructor(options: ReplayOptions) {
     this.#options = options;
-    const { api, recording, invite, clock, store } = options;
-    this.#keptAtS = recallPlace(store, recording);
-    this.#resumedAtS = this.#keptAtS > 0 ? this.#keptAtS : null;
+    const { api, recording, invite, clock } = options;
     this.moments = new Moments((q) => api.searchReplay(recording, invite, q), clock);
     this.edit = new ReplayEdit({
       trim: async (trim) => {
-        await api.changeRecording(recording, { trim });
+        const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+        for (const { id, trim: span } of trimsOf(parts, trim)) await api.changeRecording(id, { trim: span });
         // It is another film now.
         this.#keep(0, 0);
         this.retry();
@@ -145,7 +174,16 @@ export class ReplayStore {
 
   #keep(positionS: number, lengthS: number): void {
     this.#keptAtS = positionS;
-    rememberPlace(this.#options.store, this.#options.recording, positionS, lengthS);
+    if (this.#place !== undefined) rememberPlace(this.#options.store, this.#place, positionS, lengthS);
+  }
+
+  /** It begins where it was left, or with the part that was asked for if that is a later one. */
+  #begin({ recording, parts: [first = recording] }: ReplayIssued): void {
+    this.#place = first.id;
+    const fromS = this.positionOf(recording.startedAtMs);
+    const leftAtS = recallPlace(this.#options.store, first.id);
+    this.#resumedAtS = leftAtS > fromS ? leftAtS : null;
+    this.#keptAtS = this.#resumedAtS ?? fromS;
   }
 
   get playing(): ReplayState {
@@ -180,6 +218,18 @@ export class ReplayStore {
     return this.#chapters;
   }
 
+  /** Where its second part begins, and those after it; none for a class of one part. */
+  get seams(): readonly ReplaySeam[] {
+    return this.#seams;
+  }
+
+  /** The part that is shown at `positionS`. */
+  partAt(positionS: number): ShownPart {
+    const [first] = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    const seam = this.#seams.findLast(({ atS }) => atS <= positionS);
+    return seam ?? { number: 1, startedAtMs: first?.startedAtMs ?? 0 };
+  }
+
   /** The picture is at `positionS`: its chat is loaded. */
   chatAt(positionS: number): void {
     if (this.#phase.name === 'ready') this.#pages.moveTo(Math.max(0, Math.round(this.wallMsAt(positionS))));
@@ -209,11 +259,11 @@ export class ReplayStore {
   attach(video: HTMLVideoElement): () => void {
     const player = this.#options.createPlayer(video, {
       fromS: this.#keptAtS,
-      address: () => (this.#phase.name === 'ready' ? this.#phase.issued.recording.hls : ''),
+      address: () => (this.#phase.name === 'ready' ? this.#phase.issued.hls : ''),
       events: {
-        state: (state) => (this.#playing = state),
+        state: (state) => this.#onPlayer(state),
         levels: (choice) => (this.#levels = choice),
-        marks: (marks) => (this.#timeline = new PlaybackTimeline(marks)),
+        marks: (marks) => (this.#marks = marks),
         autoplay: (outcome) => (this.#autoplay = outcome),
       },
     });
@@ -222,6 +272,12 @@ export class ReplayStore {
       player.close();
       this.#player = undefined;
     };
+  }
+
+  #onPlayer(state: ReplayState): void {
+    this.#playing = state;
+    // Its addresses were revoked, or one of its parts was deleted: there are others.
+    if (state.name === 'retrying' && state.failure.kind === 'refused') void this.#ask();
   }
 
   chooseLevel(index: number | null): void {
@@ -244,6 +300,8 @@ export class ReplayStore {
 
   async #ask(): Promise<void> {
     const { api, recording, invite, clock } = this.#options;
+    if (this.#asking) return;
+    this.#asking = true;
     this.#cancelAsk();
     let pauseMs: number | null;
     try {
@@ -252,12 +310,13 @@ export class ReplayStore {
     } catch (error) {
       pauseMs = this.#onRefusal(codeOf(error));
     }
+    this.#asking = false;
     if (this.#closed || pauseMs === null) return;
     this.#cancelAsk = clock.after(Math.min(pauseMs, MAX_TIMER_MS), () => void this.#ask());
   }
 
   #onAnswer(issued: ReplayIssued): number | null {
-    const { state, hls } = issued.recording;
+    const { state } = issued.recording;
     if (state === 'failed') {
       this.#phase = { name: 'failed', title: issued.title };
       return null;
@@ -267,8 +326,9 @@ export class ReplayStore {
       return NOT_READY_ASK_MS;
     }
     this.#phase = { name: 'ready', issued };
+    if (this.#place === undefined) this.#begin(issued);
     void this.#askChapters();
-    return Math.max(RENEW_MIN_MS, expiresAtMs(hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
+    return Math.max(RENEW_MIN_MS, expiresAtMs(issued.hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
   }
 
   /** They are few: all of them are asked for, with each new address. */
@@ -286,16 +346,12 @@ export class ReplayStore {
 
   /** When the class was where the replay is at `positionS`, in ms since 1970. */
   wallMsAt(positionS: number): number {
-    if (!this.#timeline.empty) return this.#timeline.wallMsAt(positionS);
-    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : 0;
-    return startedAtMs + positionS * 1_000;
+    return this.#timeline.wallMsAt(positionS);
   }
 
   /** The replay's second at which the class was at `wallMs`. */
   positionOf(wallMs: number): number {
-    if (!this.#timeline.empty) return Math.max(0, this.#timeline.positionOf(wallMs));
-    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : wallMs;
-    return Math.max(0, (wallMs - startedAtMs) / 1_000);
+    return Math.max(0, this.#timeline.positionOf(wallMs));
   }
 
   #onRefusal(code: ErrorCode): number | null {

@@ -4,8 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import { codeOf, LecternError } from '#shared/contract/errors.ts';
-import { BroadcastId, ChannelId, RecordingId } from '#shared/contract/ids.ts';
-import type { PlaybackResource } from '#shared/contract/playback.ts';
+import { BroadcastId, ChannelId } from '#shared/contract/ids.ts';
+import { partsOfReplay, type PlaybackResource } from '#shared/contract/playback.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { refuseUpgrade, sendError } from '#server/http.ts';
 import type { InternalApi } from '#server/internal-server.ts';
@@ -45,6 +45,7 @@ type Target =
   | { readonly kind: 'flv'; readonly channel: string }
   | { readonly kind: 'multivariant'; readonly channel: string; readonly name: string }
   | { readonly kind: 'live'; readonly channel: string; readonly broadcast: string; readonly name: string }
+  /** Of one recording, or of several that are joined. */
   | { readonly kind: 'replay'; readonly recording: string; readonly name: string }
   | { readonly kind: 'file'; readonly recording: string; readonly format: 'mp4' | 'flv' };
 
@@ -54,7 +55,7 @@ type Target =
  */
 export function parseTarget(path: string): Target | undefined {
   const match =
-    /^\/(live|replay)\/([a-z0-9]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+|key)|\/([a-z0-9]+)\/([\w-]+\.\w+|key))$/.exec(
+    /^\/(live|replay)\/([a-z0-9-]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+|key)|\/([a-z0-9]+)\/([\w-]+\.\w+|key))$/.exec(
       path,
     );
   if (match === null) return undefined;
@@ -66,8 +67,10 @@ export function parseTarget(path: string): Target | undefined {
     if (part === undefined || !BroadcastId.safeParse(broadcast).success) return undefined;
     return { kind: 'live', channel: id, broadcast: broadcast ?? '', name: part };
   }
-  if (!RecordingId.safeParse(id).success) return undefined;
-  if (format === 'mp4' || format === 'flv') return { kind: 'file', recording: id, format };
+  const parts = partsOfReplay(id);
+  if (parts === undefined) return undefined;
+  if (format === 'mp4' || format === 'flv')
+    return parts.length === 1 ? { kind: 'file', recording: id, format } : undefined;
   return file === undefined ? undefined : { kind: 'replay', recording: id, name: file };
 }
 

@@ -135,7 +135,7 @@ export async function startRig(
     keyframeRequests,
     splitBy: (next) => (split = next),
     signed(path, resource, expiresInS = 600) {
-      const [, area, id] = /^\/(live|replay)\/([a-z0-9]+)/.exec(path) ?? [];
+      const [, area, id] = /^\/(live|replay)\/([a-z0-9-]+)/.exec(path) ?? [];
       const signs = resource ?? (`/${area}/${id}` as PlaybackResource);
       const query = signPlayback(SECRET, 'play', signs, Math.floor(Date.now() / 1_000) + expiresInS);
       return `http://127.0.0.1:${port}${path}?${query}`;

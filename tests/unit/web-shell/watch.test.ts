@@ -52,6 +52,7 @@ function audience(first: Said) {
     const recording = {
       id: 'abcdefgh',
       lesson: 'ijklmnop',
+      firstPart: 'abcdefgh',
       state: 'ready',
       startedAtMs: 0,
       durationMs: 60_000,
