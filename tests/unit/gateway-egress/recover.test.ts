@@ -206,6 +206,20 @@ for (const [what, stop] of [
   });
 }
 
+test('after a crash the picture goes on where it ended, though the sound of its row is longer', async (context) => {
+  const { hand, source } = inANewRow(context);
+  await hand.recording.suspend();
+  const timeline = await recoverRecording(hand.dir);
+  const last = timeline.rows.at(-1) ?? assert.fail();
+  const endsUs = Object.values(last.segments).map(({ startUs, durationUs }) => startUs + durationUs);
+  assert.equal(new Set(endsUs).size, 2, 'the row was whole: its sound ends with a frame of its own');
+  const next = new Hand(source, timeline, hand.dir);
+  next.run(3);
+  const row = timeline.rows.find(({ n }) => n === last.n + 1) ?? assert.fail();
+  assert.equal(row.segments.camera0?.startUs, Math.min(...endsUs));
+  await next.ladder.end();
+});
+
 test('a row that was begun again after an interruption has the time of its second beginning', async (context) => {
   const source = camera(1);
   const hand = new Hand(source);
