@@ -122,7 +122,8 @@ class FrontDoor implements Door {
       delete headers['keep-alive'];
     });
     this.#proxy.on('error', (_error, request, to) => {
-      if (to !== undefined && !this.#waits(request, to)) this.#refuse(to, 'service-unavailable');
+      if (to === undefined || (request !== undefined && this.#waits(request, to))) return;
+      this.#refuse(to, 'service-unavailable');
     });
     this.#server = createServer(
       {

@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { LecternError } from '#shared/contract/errors.ts';
 import { isErrno } from '#server/secrets.ts';
 import {
+  initFile,
   parseInitFile,
   parseSegmentFile,
   segmentFile,
@@ -42,7 +43,8 @@ export async function sendMediaFile(
   name: string,
 ): Promise<number> {
   const at = parseSegmentFile(name);
-  const isThere = at === undefined ? parseInitFile(name) !== undefined : isComplete(source, at);
+  // Only what the timeline knows, as it writes it, is looked for on disk: a file that is not there costs a look at all.
+  const isThere = at === undefined ? isKnownInit(source, name) : isComplete(source, at, name);
   if (!isThere) throw new LecternError('not-found');
   const headers = {
     'content-type': at?.label === AUDIO ? 'audio/mp4' : 'video/mp4',
@@ -87,7 +89,13 @@ async function sendEncrypted(
   return size;
 }
 
-function isComplete({ timeline, inMemory }: SegmentSource, { n, label }: SegmentName): boolean {
+function isKnownInit({ timeline }: SegmentSource, name: string): boolean {
+  const init = parseInitFile(name);
+  return init !== undefined && initFile(init) === name && timeline.inits.has(init);
+}
+
+function isComplete({ timeline, inMemory }: SegmentSource, { n, label }: SegmentName, name: string): boolean {
+  if (segmentFile(n, label) !== name) return false;
   if (timeline.isAbsent(n) && inMemory?.(segmentFile(n, label)) === undefined) return false;
   const first = timeline.rows[0]?.n ?? 1;
   return timeline.rows[n - first]?.segments[label] !== undefined;

@@ -51,6 +51,8 @@ export class RecordingFolder {
   readonly #disk: DiskQueue;
   readonly #index: IndexFile;
   readonly #waiting: WaitingRows;
+  /** A look-over waits for its turn. */
+  #willLook = false;
   readonly #handles = new Map<string, FileHandle>();
   /** The last row that the index has. */
   #indexedRow: number;
@@ -160,9 +162,12 @@ export class RecordingFolder {
     });
   }
 
-  /** Writes again what somebody took away; what is not in memory any more is lost. */
+  /** Writes again what somebody took away; what is not in memory any more is lost. One look stands for all that wait. */
   lookOver(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
     this.#disk.insist(async () => {
+      this.#willLook = false;
       const { dir, timeline, inits } = this.#source;
       await this.#ensureFolder();
       const there = new Set(await readdir(dir));

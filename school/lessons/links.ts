@@ -27,6 +27,8 @@ export interface ShareLink {
   readonly id: string;
   /** In ms since 1970; null for never. */
   readonly expiresAtMs: number | null;
+  /** 1 where it opens files. */
+  readonly files: 0 | 1;
 }
 
 /** Where a recording is. */
@@ -158,7 +160,7 @@ export class Links {
     const step = this.#stepS;
     const expires = Math.ceil((this.#now() / 1_000 + this.#ttlS) / step) * step;
     const endS = Math.floor((by?.expiresAtMs ?? Infinity) / 1_000);
-    const viewer = by && shareViewer(by.id);
+    const viewer = by && shareViewer(by.id, by.files === 1);
     return signPlayback(this.#secret, 'play', resource, Math.min(expires, endS), viewer, epoch);
   }
 }

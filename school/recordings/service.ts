@@ -285,6 +285,9 @@ export class Recordings {
     const fresh = await this.#ask(row?.channel);
     const found = row ?? (await findRecording(db, id));
     if (found === undefined) throw new LecternError('not-found');
+    const info = fresh?.get(found.id);
+    // A trim that this database has not heard of: it knows what of the chat is shown.
+    if (info !== undefined && updated(found, info).trim !== found.trim) await setTrim(db, info);
     return { row: update(found, fresh), fresh };
   }
 

@@ -130,13 +130,15 @@ const sharesOf = (db: Database, lesson: string) =>
   db
     .selectFrom('share')
     .innerJoin('recording', 'recording.id', 'share.recording')
-    .where('recording.lesson', '=', lesson);
+    .where('recording.lesson', '=', lesson)
+    // What is deleted opens by no link.
+    .where('recording.erasedAtMs', 'is', null);
 
 /** The `viewer` of addresses that were signed for links of a lesson which have ended. */
 export async function endedViewers(db: Database, lesson: string): Promise<string[]> {
   const rows = await sharesOf(db, lesson)
-    .select('share.id')
+    .select(['share.id', 'share.files'])
     .where('share.endedAtMs', 'is not', null)
     .execute();
-  return rows.map(({ id }) => shareViewer(id));
+  return rows.map(({ id, files }) => shareViewer(id, files === 1));
 }

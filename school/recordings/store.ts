@@ -27,8 +27,7 @@ const NEWS_MS = 24 * 60 * 60_000;
  * one that becomes ready the operator's webhook is told.
  */
 export async function noteRecording(db: Database, info: RecordingInfo, atMs: number): Promise<void> {
-  const { id, lesson, channel, trim, pieces, ...rest } = info;
-  const figures = { ...rest, trim: toColumn(trim), pieces: toColumn(pieces) };
+  const { id, lesson, channel, trim, pieces, ...figures } = info;
   const known = await db
     .selectFrom('recording')
     .select(['state', 'erasedAtMs'])
@@ -41,12 +40,23 @@ export async function noteRecording(db: Database, info: RecordingInfo, atMs: num
   const endedAtMs = STOPPED.includes(info.state) ? atMs : null;
   await db
     .insertInto('recording')
-    .values({ id, lesson, channel, ...figures, endedAtMs, erasedAtMs: null })
+    .values({
+      ...{ id, lesson, channel, ...figures, endedAtMs, erasedAtMs: null },
+      ...{ trim: toColumn(trim), pieces: toColumn(pieces) },
+    })
     .onConflict((conflict) =>
       conflict
         .column('id')
-        .doUpdateSet(({ fn, ref }) => ({
+        .doUpdateSet(({ fn, ref, eb }) => ({
           ...figures,
+          // It may have been trimmed since: news of before that come late do not know.
+          trim: fn.coalesce(ref('recording.trim'), ref('excluded.trim')),
+          pieces: eb
+            .case()
+            .when('recording.trim', 'is', null)
+            .then(ref('excluded.pieces'))
+            .else(ref('recording.pieces'))
+            .end(),
           endedAtMs: fn.coalesce(ref('recording.endedAtMs'), ref('excluded.endedAtMs')),
         }))
         .where('recording.state', 'not in', FINAL)

@@ -8,8 +8,13 @@ export const ShareToken = z.object({ share: ShareId });
 
 /** So many of a lesson's links can be good, or have ended so lately that addresses made by them are not over. */
 export const MAX_SHARES = 100;
-/** The `viewer` of addresses that were signed for somebody who came by such a link. */
-export const shareViewer = (share: string): string => `share-${share}`;
+/** Begins the `viewer` of addresses that open no files. */
+const PICTURE_ONLY = 'view-';
+/** The `viewer` of addresses that were signed for somebody who came by such a link, with files or without. */
+export const shareViewer = (share: string, files: boolean): string =>
+  `${files ? 'share-' : PICTURE_ONLY}${share}`;
+/** Whether an address that was signed for this viewer opens files. */
+export const opensFiles = (viewer: string | undefined): boolean => viewer?.startsWith(PICTURE_ONLY) !== true;
 
 /** `POST /api/v1/recordings/:id/shares`. */
 export const ShareCreate = z.object({

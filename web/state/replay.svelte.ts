@@ -132,6 +132,8 @@ export class ReplayStore {
         const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
         for (const { id, trim: span } of trimsOf(parts, trim)) await api.changeRecording(id, { trim: span });
         // It is another film now.
+        this.#pages.restart();
+        this.moments.again();
         this.#keep(0, 0);
         this.retry();
       },

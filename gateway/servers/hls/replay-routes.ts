@@ -27,14 +27,6 @@ const STILL_MAX_AGE_S = 86_400;
 
 type FileFormat = 'mp4' | 'flv';
 
-/** Which file a name such as `piece-2.mp4` is; undefined for all others. */
-function parsePieceName(name: string): { number: number; format: FileFormat } | undefined {
-  const [, number, format] = /^piece-(\d{1,4})\.(mp4|flv)$/.exec(name) ?? [];
-  return number === undefined
-    ? undefined
-    : { number: Number(number), format: format === 'mp4' ? 'mp4' : 'flv' };
-}
-
 export class ReplayFiles {
   readonly #store: RecordingStore;
   readonly #stills: Stills;
@@ -69,31 +61,20 @@ export class ReplayFiles {
     const kept = () => this.#store.recording(recording)?.kept();
     if (await sendReplayPlaylist(request, response, { ...replay, kept }, name, query, keyUri)) return 0;
     if (name === STILL_FILE) return this.#sendStill(request, response, replay);
-    const piece = parsePieceName(name);
-    if (piece !== undefined) return this.#sendFile(request, response, replay, piece.format, piece.number);
     if (encryption !== undefined && name === KEY_NAME) return sendKey(response, encryption.keyOf(recording));
     const cipherFor = encryption && ((n: number) => encryption.cipher(recording, n));
     return sendMediaFile(request, response, { ...segmentsOf(this.#store, replay), cipherFor }, name);
   }
 
-  /** Sends the whole recording as one file; returns the media bytes sent. */
+  /** Sends the whole recording as one file, or a piece of it by its number; returns the media bytes sent. */
   async sendFile(
     request: IncomingMessage,
     response: ServerResponse,
     recording: string,
     format: FileFormat,
-  ): Promise<number> {
-    return this.#sendFile(request, response, await this.#find(recording), format);
-  }
-
-  /** The whole, or a piece of it by its number. */
-  async #sendFile(
-    request: IncomingMessage,
-    response: ServerResponse,
-    replay: Replay,
-    format: FileFormat,
     piece?: number,
   ): Promise<number> {
+    const replay = await this.#find(recording);
     const headers = {
       'content-type': format === 'mp4' ? 'video/mp4' : 'video/x-flv',
       'content-disposition': disposition(replay, format, piece),

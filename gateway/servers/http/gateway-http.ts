@@ -47,7 +47,15 @@ type Target =
   | { readonly kind: 'live'; readonly channel: string; readonly broadcast: string; readonly name: string }
   /** Of one recording, or of several that are joined. */
   | { readonly kind: 'replay'; readonly recording: string; readonly name: string }
-  | { readonly kind: 'file'; readonly recording: string; readonly format: 'mp4' | 'flv' };
+  /** The whole, or a piece of it by its number. */
+  | {
+      readonly kind: 'file';
+      readonly recording: string;
+      readonly format: 'mp4' | 'flv';
+      readonly piece?: number;
+    };
+
+const PIECE = /^piece-([1-9]\d{0,3})\.(mp4|flv)$/;
 
 /**
  * Reads a path. Undefined unless it is written exactly as our own links are: no escapes, no empty or
@@ -71,7 +79,11 @@ export function parseTarget(path: string): Target | undefined {
   if (parts === undefined) return undefined;
   if (format === 'mp4' || format === 'flv')
     return parts.length === 1 ? { kind: 'file', recording: id, format } : undefined;
-  return file === undefined ? undefined : { kind: 'replay', recording: id, name: file };
+  if (file === undefined) return undefined;
+  const [, piece, cut] = PIECE.exec(file) ?? [];
+  return piece !== undefined && parts.length === 1
+    ? { kind: 'file', recording: id, format: cut === 'mp4' ? cut : 'flv', piece: Number(piece) }
+    : { kind: 'replay', recording: id, name: file };
 }
 
 const resourceOf = (target: Target): PlaybackResource =>
@@ -188,7 +200,10 @@ async function serve(
       metrics.sent('replay', await replay.sendPart(request, response, target.recording, target.name, query));
       return;
     case 'file':
-      metrics.sent('replay', await replay.sendFile(request, response, target.recording, target.format));
+      metrics.sent(
+        'replay',
+        await replay.sendFile(request, response, target.recording, target.format, target.piece),
+      );
   }
 }
 

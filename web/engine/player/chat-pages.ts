@@ -78,6 +78,14 @@ export class ChatPages {
     });
   }
 
+  /** It is another chat now: begins again. */
+  restart(): void {
+    this.#messages = [];
+    [this.#isStart, this.#isEnd, this.#toMs, this.#after] = [false, false, undefined, '0'];
+    this.#options.changed();
+    this.#fill();
+  }
+
   /** A message was hidden from others, or no longer. */
   setHidden(id: string, hidden: boolean): void {
     this.#messages = this.#messages.map((message) => (message.id === id ? { ...message, hidden } : message));
