@@ -52,6 +52,21 @@ export interface MoreOptions {
 }
 
 /**
+ * What is complete leaves out what is not shown, so that its length is that of its media. Encrypted segments keep their
+ * numbers: these are their initialization vectors.
+ */
+const isShortened = (view: View, isEncrypted: boolean) => view === 'vod' && !isEncrypted;
+
+/** The rows that a playlist from the beginning names. */
+export function rowsOf(timeline: SegmentTimeline, view: 'event' | 'vod', isEncrypted: boolean): readonly Row[] {
+  const { rows, playable } = timeline;
+  if (view === 'event') return rows;
+  if (isShortened(view, isEncrypted)) return playable;
+  const to = rows.findLastIndex((row) => row === playable.at(-1)) + 1;
+  return rows.slice(rows.findIndex((row) => row === playable[0]), to);
+}
+
+/**
  * Writes the playlist of one rendition. `query` is appended to every address in it; with an
  * `edge` there is what is known of the present row, and what a player needs to stay close to it.
  */
@@ -65,14 +80,9 @@ export function renditionPlaylist(
 ): string {
   const targetS = timeline.targetS ?? MIN_TARGET_S;
   const live = timeline.newest(LIVE_ROWS, LIVE_TARGETS * targetS * 1e6);
-  // What is complete leaves out what is not shown, so that its length is that of its media. Encrypted segments
-  // keep their numbers: these are their initialization vectors.
-  const isShort = view === 'vod' && keyUri === undefined;
-  const shown = view === 'vod' ? timeline.playable : timeline.rows;
-  const from =
-    view === 'live' ? timeline.rows.length - live : timeline.rows.findIndex((row) => row === shown[0]);
-  const to = timeline.rows.findLastIndex((row) => row === shown.at(-1)) + 1;
-  const rows = isShort ? shown : timeline.rows.slice(from, to);
+  const isShort = isShortened(view, keyUri !== undefined);
+  const rows = view === 'live' ? timeline.rows.slice(-live) : rowsOf(timeline, view, keyUri !== undefined);
+  const from = timeline.rows.findLastIndex((row) => row === rows[0]);
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
   const skipped = isOnAir && isDelta ? skippable(rows, rendition, SKIP_TARGETS * targetS) : 0;

@@ -84,3 +84,11 @@ export const replayPaths = (recording: string) => ({
 /** Where one of the files is that a recording was cut into, by its number from 1. */
 export const piecePath = (recording: string, number: number, format: 'mp4' | 'flv') =>
   `/replay/${recording}/piece-${number}.${format}`;
+
+/** A small picture of what is shown at second `atS` of `index.m3u8` or `dvr.m3u8`, which lies next to it. */
+export const thumbnailFile = (atS: number) => `thumb-${atS}.jpg`;
+/** The second that a file name names. */
+export function parseThumbnailFile(name: string): number | undefined {
+  const atS = /^thumb-(\d{1,6})\.jpg$/.exec(name)?.[1];
+  return atS === undefined ? undefined : Number(atS);
+}

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import { codeOf, LecternError } from '#shared/contract/errors.ts';
 import { BroadcastId, ChannelId } from '#shared/contract/ids.ts';
-import { partsOfReplay, type PlaybackResource } from '#shared/contract/playback.ts';
+import { parseThumbnailFile, partsOfReplay, type PlaybackResource } from '#shared/contract/playback.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { refuseUpgrade, sendError } from '#server/http.ts';
 import type { InternalApi } from '#server/internal-server.ts';
@@ -18,6 +18,7 @@ import type { LiveHls } from '../hls/live-routes.ts';
 import { allowOrigins, sendPreflight } from './http-media.ts';
 import type { EgressMetrics } from '../../outputs/metrics.ts';
 import type { ReplayFiles } from '../hls/replay-routes.ts';
+import type { ThumbnailRoutes } from '../hls/thumbnail-routes.ts';
 import type { WebCodecsServer } from '../webcodecs/publish-socket.ts';
 
 const MAX_URL_LENGTH = 2_048;
@@ -29,6 +30,7 @@ export interface GatewayHttpOptions {
   readonly flv: FlvServer;
   readonly live: LiveHls;
   readonly replay: ReplayFiles;
+  readonly thumbnails: ThumbnailRoutes;
   /** Takes the encoders of browsers; without it nobody is taken. */
   readonly publishing?: WebCodecsServer;
   readonly metrics: EgressMetrics;
@@ -53,7 +55,9 @@ type Target =
       readonly recording: string;
       readonly format: 'mp4' | 'flv';
       readonly piece?: number;
-    };
+    }
+  | { readonly kind: 'thumbnail'; readonly channel: string; readonly atS: number }
+  | { readonly kind: 'thumbnail'; readonly recording: string; readonly atS: number };
 
 const PIECE = /^piece-([1-9]\d{0,3})\.(mp4|flv)$/;
 
@@ -68,9 +72,11 @@ export function parseTarget(path: string): Target | undefined {
     );
   if (match === null) return undefined;
   const [, area, id = '', format, file, broadcast, part] = match;
+  const atS = parseThumbnailFile(file ?? '');
   if (area === 'live') {
     if (!ChannelId.safeParse(id).success) return undefined;
     if (format === 'flv') return { kind: 'flv', channel: id };
+    if (atS !== undefined) return { kind: 'thumbnail', channel: id, atS };
     if (file !== undefined) return { kind: 'multivariant', channel: id, name: file };
     if (part === undefined || !BroadcastId.safeParse(broadcast).success) return undefined;
     return { kind: 'live', channel: id, broadcast: broadcast ?? '', name: part };
@@ -79,6 +85,7 @@ export function parseTarget(path: string): Target | undefined {
   if (parts === undefined) return undefined;
   if (format === 'mp4' || format === 'flv')
     return parts.length === 1 ? { kind: 'file', recording: id, format } : undefined;
+  if (atS !== undefined) return { kind: 'thumbnail', recording: id, atS };
   if (file === undefined) return undefined;
   const [, piece, cut] = PIECE.exec(file) ?? [];
   return piece !== undefined && parts.length === 1
@@ -181,7 +188,7 @@ async function serve(
   target: Target,
   query: URLSearchParams,
 ): Promise<void> {
-  const { flv, live, replay, metrics } = options;
+  const { flv, live, replay, thumbnails, metrics, trustedProxies } = options;
   switch (target.kind) {
     case 'flv':
       flv.serve(request, response, target.channel, query);
@@ -204,6 +211,13 @@ async function serve(
         'replay',
         await replay.sendFile(request, response, target.recording, target.format, target.piece),
       );
+      return;
+    case 'thumbnail': {
+      const { ip } = clientOf(request, trustedProxies);
+      const sentBytes = await thumbnails.send(request, response, target, target.atS, ip);
+      if ('channel' in target) metrics.sent('hls', sentBytes, target.channel);
+      else metrics.sent('replay', sentBytes);
+    }
   }
 }
 

@@ -34,6 +34,12 @@ test('our own addresses are understood', () => {
     recording: 'parts-broadcast1-broadcast2',
     name: '12-camera2.m4s',
   });
+  assert.deepEqual(parseTarget('/live/channel123/thumb-90.jpg'), { kind: 'thumbnail', channel, atS: 90 });
+  assert.deepEqual(parseTarget('/replay/broadcast1/thumb-0.jpg'), {
+    kind: 'thumbnail',
+    recording: 'broadcast1',
+    atS: 0,
+  });
 });
 
 test('tricks with paths are not', () => {
