@@ -5,7 +5,7 @@ import type { PlaybackIssued, Recording, ReplayState } from '#shared/contract/re
 import type { Api } from '../engine/api.ts';
 import { PROTOCOL_PREFERENCES, type ProtocolPreference } from '../engine/player/chooser.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
-import type { PlaybackStats } from '../engine/player/metrics.ts';
+import { NO_STATS, type PlaybackStats } from '../engine/player/metrics.ts';
 import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
 import type { AttentionPort } from '../engine/ports.ts';
 import { isRetryable } from '../engine/retryable.ts';
@@ -68,16 +68,6 @@ export interface WatchOptions {
 }
 
 export type ClassAbout = Pick<PlaybackIssued, 'startedAtMs' | 'teachers' | 'watching'>;
-
-const NO_STATS: PlaybackStats = {
-  firstFrameMs: null,
-  stalls: 0,
-  stalledMs: 0,
-  latencyMs: null,
-  protocol: null,
-  server: null,
-  height: 0,
-};
 
 export class WatchStore {
   readonly chapters = new LiveChapters();
