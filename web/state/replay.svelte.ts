@@ -5,15 +5,16 @@ import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
 import { recallPlace, rememberPlace } from '../engine/player/left-off.ts';
-import type { PlayerClock, LevelChoice, Mark } from '../engine/player/ports.ts';
+import type { PlayerClock, LevelChoice, Mark, PicturePort } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
-import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { expiresAtMs, thumbnailAddress } from '../engine/player/signed-address.ts';
 import type { StorePort } from '../engine/ports.ts';
 import { trimsOf } from '../engine/player/trims.ts';
 import { isRetryable } from '../engine/retryable.ts';
 import { Moments } from './moments.svelte.ts';
 import { ReplayEdit } from './replay-edit.svelte.ts';
 import { marksOfParts, PlaybackTimeline } from '../engine/player/playback-timeline.ts';
+import { Thumbnails } from './thumbnails.svelte.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayMessage & {
@@ -66,6 +67,7 @@ export interface ReplayOptions {
   readonly wallMs: () => number;
   /** What the browser keeps. */
   readonly store: StorePort;
+  readonly pictures: PicturePort;
   readonly createPlayer: (
     video: HTMLVideoElement,
     options: Pick<ReplayPlayerOptions, 'fromS' | 'address' | 'events'>,
@@ -122,11 +124,22 @@ export class ReplayStore {
   readonly moments: Moments;
   /** What its owner changes of it. */
   readonly edit: ReplayEdit;
+  /** Over the seek bar. */
+  readonly thumbnails: Thumbnails;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
-    const { api, recording, invite, clock } = options;
+    const { api, recording, invite, clock, pictures } = options;
     this.moments = new Moments((q) => api.searchReplay(recording, invite, q), clock);
+    this.thumbnails = new Thumbnails({
+      pictures,
+      clock,
+      addressOf: (atS) => {
+        const { number } = this.partAt(atS);
+        const part = this.#phase.name === 'ready' ? this.#phase.issued.parts[number - 1] : undefined;
+        return part && thumbnailAddress(part.hls, atS - (this.#seams[number - 2]?.atS ?? 0));
+      },
+    });
     this.edit = new ReplayEdit({
       trim: async (trim) => {
         const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
@@ -135,6 +148,7 @@ export class ReplayStore {
         this.#pages.restart();
         this.moments.again();
         this.#keep(0, 0);
+        this.thumbnails.clear();
         this.retry();
       },
     });
@@ -297,6 +311,7 @@ export class ReplayStore {
     this.#cancelChapters();
     this.#pages.close();
     this.moments.close();
+    this.thumbnails.close();
     this.#player?.close();
   }
 

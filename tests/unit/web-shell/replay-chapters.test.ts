@@ -49,6 +49,7 @@ function open(failures: number) {
   const replay = new ReplayStore({
     ...{ recording: 'abcdefgh', invite: 'invitation', api, clock, random: () => 0, wallMs: () => AT },
     store: { get: () => null, set: () => undefined },
+    pictures: { load: () => Promise.resolve(null), release: () => undefined },
     createPlayer: (_video, options) => {
       events = options.events;
       return { close: () => undefined } as unknown as ReplayPlayer;

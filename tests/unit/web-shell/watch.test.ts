@@ -104,6 +104,7 @@ function audience(first: Said) {
     invite: 'invitation',
     api: new Api(answer),
     clock,
+    pictures: { load: () => Promise.resolve(null), release: () => undefined },
     attention: {
       get visible() {
         return visible;
