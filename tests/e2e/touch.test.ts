@@ -57,7 +57,7 @@ describe('a phone', () => {
     const bar = page.getByRole('slider', { name: 'Position' });
     const { x, y, width, height } = (await bar.boundingBox()) ?? assert.fail('no bar');
     const finger = await context.newCDPSession(page);
-    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', ...shares: number[]) =>
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd' | 'touchCancel', ...shares: number[]) =>
       finger.send('Input.dispatchTouchEvent', {
         type,
         touchPoints: shares.map((share) => ({ x: x + share * width, y: y + height / 2 })),
@@ -81,6 +81,12 @@ describe('a phone', () => {
     await eventually('it plays from there', () =>
       page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime < 0.5 * video.duration),
     );
+    // The system takes the finger away, as for a call.
+    await touch('touchStart', 0.9);
+    await touch('touchMove', 0.6);
+    await thumbnail.waitFor();
+    await touch('touchCancel');
+    await thumbnail.waitFor({ state: 'detached' });
     await finger.detach();
   }
 
