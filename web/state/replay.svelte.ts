@@ -1,6 +1,6 @@
 // One class as it is watched again: its addresses, its player, and its parts, chapters and chat in time with the picture.
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
-import type { ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
+import type { Recording, ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
@@ -9,7 +9,7 @@ import type { PlayerClock, LevelChoice, Mark, PicturePort } from '../engine/play
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
 import { expiresAtMs, thumbnailAddress } from '../engine/player/signed-address.ts';
 import type { StorePort } from '../engine/ports.ts';
-import { trimsOf } from '../engine/player/trims.ts';
+import { trimsOf, untrimsOf, type PartTrim } from '../engine/player/trims.ts';
 import { isRetryable } from '../engine/retryable.ts';
 import { Moments } from './moments.svelte.ts';
 import { ReplayEdit } from './replay-edit.svelte.ts';
@@ -137,20 +137,12 @@ export class ReplayStore {
       addressOf: (atS) => {
         const { number } = this.partAt(atS);
         const part = this.#phase.name === 'ready' ? this.#phase.issued.parts[number - 1] : undefined;
-        return part && thumbnailAddress(part.hls, atS - (this.#seams[number - 2]?.atS ?? 0));
+        return part && thumbnailAddress(part.hls, Math.floor(atS - (this.#seams[number - 2]?.atS ?? 0)));
       },
     });
     this.edit = new ReplayEdit({
-      trim: async (trim) => {
-        const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
-        for (const { id, trim: span } of trimsOf(parts, trim)) await api.changeRecording(id, { trim: span });
-        // It is another film now.
-        this.#pages.restart();
-        this.moments.again();
-        this.#keep(0, 0);
-        this.thumbnails.clear();
-        this.retry();
-      },
+      trim: (span, shown) => this.#trim((parts) => trimsOf(parts, span, shown)),
+      untrim: () => this.#trim(untrimsOf),
     });
     this.#pages = new ChatPages({
       ask: (place) => api.replayChat(recording, invite, place),
@@ -298,6 +290,18 @@ export class ReplayStore {
 
   chooseLevel(index: number | null): void {
     this.#player?.chooseLevel(index);
+  }
+
+  /** Changes what is shown of the parts that `trimsOf` names. Rejects with a LecternError. */
+  async #trim(trimsOf: (parts: readonly Recording[]) => PartTrim[]): Promise<void> {
+    const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    for (const { id, trim } of trimsOf(parts)) await this.#options.api.changeRecording(id, { trim });
+    // It is another film now.
+    this.#pages.restart();
+    this.moments.again();
+    this.#keep(0, 0);
+    this.thumbnails.clear();
+    this.retry();
   }
 
   retry(): void {

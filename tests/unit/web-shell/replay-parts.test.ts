@@ -58,7 +58,9 @@ async function open(asked: string, parts = PARTS.slice(0, 2), store = memory()) 
     );
   });
   let options: Pick<ReplayPlayerOptions, 'fromS' | 'address' | 'events'> | undefined;
+  const pictures = { load: () => Promise.resolve(null), release: () => undefined };
   const replay = new ReplayStore({
+    pictures,
     ...{ recording: asked, invite: 'invitation', api, clock, random: () => 0, wallMs: () => T0, store },
     createPlayer: (_video, given) => {
       options = given;

@@ -10,20 +10,21 @@ export interface PartTrim {
 }
 
 /**
- * What to show of which of `parts`, which are in the order of time, so that the replay shows this span, or all of it
- * (null). Throws LecternError `conflict` where nothing of a part would be left.
+ * Which of `parts`, which are in the order of time, have to show something else so that a replay of `whole` shows
+ * `span` alone. Throws LecternError `conflict` where nothing of a part would be left.
  */
-export function trimsOf(parts: readonly Part[], span: TrimSpan | null): PartTrim[] {
-  if (span === null) return parts.filter(({ trim }) => trim !== null).map(({ id }) => ({ id, trim: null }));
+export function trimsOf(parts: readonly Part[], span: TrimSpan, whole: TrimSpan): PartTrim[] {
   return parts.flatMap(({ id, startedAtMs, trim }, index) => {
-    const [first, last] = [index === 0, index === parts.length - 1];
-    const shown = trim ?? { fromMs: startedAtMs, toMs: parts[index + 1]?.startedAtMs ?? span.toMs };
-    // What the first begins with and the last ends with are the ends of the span, whatever the clocks say.
-    const fromMs = first ? span.fromMs : Math.max(span.fromMs, shown.fromMs);
-    const toMs = last ? span.toMs : Math.min(span.toMs, shown.toMs);
+    const next = parts[index + 1];
+    const shownFromMs = index === 0 ? whole.fromMs : (trim?.fromMs ?? startedAtMs);
+    const shownToMs = next === undefined ? whole.toMs : (trim?.toMs ?? next.startedAtMs);
+    const fromMs = Math.max(span.fromMs, shownFromMs);
+    const toMs = Math.min(span.toMs, shownToMs);
     if (fromMs >= toMs) throw new LecternError('conflict');
-    return (first && last) || fromMs > shown.fromMs || toMs < shown.toMs
-      ? [{ id, trim: { fromMs, toMs } }]
-      : [];
+    return fromMs > shownFromMs || toMs < shownToMs ? [{ id, trim: { fromMs, toMs } }] : [];
   });
 }
+
+/** The same so that it shows all of it again. */
+export const untrimsOf = (parts: readonly Part[]): PartTrim[] =>
+  parts.filter(({ trim }) => trim !== null).map(({ id }) => ({ id, trim: null }));
