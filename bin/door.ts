@@ -122,8 +122,7 @@ class FrontDoor implements Door {
       delete headers['keep-alive'];
     });
     this.#proxy.on('error', (_error, request, to) => {
-      if (to === undefined || (request !== undefined && this.#waits(request, to))) return;
-      this.#refuse(to, 'service-unavailable');
+      if (to !== undefined && !this.#waits(request, to)) this.#refuse(to, 'service-unavailable');
     });
     this.#server = createServer(
       {
@@ -225,9 +224,9 @@ class FrontDoor implements Door {
   }
 
   /** A player's request waits while the gateway restarts; false if it has waited, or is not one of those. */
-  #waits(request: IncomingMessage, response: ServerResponse | Socket): boolean {
+  #waits(request: IncomingMessage | undefined, response: ServerResponse | Socket): boolean {
     if (response instanceof Socket || response.headersSent || response.destroyed) return false;
-    if (request.method !== 'GET' || placeOf(pathOf(request)) !== 'gateway') return false;
+    if (request?.method !== 'GET' || placeOf(pathOf(request)) !== 'gateway') return false;
     const back = this.#gateway.of(request);
     void back?.then(() => {
       if (!response.destroyed) this.#pass(request, response, 'gateway');

@@ -58,12 +58,19 @@ export interface MoreOptions {
 const isShortened = (view: View, isEncrypted: boolean) => view === 'vod' && !isEncrypted;
 
 /** The rows that a playlist from the beginning names. */
-export function rowsOf(timeline: SegmentTimeline, view: 'event' | 'vod', isEncrypted: boolean): readonly Row[] {
+export function rowsOf(
+  timeline: SegmentTimeline,
+  view: 'event' | 'vod',
+  isEncrypted: boolean,
+): readonly Row[] {
   const { rows, playable } = timeline;
   if (view === 'event') return rows;
   if (isShortened(view, isEncrypted)) return playable;
   const to = rows.findLastIndex((row) => row === playable.at(-1)) + 1;
-  return rows.slice(rows.findIndex((row) => row === playable[0]), to);
+  return rows.slice(
+    rows.findIndex((row) => row === playable[0]),
+    to,
+  );
 }
 
 /**

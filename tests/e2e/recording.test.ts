@@ -43,7 +43,7 @@ async function barOf(page: Page) {
     pointAt: (share: number) => page.mouse.move(x + share * width, y + height / 2),
     lengthS: async () => Number(await slider.getAttribute('max')),
     /** When the picture that is shown over it was drawn. */
-    drawnAtMs: () => eventually('the thumbnail', () => drawnInImage(thumbnail(page)), 20_000),
+    drawnAtMs: () => eventually('the thumbnail', () => drawnInImage(thumbnail(page)), 60_000),
   };
 }
 
@@ -303,7 +303,7 @@ describe('a class that is recorded in part', () => {
       );
     };
     await page.goto(new URL(`/replay/${recording.id}`, lectern.url).href);
-    await eventually('the replay plays', async () => (await look(page)) !== undefined, 30_000);
+    await eventually('the replay plays', async () => (await look(page)) !== undefined, 60_000);
     await video.evaluate((element: HTMLVideoElement) => element.pause());
     const wholeS = await lengthS();
     await goTo(wholeS - 1);
@@ -327,7 +327,7 @@ describe('a class that is recorded in part', () => {
     const link = await dialog.getByRole('textbox', { name: 'Link' }).inputValue();
     const stranger = await arrive(browser);
     await stranger.page.goto(link);
-    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 30_000);
+    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 60_000);
     assert.ok(Math.abs((await lengthS(stranger.page.locator('video'))) - shownS) < 0.2);
     await stranger.page.locator('video').evaluate((element: HTMLVideoElement) => {
       element.currentTime = element.duration - 1;

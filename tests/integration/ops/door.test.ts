@@ -220,44 +220,6 @@ test('while a service restarts, callers are told so in its own words and when to
   }
 });
 
-test('what a player asks for while the gateway restarts is answered by the next one', async () => {
-  const { gateway } = upstreams;
-  const { port: its } = gateway.server.address() as AddressInfo;
-  const asked = new Promise<void>((resolve) => {
-    gateway.handle = () => resolve();
-  });
-  const answer = ask('/live/abc/v0.m3u8?_HLS_msn=7');
-  await asked;
-  const gone = once(gateway.server, 'close');
-  gateway.server.close();
-  gateway.server.closeAllConnections();
-  await gone;
-  const late = ask('/replay/abc/v0.m3u8');
-  assert.equal((await ask('/live/abc', {}, { method: 'POST' })).status, 503, 'nothing else waits');
-  gateway.handle = (incoming, response) => response.end(`again: ${incoming.url}`);
-  gateway.server.listen(its, '127.0.0.1');
-  for (const { status, body } of await Promise.all([answer, late])) {
-    assert.equal(status, 200);
-    assert.match(String(body), /^again: \/(live|replay)\/abc\/v0\.m3u8/);
-  }
-});
-
-test('a player is told when the gateway does not come back', async () => {
-  const gone = createDoor({
-    origins: { school: 'http://127.0.0.1:9', gateway: 'http://127.0.0.1:9', sfu: 'http://127.0.0.1:9' },
-    pagesDir: dir,
-    trustedProxies: new Set(),
-    patienceMs: 1,
-    log: pino({ level: 'silent' }),
-  });
-  const its = await gone.listen(0, '127.0.0.1');
-  try {
-    assert.equal((await fetch(`http://127.0.0.1:${its}/live/abc/v0.m3u8`)).status, 503);
-  } finally {
-    await gone.close();
-  }
-});
-
 test('no way of writing an address leads to what services say to each other', async () => {
   const seen: string[] = [];
   for (const one of Object.values(upstreams)) {
