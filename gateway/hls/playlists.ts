@@ -13,6 +13,7 @@ import {
 } from '../store/segment-timeline.ts';
 import { AUDIO, STILL, type RenditionId } from './rendition-id.ts';
 import { MIN_TARGET_S, PART_TARGET_S } from './boundary.ts';
+import { lengthsOf } from './runs.ts';
 
 /** `live` slides, `event` begins at minute zero and grows, `vod` is complete. */
 export type View = 'live' | 'event' | 'vod';
@@ -93,12 +94,22 @@ export function renditionPlaylist(
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
   const skipped = isOnAir && isDelta ? skippable(rows, rendition, SKIP_TARGETS * targetS) : 0;
+  const isAfterGap = (row: Row) => isShort && timeline.isAbsent(row.n - 1);
+  const lengths =
+    view === 'vod'
+      ? lengthsOf(
+          rows,
+          (row) => labelOf(row, rendition),
+          (row) => row.discontinuity || isAfterGap(row),
+        )
+      : [];
   const segments = rows.slice(skipped).flatMap((row, index, all) =>
     entryOf(row, rendition, {
+      durationUs: lengths[index],
       edge: index >= all.length - ROWS_WITH_PARTS ? parted : undefined,
       // The newest come out of memory.
       isGap: timeline.isAbsent(row.n) && !(isOnAir && index >= all.length - LIVE_ROWS),
-      isAfterGap: isShort && timeline.isAbsent(row.n - 1),
+      isAfterGap: isAfterGap(row),
     }),
   );
   return mediaPlaylist(
@@ -134,6 +145,8 @@ const wholeMs = (ms: number, rendition: Rendition) =>
   rendition === 'audio' ? Math.floor(ms) : Math.ceil(ms);
 
 interface EntryOptions {
+  /** How long it is said to be, in µs, where that is not how long it is. */
+  readonly durationUs: number | undefined;
   /** Its parts are named. */
   readonly edge: LiveEdge | undefined;
   /** Its media are lost. */
@@ -145,7 +158,7 @@ interface EntryOptions {
 function entryOf(
   row: Row,
   rendition: Rendition,
-  { edge, isGap, isAfterGap }: EntryOptions,
+  { durationUs, edge, isGap, isAfterGap }: EntryOptions,
 ): PlaylistSegment[] {
   const label = labelOf(row, rendition);
   const segment = row.segments[label];
@@ -153,7 +166,7 @@ function entryOf(
   return [
     {
       uri: segmentFile(row.n, label),
-      durationUs: segment.durationUs,
+      durationUs: durationUs ?? segment.durationUs,
       ...(isGap ? { isGap } : { mapUri: initFile(segment.init) }),
       programDateTimeMs: wholeMs(row.epochMs + segment.startUs / 1_000, rendition),
       discontinuity: row.discontinuity || isAfterGap,

@@ -29,19 +29,35 @@ export async function countPictures(
   return { ffprobe: Number.parseInt(stdout), gstreamer: readFileSync(shown).length / SIDE ** 2 };
 }
 
-/** Plays the HLS at `address` by hls.js in Chromium to its end, four times as fast. Rejects with what the player says. */
-export async function playHlsInChromium(browser: Browser, address: string) {
+/** What plays for longer than this will not end any more, in ms. */
+const STUCK_MS = 30_000;
+
+/**
+ * Plays the HLS at `address` by hls.js in Chromium from second `fromS` to its end, four times as fast. Rejects with what
+ * the player says, or where it is stuck.
+ */
+export async function playHlsInChromium(browser: Browser, address: string, fromS = 0) {
   const page = await browser.newPage();
   try {
     await page.setContent('<video muted></video>');
     await page.addScriptTag({ path: join(import.meta.dirname, '../../node_modules/hls.js/dist/hls.min.js') });
-    return await page.evaluate(async (url) => {
+    const play = async ({
+      url,
+      startPosition,
+      stuckMs,
+    }: {
+      url: string;
+      startPosition: number;
+      stuckMs: number;
+    }) => {
       const { Hls: Player } = window as unknown as { Hls: typeof Hls };
       const video = document.querySelector('video');
       if (video === null) throw new Error('no element');
-      const hls = new Player();
+      // As the player of the page does: with the first segment before there is a place for it.
+      const hls = new Player({ startPosition, startFragPrefetch: true });
       const over = new Promise((resolve, reject) => {
         video.onended = resolve;
+        setTimeout(() => reject(new Error(`stuck at ${video.currentTime} s`)), stuckMs);
         hls.on(Player.Events.ERROR, (_name, data) => data.fatal && reject(new Error(data.details)));
       });
       hls.loadSource(url);
@@ -51,7 +67,8 @@ export async function playHlsInChromium(browser: Browser, address: string) {
       const { totalVideoFrames: pictures } = video.getVideoPlaybackQuality();
       const soundBytes = Number((video as unknown as Record<string, unknown>).webkitAudioDecodedByteCount);
       return { pictures, soundBytes, durationS: video.duration };
-    }, address);
+    };
+    return await page.evaluate(play, { url: address, startPosition: fromS, stuckMs: STUCK_MS });
   } finally {
     await page.close();
   }

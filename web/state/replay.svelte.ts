@@ -47,6 +47,11 @@ const REFUSED_ASK_MS = 3_000;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 300_000;
 const RENEW_MIN_MS = 5_000;
+/**
+ * The page of a later part begins so far behind where it meets the one before, in s: a player that begins just there
+ * may have the picture of one and the sound of the other.
+ */
+const BEHIND_SEAM_S = 0.1;
 /** How far it plays until the place is kept again, in s. */
 const KEEP_EVERY_S = 5;
 
@@ -188,7 +193,8 @@ export class ReplayStore {
   /** It begins where it was left, or with the part that was asked for if that is a later one. */
   #begin({ recording, parts: [first = recording] }: ReplayIssued): void {
     this.#place = first.id;
-    const fromS = this.positionOf(recording.startedAtMs);
+    const isFirst = recording.id === first.id;
+    const fromS = isFirst ? 0 : this.positionOf(recording.startedAtMs) + BEHIND_SEAM_S;
     const leftAtS = recallPlace(this.#options.store, first.id);
     this.#resumedAtS = leftAtS > fromS ? leftAtS : null;
     this.#keptAtS = this.#resumedAtS ?? fromS;

@@ -29,14 +29,28 @@ const FOREIGN: BroadcastInfo = {
 };
 /** When each begins, on one clock. */
 const AFTER_A_BREAK_US = 600e6;
+/** The sound of the first ends so much before its picture, and silence fills that; that of the second begins so much before it. */
+const EARLY_US = 300_000;
+const LATE_US = 600_000;
 const nameOf = (...parts: readonly BroadcastInfo[]) => replayName(parts.map(({ broadcast }) => broadcast));
 const WHOLE = `/replay/${nameOf(FIRST, SECOND)}` as const;
 const RENDITIONS = ['v0', 'v1', 'v2', 'audio'];
 
 /** Puts the film on air as this broadcast, until its end. */
-async function teach(rig: Rig, which: BroadcastInfo, film: Film, fromUs = 0): Promise<void> {
+async function teach(
+  rig: Rig,
+  which: BroadcastInfo,
+  film: Film,
+  { fromUs = 0, pictureLateUs = 0, soundEarlyUs = 0 } = {},
+): Promise<void> {
   const air = rig.goLive(which);
-  air.send(shots(film, fromUs));
+  const all = shots(film, fromUs);
+  const endUs = all.at(-1)?.atUs ?? 0;
+  air.send(
+    all.filter(({ layer, atUs }) =>
+      layer === -1 ? atUs < endUs - soundEarlyUs : atUs >= fromUs + pictureLateUs,
+    ),
+  );
   air.programme.end();
   await air.ladder.end();
 }
@@ -61,6 +75,11 @@ async function shownByGstreamer(input: string): Promise<number> {
   return stdout.match(/last-message = chain /g)?.length ?? 0;
 }
 
+/** How long each segment of a playlist is said to be, in s. */
+const lengthsIn = (playlist: string): number[] =>
+  [...playlist.matchAll(/EXTINF:([\d.]+)/g)].map(([, length = '']) => Number(length));
+const lengthS = (playlist: string): number => lengthsIn(playlist).reduce((sum, length) => sum + length, 0);
+
 async function said(url: string): Promise<number | string> {
   const response = await fetch(url);
   if (!response.ok) return ErrorBody.parse(await response.json()).error.code;
@@ -84,9 +103,9 @@ for (const [what, encryption] of [
     let rig: Rig;
     before(async () => {
       rig = await startRig(undefined, 60_000, {}, encryption);
-      await teach(rig, FIRST, films.long);
-      await teach(rig, SECOND, films.short, AFTER_A_BREAK_US);
-      await teach(rig, THIRD, films.small, 2 * AFTER_A_BREAK_US);
+      await teach(rig, FIRST, films.long, { soundEarlyUs: EARLY_US });
+      await teach(rig, SECOND, films.short, { fromUs: AFTER_A_BREAK_US, pictureLateUs: LATE_US });
+      await teach(rig, THIRD, films.small, { fromUs: 2 * AFTER_A_BREAK_US });
     });
     after(() => rig.close());
 
@@ -98,10 +117,16 @@ for (const [what, encryption] of [
 
     test('plays every picture and every sound of both parts, in each quality', async () => {
       for (const rendition of RENDITIONS) {
-        const shot = (film: Film) => (rendition === 'audio' ? film.audio : film.layers[0]!).length;
+        const shot = (film: Film, lateUs: number, earlyUs: number) =>
+          rendition === 'audio'
+            ? film.audio.filter(({ ptsUs }) => ptsUs < film.audio.at(-1)!.ptsUs - earlyUs).length
+            : film.layers[0]!.filter(({ ptsUs }) => ptsUs >= lateUs).length;
         const first = await framesIn(`/replay/${FIRST.broadcast}/${rendition}.m3u8`);
         const second = await framesIn(`/replay/${SECOND.broadcast}/${rendition}.m3u8`);
-        assert.ok(first >= shot(films.long) && second >= shot(films.short), `${first} and ${second} frames`);
+        assert.ok(
+          first >= shot(films.long, 0, EARLY_US) && second >= shot(films.short, LATE_US, 0),
+          `${first} and ${second} frames`,
+        );
         assert.equal(await framesIn(`${WHOLE}/${rendition}.m3u8`), first + second, rendition);
       }
     });
@@ -129,6 +154,12 @@ for (const [what, encryption] of [
         breaks,
         RENDITIONS.map(() => expected),
       );
+      // All are at the same time there, or a player that begins just there waits for one of them forever.
+      const seamS = lists.map((text) => {
+        const [before = ''] = text.split('#EXT-X-DISCONTINUITY\n').slice(-2);
+        return lengthS(before);
+      });
+      for (const atS of seamS) assert.ok(Math.abs(atS - (seamS[0] ?? 0)) < 0.001, seamS.join());
       for (const text of lists) {
         const dates = [...text.matchAll(/PROGRAM-DATE-TIME:(.*)/g)].map(([, date = '']) => Date.parse(date));
         assert.deepEqual(
@@ -137,8 +168,7 @@ for (const [what, encryption] of [
         );
         assert.ok((dates.at(-1) ?? 0) - (dates[0] ?? 0) > 600_000, 'the break is between');
         const targetS = Number(/TARGETDURATION:(\d+)/.exec(text)?.[1]);
-        for (const [, lengthS = ''] of text.matchAll(/EXTINF:([\d.]+)/g))
-          assert.ok(Math.round(Number(lengthS)) <= targetS, lengthS);
+        for (const length of lengthsIn(text)) assert.ok(Math.round(length) <= targetS, `${length} s`);
       }
     });
 
@@ -161,11 +191,17 @@ for (const [what, encryption] of [
     test('is played whole by hls.js in Chromium, in whatever size a part is', async () => {
       const browser = await launchChromium();
       try {
-        const played = await playHlsInChromium(browser, rig.signed(`/replay/${nameOf(...ALL)}/index.m3u8`));
-        assert.ok(Math.abs(played.durationS - 21) < 0.5, `${played.durationS} s`);
+        const address = rig.signed(`/replay/${nameOf(...ALL)}/index.m3u8`);
+        const played = await playHlsInChromium(browser, address);
+        assert.ok(Math.abs(played.durationS - 21 + LATE_US / 1e6) < 0.5, `${played.durationS} s`);
         const pictures = await picturesOfAll(2);
         assert.ok(played.pictures >= pictures, `${played.pictures} of ${pictures} pictures`);
         assert.ok(played.soundBytes > 0);
+        // Just behind the first seam, where its picture ends later than its sound, and around the second.
+        for (const fromS of [9.01, 15.2, 15.5]) {
+          const rest = await playHlsInChromium(browser, address, fromS);
+          assert.ok(rest.pictures >= 25 * (played.durationS - fromS - 1), `${rest.pictures} from ${fromS} s`);
+        }
       } finally {
         await browser.close();
       }
@@ -177,7 +213,7 @@ describe('who may watch a class in parts', () => {
   before(async () => {
     rig = await startRig(undefined, 60_000, {}, new SegmentEncryption('a secret of the tests'));
     await teach(rig, FIRST, films.small);
-    await teach(rig, SECOND, films.small, AFTER_A_BREAK_US);
+    await teach(rig, SECOND, films.small, { fromUs: AFTER_A_BREAK_US });
     await teach(rig, FOREIGN, films.small);
   });
   after(() => rig.close());

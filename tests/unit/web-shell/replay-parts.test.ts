@@ -136,14 +136,14 @@ test('the page of a later part begins with it, but goes on behind that where som
     return [begins, resumedAtS];
   };
   assert.deepEqual(await fromS('part0001'), [0, null]);
-  assert.deepEqual(await fromS('part0002'), [1_200, null]);
+  assert.deepEqual(await fromS('part0002'), [1_200.1, null]);
   const store = memory();
   const page = await open('part0001', PARTS, store);
   page.replay.sought(1_500, 2_100);
   page.leave();
   assert.deepEqual(await fromS('part0001', store), [1_500, 1_500]);
   assert.deepEqual(await fromS('part0002', store), [1_500, 1_500]);
-  assert.deepEqual(await fromS('part0003', store), [1_800, null]);
+  assert.deepEqual(await fromS('part0003', store), [1_800.1, null]);
 });
 
 test('where somebody left is known after the class went on in another part', async () => {
