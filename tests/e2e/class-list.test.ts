@@ -124,6 +124,7 @@ describe('a class in the list', () => {
     const [recording] = Recording.array().parse(await lectern.api('GET', `/recordings?lesson=${lesson.id}`));
     assert.equal(recording?.title, 'Algebra, second half');
     await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Delete this recording?' }).waitFor();
     assert.deepEqual(await findings(page), []);
