@@ -22,7 +22,6 @@ import type { Links } from '../lessons/links.ts';
 import { findLesson } from '../lessons/store.ts';
 import { findWatching, watermarkFor } from '../lessons/watching.ts';
 import type { ServiceClients } from '../clients.ts';
-import { firstPartsOf, listOfLessons, partsToPlay, partsTold } from './parts.ts';
 import { fateOf, type RetentionLimits } from './retention.ts';
 import { searchReplay } from './search.ts';
 import type { ShareRow } from './shares.ts';
@@ -55,13 +54,6 @@ export interface RecordingDeps {
   /** The time in ms since 1970. */
   now: () => number;
   limits: RetentionLimits;
-}
-
-/** What was told of the recordings of a class. */
-interface ReplayTold {
-  readonly lesson: string;
-  /** In the order of time. */
-  readonly parts: readonly RecordingRow[];
 }
 
 /** What the gateway says now, by the recording's id. */
@@ -115,25 +107,19 @@ export class Recordings {
       channel = lesson.channel;
     }
     const fresh = await this.#ask(channel);
-    const rows = (await listRecordings(db, filter)).map((row) => update(row, fresh));
-    const lessons = [...new Set(rows.map(({ lesson }) => lesson))];
-    const editions = await editionsOf(db, lessons);
-    const firstParts = firstPartsOf(await this.#ofLessons(lessons, fresh));
-    const recordings = await Promise.all(rows.map((row) => this.#view(row, editions, firstParts)));
+    const rows = await listRecordings(db, filter);
+    const editions = await editionsOf(
+      db,
+      rows.map(({ lesson }) => lesson),
+    );
+    const recordings = await Promise.all(rows.map((row) => this.#view(update(row, fresh), editions)));
     return { recordings, isCertain: fresh !== undefined };
   }
 
   /** Throws LecternError `not-found`. */
   async get(id: string): Promise<Recording> {
-    const { row, fresh } = await this.#find(id);
-    const editions = await editionsOf(this.#deps.db, [row.lesson]);
-    return this.#view(row, editions, firstPartsOf(await this.#ofLessons([row.lesson], fresh)));
-  }
-
-  /** All recordings of `lessons`, but for those that the gateway has no more: they must not keep others from playing. */
-  async #ofLessons(lessons: readonly string[], fresh: Fresh | undefined): Promise<RecordingRow[]> {
-    const rows = lessons.length === 0 ? [] : await listOfLessons(this.#deps.db, lessons);
-    return rows.filter(({ id }) => fresh?.has(id) ?? true).map((row) => update(row, fresh));
+    const row = await this.#find(id);
+    return this.#view(row, await editionsOf(this.#deps.db, [row.lesson]));
   }
 
   /**
@@ -141,40 +127,30 @@ export class Recordings {
    * Throws LecternError `not-found`, or `ticket-invalid` for a link of something else.
    */
   async replay(id: string, viewer: ReplayViewer, markOf: (lesson: string) => string): Promise<ReplayIssued> {
-    const { db, links } = this.#deps;
-    const { row, fresh } = await this.#find(id);
-    const parts = partsToPlay(row, await this.#ofLessons([row.lesson], fresh));
-    const ids = parts.map((part) => part.id);
-    requireReplay(viewer, row.lesson, ids);
+    const { db } = this.#deps;
+    const row = await this.#find(id);
+    requireReplay(viewer, row);
     const watermark = watermarkFor(await findWatching(db, row.lesson), () => markOf(row.lesson));
-    const editions = await editionsOf(db, [row.lesson]);
-    const firstParts = firstPartsOf(parts);
     const share = viewer.kind === 'shared' ? viewer.share : undefined;
-    const view = async (one: RecordingRow) => {
-      const recording = await this.#view(one, editions, firstParts, share);
-      return getsFiles(viewer, watermark) ? recording : withoutFiles(recording);
-    };
-    const title = parts.find((part) => part.title !== null)?.title ?? null;
+    const recording = await this.#view(row, await editionsOf(db, [row.lesson]), share);
     return {
-      title: await titleOf(db, { title, lesson: row.lesson }),
+      title: await titleOf(db, row),
       watermark,
       hasChat: seesChat(viewer),
       mayEdit: viewer.kind === 'owner',
-      recording: await view(row),
-      parts: await Promise.all(parts.map(view)),
-      hls: links.joined(ids, editions.get(row.lesson)?.accessEpoch ?? 0, share),
+      recording: getsFiles(viewer, watermark) ? recording : withoutFiles(recording),
     };
   }
 
-  /** A page of what was written in the class that was recorded, its breaks included, with refusals as of `replay`. */
+  /** A page of what was written while the recording was made, with refusals as of `replay`. */
   async chat(
     id: string,
     viewer: ReplayViewer,
     { after, before }: Pick<ReplayChatQuery, 'after' | 'before'>,
   ): Promise<ReplayChatPage> {
-    const told = await this.#told(id, viewer);
+    const row = await this.#told(id, viewer);
     if (!seesChat(viewer)) return { messages: [], next: null };
-    return chatPage(this.#deps.db, { ...this.#spanOf(told, viewer), after, before });
+    return chatPage(this.#deps.db, { ...this.#spanOf(row, viewer), after, before });
   }
 
   /** Leaves a message of its chat out of the replay, or no longer. Throws LecternError `not-found`. */
@@ -185,47 +161,27 @@ export class Recordings {
     log.info({ recording: id, message, hidden }, 'message of a replay changed');
   }
 
-  /** The chapters that were marked in it, with refusals as of `replay`. */
+  /** The chapters that were marked while the recording was made, with refusals as of `replay`. */
   async chapters(id: string, viewer: ReplayViewer): Promise<ReplayChapters> {
-    return { chapters: await this.#chaptersOf(await this.#told(id, viewer)) };
+    const row = await this.#told(id, viewer);
+    return { chapters: await chaptersOf(this.#deps.db, { lesson: row.lesson, broadcast: id }, trimOf(row)) };
   }
 
   /** The moments at which `q` was written, or a chapter with it begins, with refusals as of `replay`. */
   async search(id: string, viewer: ReplayViewer, q: string): Promise<ReplayFound> {
-    const told = await this.#told(id, viewer);
-    const chat = seesChat(viewer) ? this.#spanOf(told, viewer) : undefined;
-    return searchReplay(this.#deps.db, await this.#chaptersOf(told), chat, q);
-  }
-
-  /** Those of what is shown of each part. */
-  async #chaptersOf({ lesson, parts }: ReplayTold): Promise<ReplayChapters['chapters']> {
+    const row = await this.#told(id, viewer);
     const { db } = this.#deps;
-    const all = await Promise.all(
-      parts.map((part) => chaptersOf(db, { lesson, broadcast: part.id }, trimOf(part))),
-    );
-    return all.flat();
+    const chapters = await chaptersOf(db, { lesson: row.lesson, broadcast: id }, trimOf(row));
+    return searchReplay(db, chapters, seesChat(viewer) ? this.#spanOf(row, viewer) : undefined, q);
   }
 
-  /** The chat from the start of the first part to the end of the last, but for what is trimmed away. */
-  #spanOf({ lesson, parts }: ReplayTold, viewer: ReplayViewer): ChatSpan {
-    const spans = parts.map((part) => {
-      const { state, startedAtMs, durationMs, endedAtMs } = part;
-      const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
-      const toMs = FINAL.includes(state) ? endMs : this.#deps.now();
-      const trim = trimOf(part);
-      const without = trim && [
-        { fromMs: startedAtMs, toMs: trim.fromMs },
-        { fromMs: trim.toMs, toMs },
-      ];
-      return { fromMs: startedAtMs, toMs, without: without ?? [] };
-    });
-    return {
-      lesson,
-      fromMs: Math.min(...spans.map(({ fromMs }) => fromMs)),
-      toMs: Math.max(...spans.map(({ toMs }) => toMs)),
-      without: spans.flatMap(({ without }) => without),
-      isWhole: viewer.kind === 'owner',
-    };
+  /** The chat of the time that is shown of a recording, as far as it was told. */
+  #spanOf(row: RecordingRow, viewer: ReplayViewer): ChatSpan {
+    const { lesson, state, startedAtMs, durationMs, endedAtMs } = row;
+    const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
+    const toMs = FINAL.includes(state) ? endMs : this.#deps.now();
+    const shown = trimOf(row) ?? { fromMs: startedAtMs, toMs };
+    return { lesson, fromMs: shown.fromMs, toMs: shown.toMs, isWhole: viewer.kind === 'owner' };
   }
 
   /**
@@ -235,7 +191,7 @@ export class Recordings {
   async change(id: string, { trim, ...patch }: RecordingPatch): Promise<Recording> {
     const { db, clients, log } = this.#deps;
     if (trim !== undefined) {
-      if (!isWatchable((await this.#find(id)).row)) throw new LecternError('conflict');
+      if (!isWatchable(await this.#find(id))) throw new LecternError('conflict');
       await setTrim(db, await clients.gateway.trimRecording({ params: { recording: id }, body: { trim } }));
     }
     await changeRecording(db, id, patch);
@@ -250,7 +206,7 @@ export class Recordings {
    */
   async delete(id: string, { unlessKept = false } = {}): Promise<void> {
     const { db, jobs, log, now } = this.#deps;
-    const { state } = (await this.#find(id)).row;
+    const { state } = await this.#find(id);
     if (!FINAL.includes(state)) {
       throw new LecternError('conflict', 'This recording is being written; stop the broadcast first.');
     }
@@ -264,31 +220,21 @@ export class Recordings {
     await jobs.run();
   }
 
-  /** What was told of a replay is enough for what goes with it: the gateway need not be asked each time. */
-  async #told(id: string, viewer: ReplayViewer): Promise<ReplayTold> {
-    const { db } = this.#deps;
-    const row = await findRecording(db, id);
+  /** What was told of a recording is enough for what goes with it: the gateway need not be asked each time. */
+  async #told(id: string, viewer: ReplayViewer): Promise<RecordingRow> {
+    const row = await findRecording(this.#deps.db, id);
     if (row === undefined) throw new LecternError('not-found');
-    const { lesson } = row;
-    const parts = partsTold(row, await listOfLessons(db, [lesson]));
-    requireReplay(
-      viewer,
-      lesson,
-      parts.map((part) => part.id),
-    );
-    return { lesson, parts };
+    requireReplay(viewer, row);
+    return row;
   }
 
-  async #find(id: string): Promise<{ row: RecordingRow; fresh: Fresh | undefined }> {
+  async #find(id: string): Promise<RecordingRow> {
     const { db } = this.#deps;
     const row = await findRecording(db, id);
     const fresh = await this.#ask(row?.channel);
     const found = row ?? (await findRecording(db, id));
     if (found === undefined) throw new LecternError('not-found');
-    const info = fresh?.get(found.id);
-    // A trim that this database has not heard of: it knows what of the chat is shown.
-    if (info !== undefined && updated(found, info).trim !== found.trim) await setTrim(db, info);
-    return { row: update(found, fresh), fresh };
+    return update(found, fresh);
   }
 
   /** Asks the gateway for the recordings of a channel, or of all; undefined where it does not answer. */
@@ -318,7 +264,6 @@ export class Recordings {
   async #view(
     row: RecordingRow,
     editions: ReadonlyMap<string, Edition>,
-    firstParts: ReadonlyMap<string, string>,
     share?: ShareRow,
   ): Promise<Recording> {
     const { id, lesson, title, state, startedAtMs, bytes } = row;
@@ -352,11 +297,10 @@ export class Recordings {
               })),
             ),
           ];
-    const firstPart = firstParts.get(id) ?? id;
     const span = trim === undefined ? null : { fromMs: trim.fromMs, toMs: trim.toMs };
     const figures = { state, startedAtMs, durationMs, bytes, trim: span };
     const still = isWatchable(row) ? this.#deps.links.still(id, accessEpoch, trim, share) : null;
-    return { id, lesson, firstPart, title, ...figures, kept, ...fate, files, replay: page, hls, still };
+    return { id, lesson, title, ...figures, kept, ...fate, files, replay: page, hls, still };
   }
 }
 

@@ -12,8 +12,7 @@ import { findLesson } from '../lessons/store.ts';
 
 export type RecordingRow = Selectable<Tables['recording']>;
 
-/** It is written no more. */
-export const STOPPED: readonly RecordingInfo['state'][] = ['finalizing', 'ready', 'failed'];
+const STOPPED: readonly RecordingInfo['state'][] = ['finalizing', 'ready', 'failed'];
 /** States after which nothing more happens. */
 export const FINAL: readonly RecordingInfo['state'][] = ['ready', 'failed'];
 /** Its broadcast is on air. */

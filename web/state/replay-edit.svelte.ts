@@ -3,10 +3,8 @@ import type { TrimSpan } from '#shared/contract/trim.ts';
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 
 export interface ReplayEditOptions {
-  /** Shows only this time of the class, of which `shown` is shown now. Rejects with a LecternError. */
-  readonly trim: (span: TrimSpan, shown: TrimSpan) => Promise<void>;
-  /** Shows all of it again. Rejects with a LecternError. */
-  readonly untrim: () => Promise<void>;
+  /** Shows only this time of the class, or with null all of it. Rejects with a LecternError. */
+  readonly trim: (span: TrimSpan | null) => Promise<void>;
 }
 
 export class ReplayEdit {
@@ -56,9 +54,7 @@ export class ReplayEdit {
     this.#busy = true;
     try {
       const { fromMs, toMs } = this;
-      const { trim, untrim } = this.#options;
-      if (shown === null) await untrim();
-      else await trim({ fromMs: fromMs ?? shown.fromMs, toMs: toMs ?? shown.toMs }, shown);
+      await this.#options.trim(shown && { fromMs: fromMs ?? shown.fromMs, toMs: toMs ?? shown.toMs });
       this.forget();
       return undefined;
     } catch (error) {
