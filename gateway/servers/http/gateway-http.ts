@@ -48,6 +48,8 @@ type Target =
   | { readonly kind: 'replay'; readonly recording: string; readonly name: string }
   | { readonly kind: 'file'; readonly recording: string; readonly format: 'mp4' | 'flv' };
 
+const PIECE = /^piece-\d+\.(mp4|flv)$/;
+
 /**
  * Reads a path. Undefined unless it is written exactly as our own links are: no escapes, no empty or
  * dotted segments, ids of the right form.
@@ -107,8 +109,10 @@ async function answer(options: GatewayHttpOptions, request: IncomingMessage, res
     }
     const params = new URLSearchParams(query);
     const asked = accessRequest(options, request, path, target, params);
-    if (request.method === 'GET' && (target.kind === 'flv' || target.kind === 'file')) {
-      await hold(options, asked, response, target.kind === 'file');
+    // A piece of a recording is a download like the whole.
+    const isFile = target.kind === 'file' || (target.kind === 'replay' && PIECE.test(target.name));
+    if (request.method === 'GET' && (target.kind === 'flv' || isFile)) {
+      await hold(options, asked, response, isFile);
     } else {
       const verdict = await options.decide(asked);
       if (!verdict.allow) throw new LecternError(verdict.code);
