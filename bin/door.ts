@@ -12,6 +12,7 @@ import { isInTurn } from '#server/pipelining.ts';
 import { closeServer, createMetrics, HEAD_LIMIT_MS, listen, LOOK_MS } from '#server/service.ts';
 import { VERSION } from '#server/version.ts';
 import { isEncrypted, TlsFront, type Identity } from '#server/tls.ts';
+import { Comeback } from './door/comeback.ts';
 import { isLoopback, setForwarded } from './door/forwarded.ts';
 import { allMetrics, readiness } from './door/health.ts';
 import { createPages, type Pages } from './door/pages.ts';
@@ -26,6 +27,8 @@ const API_LIMIT_MS = 60_000;
 const UPGRADE_LIMIT_MS = 10_000;
 /** When to ask again while a service restarts, in s. */
 const RETRY_AFTER_S = 1;
+/** For so long a player's request waits for a gateway that restarts: players wait for ten seconds. */
+const PATIENCE_MS = 8_000;
 
 type Service = 'school' | 'gateway' | 'sfu';
 /** Monitors of this machine need no certificate. */
@@ -46,6 +49,8 @@ export interface DoorOptions {
   publicUrl?: string | undefined;
   /** With it the door speaks HTTPS and HTTP/2, and sends plain HTTP there. */
   identity?: Identity | undefined;
+  /** For how long a player's request waits for a gateway that restarts, in ms. */
+  patienceMs?: number;
   log: Log;
 }
 
@@ -102,9 +107,11 @@ class FrontDoor implements Door {
   readonly #sockets = new Set<Socket>();
   /** How many bytes a socket had sent when it asked for its upgrade. */
   readonly #sentBefore = new WeakMap<Socket, number>();
+  readonly #gateway: Comeback;
 
   constructor(options: DoorOptions) {
     this.#options = options;
+    this.#gateway = new Comeback(options.origins.gateway, options.patienceMs ?? PATIENCE_MS);
     this.#pages = createPages(options.pagesDir, options.playOrigins ?? [], (request, response) => {
       sendError(response, new LecternError('not-found'), options.log, request.url);
     });
@@ -114,8 +121,8 @@ class FrontDoor implements Door {
       delete headers.connection;
       delete headers['keep-alive'];
     });
-    this.#proxy.on('error', (_error, _request, to) => {
-      if (to !== undefined) this.#refuse(to, 'service-unavailable');
+    this.#proxy.on('error', (_error, request, to) => {
+      if (to !== undefined && !this.#waits(request, to)) this.#refuse(to, 'service-unavailable');
     });
     this.#server = createServer(
       {
@@ -214,6 +221,17 @@ class FrontDoor implements Door {
       // The client's side failed; there is nobody left to tell.
       response.destroy();
     });
+  }
+
+  /** A player's request waits while the gateway restarts; false if it has waited, or is not one of those. */
+  #waits(request: IncomingMessage | undefined, response: ServerResponse | Socket): boolean {
+    if (response instanceof Socket || response.headersSent || response.destroyed) return false;
+    if (request?.method !== 'GET' || placeOf(pathOf(request)) !== 'gateway') return false;
+    const back = this.#gateway.of(request);
+    void back?.then(() => {
+      if (!response.destroyed) this.#pass(request, response, 'gateway');
+    });
+    return back !== undefined;
   }
 
   #sendMetrics(response: ServerResponse): void {

@@ -9,6 +9,7 @@ import { browserHistory, documentTheme, storage } from './platform/page.ts';
 import { forgetTab, rememberedStore, tabStore } from './platform/stores.ts';
 import { browserClock } from './platform/players/clock.ts';
 import { liveDrivers, replayDrivers } from './platform/players/drivers.ts';
+import { browserPictures } from './platform/players/pictures.ts';
 import { VideoScreen } from './platform/players/video-screen.ts';
 import type { App } from './state/app.ts';
 import { AccessStore } from './state/access.svelte.ts';
@@ -28,7 +29,12 @@ export function createApp(): App {
   initLocale(storage.read('locale'), navigator.languages, (locale) => storage.write('locale', locale));
   const api = new Api(fetch);
   const router = new Router(browserHistory, new Invitations(tabStore));
-  const browser = { clock: browserClock, random: Math.random, wallMs: () => api.time.nowMs() };
+  const browser = {
+    clock: browserClock,
+    random: Math.random,
+    wallMs: () => api.time.nowMs(),
+    pictures: browserPictures,
+  };
 
   const preferenceOf = (text: string | null) =>
     PROTOCOL_PREFERENCES.find((preference) => preference === text);

@@ -19,6 +19,7 @@ import {
 import { CountryFile, type Countries } from './geoip.ts';
 import { OpenConnections } from './revalidation.ts';
 import { callback } from './rules/callback.ts';
+import { eachPart } from './rules/each-part.ts';
 import { addressLists } from './rules/ip.ts';
 import { streamKey } from './rules/key.ts';
 import { sites } from './rules/referer.ts';
@@ -69,7 +70,7 @@ export class Access {
       addressLists(),
       regions(countries),
       sites([settings.door.origin, ...settings.door.playOrigins].map((url) => new URL(url).host)),
-      callback(leave.ask),
+      eachPart(callback(leave.ask)),
       streamKey(secrets.playback),
     ];
     return new Access({

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { AS_THE_SCHOOL, DEFAULT_ACCESS, inForce } from '#shared/contract/access.ts';
 import { ChannelId } from '#shared/contract/ids.ts';
 import { AccessDefaults, ChannelSettings, type SettingsTaken } from '#shared/contract/internal.ts';
-import { MAX_EPOCH, type PlaybackResource } from '#shared/contract/playback.ts';
+import { MAX_EPOCH, partsOfReplay, type PlaybackResource } from '#shared/contract/playback.ts';
 import { NO_SPLIT, type Split } from '#shared/contract/split.ts';
 import type { RecordingMode } from '#shared/domain/recording.ts';
 import { Serial } from '#shared/serial.ts';
@@ -64,10 +64,13 @@ export class AccessSettings {
     return this.ofChannel(this.channelOf(resource));
   }
 
-  /** The channel of a resource; empty for a recording that is not there. */
+  /** The channel of a resource; empty for a recording that is not there, and for some that are not of one channel. */
   channelOf(resource: PlaybackResource): string {
     const [, area, id = ''] = resource.split('/');
-    return area === 'live' ? id : (this.#options.channelOf(id) ?? '');
+    if (area === 'live') return id;
+    const channels = new Set(partsOfReplay(id)?.map((part) => this.#options.channelOf(part)));
+    const [channel] = channels;
+    return channels.size === 1 ? (channel ?? '') : '';
   }
 
   ofChannel(channel: string): ChannelAccess {

@@ -11,13 +11,14 @@ import { openMixing } from '../audio/mixing.ts';
 import { Channels } from '../channel/channels.ts';
 import type { Clock } from '../channel/sources.ts';
 import { openScaling } from '../ffmpeg/scaling.ts';
-import { stillOf } from '../ffmpeg/still.ts';
+import { stillOf, thumbnailsOf } from '../ffmpeg/still.ts';
 import { openIngest } from '../ingest/sources.ts';
 import { EgressMetrics } from '../outputs/metrics.ts';
 import { Egress } from '../outputs/outputs.ts';
 import { rtmpWires } from '../servers/rtmp/protocol.ts';
 import { RecordingStore } from '../store/recording-store.ts';
 import { Stills } from '../store/stills.ts';
+import { Thumbnails } from '../store/thumbnails.ts';
 import { naming } from './naming.ts';
 
 export interface MediaOptions {
@@ -48,6 +49,7 @@ export async function composeMedia(options: MediaOptions) {
   });
   owned.keep(store);
   const stills = new Stills({ make: (movie) => stillOf(ffmpeg, movie), log });
+  const thumbnails = new Thumbnails({ make: (frames) => thumbnailsOf(ffmpeg, frames), registry });
   const metrics = new EgressMetrics(registry);
   const egress = owned.keep(
     new Egress({ store, rtmpWires, hlsAudioCodec: settings.gateway.hls.sound, metrics, log }),
@@ -75,5 +77,5 @@ export async function composeMedia(options: MediaOptions) {
       onEvent: (event) => outbox.add(event),
     }),
   );
-  return { store, stills, metrics, egress, sources, mixing, channels };
+  return { store, stills, thumbnails, metrics, egress, sources, mixing, channels };
 }

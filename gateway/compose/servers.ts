@@ -16,6 +16,7 @@ import { FlvServer } from '../servers/flv/flv-server.ts';
 import { SegmentEncryption } from '../servers/hls/encryption.ts';
 import { LiveHls } from '../servers/hls/live-routes.ts';
 import { ReplayFiles } from '../servers/hls/replay-routes.ts';
+import { ThumbnailRoutes } from '../servers/hls/thumbnail-routes.ts';
 import { createGatewayHttp } from '../servers/http/gateway-http.ts';
 import { createRtmpPublishing } from '../servers/rtmp/publisher.ts';
 import { RtmpServer } from '../servers/rtmp/rtmp-server.ts';
@@ -40,7 +41,7 @@ export interface ServersOptions {
 /** Opens them. Resolves with the ports; rejects with an Error of one line where one is taken. */
 export async function composeServers(options: ServersOptions): Promise<{ http: number; rtmp: number }> {
   const { settings, secrets, owned, access, media, publishing, monitor, registry, log } = options;
-  const { store, stills, egress, metrics, channels } = media;
+  const { store, stills, thumbnails, egress, metrics, channels } = media;
   const { publications, relays } = publishing;
   const { decide, open } = access;
   const proxies = trustedProxies(settings.trustedProxies);
@@ -65,6 +66,7 @@ export async function composeServers(options: ServersOptions): Promise<{ http: n
     flv,
     live: new LiveHls(egress, store, encryption),
     replay: new ReplayFiles(store, stills, encryption),
+    thumbnails: new ThumbnailRoutes({ egress, store, thumbnails, isEncrypted: encryption !== undefined }),
     publishing: tabs,
     metrics,
     registry,

@@ -9,7 +9,7 @@ import { YOUNG_US, type Segment } from '../store/segment-timeline.ts';
 import { GRACE_US, MIN_TARGET_S, longestUs, RowClock, SHORTEST_US, AUDIO_GRACE_US } from './boundary.ts';
 import { TrackWriter, leaderOf, shownFrom, type Finished, type VideoWriter } from './track-writer.ts';
 import { AUDIO, formatRenditionId, STILL, type RenditionId } from './rendition-id.ts';
-import { composeRow, planRow } from './row.ts';
+import { composeRow, joinUs, planRow } from './row.ts';
 import { knownConfig, silence } from '../channel/silence.ts';
 
 /** A step of the clock beyond this, in which neither sound nor picture came, continues nothing. */
@@ -142,7 +142,7 @@ export class Ladder implements LadderSink {
     if (this.#row === undefined) {
       this.#epochMs = wallMs - frame.ptsUs / 1_000;
       this.#askedUs = -Infinity;
-      this.#begin(frame.ptsUs);
+      this.#begin(joinUs(frame.ptsUs, this.#recording.timeline.rows.at(-1)));
       this.#audioWriter.rest(frame.ptsUs);
     }
     return this.#row ?? this.#begin(frame.ptsUs);

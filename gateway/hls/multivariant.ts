@@ -68,7 +68,7 @@ export function audioOnly(timeline: SegmentTimeline, uri: string, query: string)
   return multivariantPlaylist({ variants: [variant], independentSegments: true }, { query });
 }
 
-interface Measured {
+export interface Measured {
   /** Bits per second. */
   readonly peak: number;
   readonly average: number;
@@ -80,7 +80,7 @@ interface Measured {
   readonly best: Segment | undefined;
 }
 
-function measure(rows: readonly Row[], rendition: Rendition): Measured {
+export function measure(rows: readonly Row[], rendition: Rendition): Measured {
   let peak = 0;
   let bytes = 0;
   let durationUs = 0;

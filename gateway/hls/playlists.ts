@@ -13,6 +13,7 @@ import {
 } from '../store/segment-timeline.ts';
 import { AUDIO, STILL, type RenditionId } from './rendition-id.ts';
 import { MIN_TARGET_S, PART_TARGET_S } from './boundary.ts';
+import { lengthsOf } from './runs.ts';
 
 /** `live` slides, `event` begins at minute zero and grows, `vod` is complete. */
 export type View = 'live' | 'event' | 'vod';
@@ -52,6 +53,28 @@ export interface MoreOptions {
 }
 
 /**
+ * What is complete leaves out what is not shown, so that its length is that of its media. Encrypted segments keep their
+ * numbers: these are their initialization vectors.
+ */
+const isShortened = (view: View, isEncrypted: boolean) => view === 'vod' && !isEncrypted;
+
+/** The rows that a playlist from the beginning names. */
+export function rowsOf(
+  timeline: SegmentTimeline,
+  view: 'event' | 'vod',
+  isEncrypted: boolean,
+): readonly Row[] {
+  const { rows, playable } = timeline;
+  if (view === 'event') return rows;
+  if (isShortened(view, isEncrypted)) return playable;
+  const to = rows.findLastIndex((row) => row === playable.at(-1)) + 1;
+  return rows.slice(
+    rows.findIndex((row) => row === playable[0]),
+    to,
+  );
+}
+
+/**
  * Writes the playlist of one rendition. `query` is appended to every address in it; with an
  * `edge` there is what is known of the present row, and what a player needs to stay close to it.
  */
@@ -65,23 +88,28 @@ export function renditionPlaylist(
 ): string {
   const targetS = timeline.targetS ?? MIN_TARGET_S;
   const live = timeline.newest(LIVE_ROWS, LIVE_TARGETS * targetS * 1e6);
-  // What is complete leaves out what is not shown, so that its length is that of its media. Encrypted segments
-  // keep their numbers: these are their initialization vectors.
-  const isShort = view === 'vod' && keyUri === undefined;
-  const shown = view === 'vod' ? timeline.playable : timeline.rows;
-  const from =
-    view === 'live' ? timeline.rows.length - live : timeline.rows.findIndex((row) => row === shown[0]);
-  const to = timeline.rows.findLastIndex((row) => row === shown.at(-1)) + 1;
-  const rows = isShort ? shown : timeline.rows.slice(from, to);
+  const isShort = isShortened(view, keyUri !== undefined);
+  const rows = view === 'live' ? timeline.rows.slice(-live) : rowsOf(timeline, view, keyUri !== undefined);
+  const from = timeline.rows.findLastIndex((row) => row === rows[0]);
   const isOnAir = edge !== undefined && !ended;
   const parted = isOnAir && keyUri === undefined ? edge : undefined;
   const skipped = isOnAir && isDelta ? skippable(rows, rendition, SKIP_TARGETS * targetS) : 0;
+  const isAfterGap = (row: Row) => isShort && timeline.isAbsent(row.n - 1);
+  const lengths =
+    view === 'vod'
+      ? lengthsOf(
+          rows,
+          (row) => labelOf(row, rendition),
+          (row) => row.discontinuity || isAfterGap(row),
+        )
+      : [];
   const segments = rows.slice(skipped).flatMap((row, index, all) =>
     entryOf(row, rendition, {
+      durationUs: lengths[index],
       edge: index >= all.length - ROWS_WITH_PARTS ? parted : undefined,
       // The newest come out of memory.
       isGap: timeline.isAbsent(row.n) && !(isOnAir && index >= all.length - LIVE_ROWS),
-      isAfterGap: isShort && timeline.isAbsent(row.n - 1),
+      isAfterGap: isAfterGap(row),
     }),
   );
   return mediaPlaylist(
@@ -117,6 +145,8 @@ const wholeMs = (ms: number, rendition: Rendition) =>
   rendition === 'audio' ? Math.floor(ms) : Math.ceil(ms);
 
 interface EntryOptions {
+  /** How long it is said to be, in µs, where that is not how long it is. */
+  readonly durationUs: number | undefined;
   /** Its parts are named. */
   readonly edge: LiveEdge | undefined;
   /** Its media are lost. */
@@ -128,7 +158,7 @@ interface EntryOptions {
 function entryOf(
   row: Row,
   rendition: Rendition,
-  { edge, isGap, isAfterGap }: EntryOptions,
+  { durationUs, edge, isGap, isAfterGap }: EntryOptions,
 ): PlaylistSegment[] {
   const label = labelOf(row, rendition);
   const segment = row.segments[label];
@@ -136,7 +166,7 @@ function entryOf(
   return [
     {
       uri: segmentFile(row.n, label),
-      durationUs: segment.durationUs,
+      durationUs: durationUs ?? segment.durationUs,
       ...(isGap ? { isGap } : { mapUri: initFile(segment.init) }),
       programDateTimeMs: wholeMs(row.epochMs + segment.startUs / 1_000, rendition),
       discontinuity: row.discontinuity || isAfterGap,

@@ -2,7 +2,7 @@
 // to begin again.
 import { candidateOf, countSlots, pickSlots } from '../store/slots.ts';
 import type { RowPlan } from './live-edge.ts';
-import { QUIET_US } from '../channel/limits.ts';
+import { AUDIO_HOLE_US, QUIET_US } from '../channel/limits.ts';
 import { YOUNG_US, type Row } from '../store/segment-timeline.ts';
 import { AUDIO, STILL, type RenditionId } from './rendition-id.ts';
 import { targetFor } from './boundary.ts';
@@ -71,6 +71,13 @@ function isNew(
   const changed = (label: RenditionId, before: RenditionId | undefined) =>
     initOf(label) !== (before && previous.segments[before]?.init);
   return changed(AUDIO, AUDIO) || slots.some((label, slot) => changed(label, previous.slots[slot]));
+}
+
+/** Where a row begins whose first frame is at `atUs`: right behind the last picture, if that ended just before. */
+export function joinUs(atUs: number, previous: Row | undefined): number {
+  const picture = previous?.segments[previous.slots.at(-1) ?? STILL];
+  const endUs = picture === undefined ? atUs : picture.startUs + picture.durationUs;
+  return atUs - endUs > AUDIO_HOLE_US ? atUs : Math.min(atUs, endUs);
 }
 
 /** Composes the row. Segments that no slot shows are left out of it. */

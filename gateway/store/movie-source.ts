@@ -3,7 +3,7 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { expected } from '#shared/expected.ts';
 import { readBoxHeader } from '#shared/media/boxes.ts';
 import { equalBytes, MalformedError } from '#shared/media/bytes.ts';
-import { readMoof, type FragmentInfo } from '#shared/media/fmp4.ts';
+import { readMoof, type FragmentInfo, type SampleInfo } from '#shared/media/fmp4.ts';
 import type { AudioConfig, AvcConfig } from '#shared/media/frame.ts';
 
 /** A file of `moof` and `mdat` boxes of one track, of which every sample is of `config`. */
@@ -74,6 +74,20 @@ export async function readSegment(path: string): Promise<Uint8Array | null> {
   } catch (error) {
     if (isGone(error)) return null;
     throw error;
+  }
+}
+
+/** The data of a sample that {@link scanSegment} found; null if the file is gone. */
+export async function readSample(
+  path: string,
+  { offset, sizeBytes }: SampleInfo,
+): Promise<Uint8Array | null> {
+  const file = await openIfThere(path);
+  if (!file) return null;
+  try {
+    return await readAt(file, offset, sizeBytes);
+  } finally {
+    await file.close();
   }
 }
 

@@ -9,11 +9,12 @@ import {
 } from '#shared/contract/access.ts';
 import { LecternError } from '#shared/contract/errors.ts';
 import type { ExplainRequest } from '#shared/contract/internal.ts';
-import { MAX_EPOCH } from '#shared/contract/playback.ts';
+import { MAX_EPOCH, partsOfReplay } from '#shared/contract/playback.ts';
 import type { AccessRevoked } from '#shared/contract/rest.ts';
 import { LinkVersion, type LinkName, type LinkVersions } from '#shared/contract/links.ts';
 import type { Log } from '#server/log.ts';
 import type { Database } from '../database/database.ts';
+import { oneOf } from '../database/engine.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Links } from '../lessons/links.ts';
 import { findLesson, linkVersionsOf, type LessonRow } from '../lessons/store.ts';
@@ -41,7 +42,7 @@ export interface Visitor {
 /** A channel that no lesson has, to try the school's rules with. */
 const NO_CHANNEL = 'aaaaaaaaaaaa';
 const LIVE = /^\/live\/([a-z0-9]{8,24})(?:[./].*)?$/;
-const REPLAY = /^\/replay\/([a-z0-9]{8,24})(?:[./].*)?$/;
+const REPLAY = /^\/replay\/([a-z0-9-]+)(?:[./].*)?$/;
 
 /** All methods that take a lesson throw LecternError `not-found` if there is none. */
 export class AccessService {
@@ -167,14 +168,16 @@ export class AccessService {
     const query = url?.search.slice(1) ?? '';
     const channel = LIVE.exec(path)?.[1];
     if (channel === lesson.channel) return { resource: `/live/${channel}`, path, query };
-    const recording = REPLAY.exec(path)?.[1];
-    if (recording !== undefined) {
-      const row = await this.#deps.db
+    const name = REPLAY.exec(path)?.[1] ?? '';
+    const parts = partsOfReplay(name) ?? [];
+    if (parts.length > 0) {
+      const rows = await this.#deps.db
         .selectFrom('recording')
-        .select('lesson')
-        .where('id', '=', recording)
-        .executeTakeFirst();
-      if (row?.lesson === lesson.id) return { resource: `/replay/${recording}`, path, query };
+        .select('id')
+        .where('id', 'in', oneOf(this.#deps.db, parts))
+        .where('lesson', '=', lesson.id)
+        .execute();
+      if (rows.length === parts.length) return { resource: `/replay/${name}`, path, query };
     }
     throw new LecternError('bad-request', 'address: is no playback address of this lesson');
   }

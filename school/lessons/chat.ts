@@ -1,6 +1,7 @@
 // The archive of what was written in a class, for its replay.
 import type { Insertable } from 'kysely';
 import type { ReplayChatPage } from '#shared/contract/rest.ts';
+import type { TrimSpan } from '#shared/contract/trim.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 
@@ -45,6 +46,8 @@ export interface ChatSpan {
   /** Where the page begins, and to which side it goes; from the start where neither is there. */
   after?: string | undefined;
   before?: string | undefined;
+  /** But for what was written in these times, their beginnings included. */
+  without: readonly TrimSpan[];
   /** With what is hidden from all but the owner. */
   isWhole: boolean;
 }
@@ -52,7 +55,7 @@ export interface ChatSpan {
 /** One page of what was written; `next` is where the next page to the same side begins. */
 export async function chatPage(
   db: Database,
-  { lesson, fromMs, toMs, after, before, isWhole }: ChatSpan,
+  { lesson, fromMs, toMs, after, before, without, isWhole }: ChatSpan,
 ): Promise<ReplayChatPage> {
   const isBack = before !== undefined;
   const order = isBack ? 'desc' : 'asc';
@@ -62,6 +65,9 @@ export async function chatPage(
     .select(['message as id', 'name', 'role', 'text', 'sentAtMs', 'isHidden'])
     .where('lesson', '=', lesson)
     .$if(!isWhole, (query) => query.where('isHidden', '=', 0))
+    .where(({ and, or, eb }) =>
+      and(without.map((span) => or([eb('sentAtMs', '<', span.fromMs), eb('sentAtMs', '>=', span.toMs)]))),
+    )
     // The index is entered at the cursor, however much was written on the other side of it.
     .where('sentAtMs', '>=', after === undefined ? fromMs : Math.max(fromMs, Number.parseInt(after)))
     .where('sentAtMs', '<=', before === undefined ? toMs : Math.min(toMs, Number.parseInt(before)))

@@ -1,6 +1,12 @@
 // The addresses that are given to people and players: invitations in a fragment, which no server and no
 // log sees, and signed playback addresses.
-import { livePaths, piecePath, replayPaths, type PlaybackResource } from '#shared/contract/playback.ts';
+import {
+  livePaths,
+  piecePath,
+  replayName,
+  replayPaths,
+  type PlaybackResource,
+} from '#shared/contract/playback.ts';
 import { publishPaths, type PublishLinks } from '#shared/contract/publish.ts';
 import type { Lesson, PlayLinks } from '#shared/contract/rest.ts';
 import { shareViewer } from '#shared/contract/shares.ts';
@@ -123,6 +129,12 @@ export class Links {
   /** The link to one recording. */
   async share(recording: string, share: string): Promise<string> {
     return `${this.#base}/replay/${recording}#invite=${await this.#tokens.share(share)}`;
+  }
+
+  /** Where `recordings` of one lesson play one after the other, signed for the lesson's `epoch`. */
+  joined(recordings: readonly string[], epoch: number, by?: ShareLink): string {
+    const name = replayName(recordings);
+    return `${this.#base}${replayPaths(name).hls}?${this.#query(`/replay/${name}`, epoch, by)}`;
   }
 
   /** Where a picture of what is shown of a recording is, signed for the lesson's `epoch`; browsers keep it. */

@@ -22,6 +22,7 @@ import type { Links } from '../lessons/links.ts';
 import { findLesson } from '../lessons/store.ts';
 import { findWatching, watermarkFor } from '../lessons/watching.ts';
 import type { ServiceClients } from '../clients.ts';
+import { firstPartsOf, listOfLessons, partsToPlay, partsTold } from './parts.ts';
 import { fateOf, type RetentionLimits } from './retention.ts';
 import { searchReplay } from './search.ts';
 import type { ShareRow } from './shares.ts';
@@ -54,6 +55,13 @@ export interface RecordingDeps {
   /** The time in ms since 1970. */
   now: () => number;
   limits: RetentionLimits;
+}
+
+/** What was told of the recordings of a class. */
+interface ReplayTold {
+  readonly lesson: string;
+  /** In the order of time. */
+  readonly parts: readonly RecordingRow[];
 }
 
 /** What the gateway says now, by the recording's id. */
@@ -107,19 +115,25 @@ export class Recordings {
       channel = lesson.channel;
     }
     const fresh = await this.#ask(channel);
-    const rows = await listRecordings(db, filter);
-    const editions = await editionsOf(
-      db,
-      rows.map(({ lesson }) => lesson),
-    );
-    const recordings = await Promise.all(rows.map((row) => this.#view(update(row, fresh), editions)));
+    const rows = (await listRecordings(db, filter)).map((row) => update(row, fresh));
+    const lessons = [...new Set(rows.map(({ lesson }) => lesson))];
+    const editions = await editionsOf(db, lessons);
+    const firstParts = firstPartsOf(await this.#ofLessons(lessons, fresh));
+    const recordings = await Promise.all(rows.map((row) => this.#view(row, editions, firstParts)));
     return { recordings, isCertain: fresh !== undefined };
   }
 
   /** Throws LecternError `not-found`. */
   async get(id: string): Promise<Recording> {
-    const row = await this.#find(id);
-    return this.#view(row, await editionsOf(this.#deps.db, [row.lesson]));
+    const { row, fresh } = await this.#find(id);
+    const editions = await editionsOf(this.#deps.db, [row.lesson]);
+    return this.#view(row, editions, firstPartsOf(await this.#ofLessons([row.lesson], fresh)));
+  }
+
+  /** All recordings of `lessons`, but for those that the gateway has no more: they must not keep others from playing. */
+  async #ofLessons(lessons: readonly string[], fresh: Fresh | undefined): Promise<RecordingRow[]> {
+    const rows = lessons.length === 0 ? [] : await listOfLessons(this.#deps.db, lessons);
+    return rows.filter(({ id }) => fresh?.has(id) ?? true).map((row) => update(row, fresh));
   }
 
   /**
@@ -127,30 +141,40 @@ export class Recordings {
    * Throws LecternError `not-found`, or `ticket-invalid` for a link of something else.
    */
   async replay(id: string, viewer: ReplayViewer, markOf: (lesson: string) => string): Promise<ReplayIssued> {
-    const { db } = this.#deps;
-    const row = await this.#find(id);
-    requireReplay(viewer, row);
+    const { db, links } = this.#deps;
+    const { row, fresh } = await this.#find(id);
+    const parts = partsToPlay(row, await this.#ofLessons([row.lesson], fresh));
+    const ids = parts.map((part) => part.id);
+    requireReplay(viewer, row.lesson, ids);
     const watermark = watermarkFor(await findWatching(db, row.lesson), () => markOf(row.lesson));
+    const editions = await editionsOf(db, [row.lesson]);
+    const firstParts = firstPartsOf(parts);
     const share = viewer.kind === 'shared' ? viewer.share : undefined;
-    const recording = await this.#view(row, await editionsOf(db, [row.lesson]), share);
+    const view = async (one: RecordingRow) => {
+      const recording = await this.#view(one, editions, firstParts, share);
+      return getsFiles(viewer, watermark) ? recording : withoutFiles(recording);
+    };
+    const title = parts.find((part) => part.title !== null)?.title ?? null;
     return {
-      title: await titleOf(db, row),
+      title: await titleOf(db, { title, lesson: row.lesson }),
       watermark,
       hasChat: seesChat(viewer),
       mayEdit: viewer.kind === 'owner',
-      recording: getsFiles(viewer, watermark) ? recording : withoutFiles(recording),
+      recording: await view(row),
+      parts: await Promise.all(parts.map(view)),
+      hls: links.joined(ids, editions.get(row.lesson)?.accessEpoch ?? 0, share),
     };
   }
 
-  /** A page of what was written while the recording was made, with refusals as of `replay`. */
+  /** A page of what was written in the class that was recorded, its breaks included, with refusals as of `replay`. */
   async chat(
     id: string,
     viewer: ReplayViewer,
     { after, before }: Pick<ReplayChatQuery, 'after' | 'before'>,
   ): Promise<ReplayChatPage> {
-    const row = await this.#told(id, viewer);
+    const told = await this.#told(id, viewer);
     if (!seesChat(viewer)) return { messages: [], next: null };
-    return chatPage(this.#deps.db, { ...this.#spanOf(row, viewer), after, before });
+    return chatPage(this.#deps.db, { ...this.#spanOf(told, viewer), after, before });
   }
 
   /** Leaves a message of its chat out of the replay, or no longer. Throws LecternError `not-found`. */
@@ -161,27 +185,47 @@ export class Recordings {
     log.info({ recording: id, message, hidden }, 'message of a replay changed');
   }
 
-  /** The chapters that were marked while the recording was made, with refusals as of `replay`. */
+  /** The chapters that were marked in it, with refusals as of `replay`. */
   async chapters(id: string, viewer: ReplayViewer): Promise<ReplayChapters> {
-    const row = await this.#told(id, viewer);
-    return { chapters: await chaptersOf(this.#deps.db, { lesson: row.lesson, broadcast: id }, trimOf(row)) };
+    return { chapters: await this.#chaptersOf(await this.#told(id, viewer)) };
   }
 
   /** The moments at which `q` was written, or a chapter with it begins, with refusals as of `replay`. */
   async search(id: string, viewer: ReplayViewer, q: string): Promise<ReplayFound> {
-    const row = await this.#told(id, viewer);
-    const { db } = this.#deps;
-    const chapters = await chaptersOf(db, { lesson: row.lesson, broadcast: id }, trimOf(row));
-    return searchReplay(db, chapters, seesChat(viewer) ? this.#spanOf(row, viewer) : undefined, q);
+    const told = await this.#told(id, viewer);
+    const chat = seesChat(viewer) ? this.#spanOf(told, viewer) : undefined;
+    return searchReplay(this.#deps.db, await this.#chaptersOf(told), chat, q);
   }
 
-  /** The chat of the time that is shown of a recording, as far as it was told. */
-  #spanOf(row: RecordingRow, viewer: ReplayViewer): ChatSpan {
-    const { lesson, state, startedAtMs, durationMs, endedAtMs } = row;
-    const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
-    const toMs = FINAL.includes(state) ? endMs : this.#deps.now();
-    const shown = trimOf(row) ?? { fromMs: startedAtMs, toMs };
-    return { lesson, fromMs: shown.fromMs, toMs: shown.toMs, isWhole: viewer.kind === 'owner' };
+  /** Those of what is shown of each part. */
+  async #chaptersOf({ lesson, parts }: ReplayTold): Promise<ReplayChapters['chapters']> {
+    const { db } = this.#deps;
+    const all = await Promise.all(
+      parts.map((part) => chaptersOf(db, { lesson, broadcast: part.id }, trimOf(part))),
+    );
+    return all.flat();
+  }
+
+  /** The chat from the start of the first part to the end of the last, but for what is trimmed away. */
+  #spanOf({ lesson, parts }: ReplayTold, viewer: ReplayViewer): ChatSpan {
+    const spans = parts.map((part) => {
+      const { state, startedAtMs, durationMs, endedAtMs } = part;
+      const endMs = Math.max(startedAtMs + durationMs, endedAtMs ?? 0);
+      const toMs = FINAL.includes(state) ? endMs : this.#deps.now();
+      const trim = trimOf(part);
+      const without = trim && [
+        { fromMs: startedAtMs, toMs: trim.fromMs },
+        { fromMs: trim.toMs, toMs },
+      ];
+      return { fromMs: startedAtMs, toMs, without: without ?? [] };
+    });
+    return {
+      lesson,
+      fromMs: Math.min(...spans.map(({ fromMs }) => fromMs)),
+      toMs: Math.max(...spans.map(({ toMs }) => toMs)),
+      without: spans.flatMap(({ without }) => without),
+      isWhole: viewer.kind === 'owner',
+    };
   }
 
   /**
@@ -191,7 +235,7 @@ export class Recordings {
   async change(id: string, { trim, ...patch }: RecordingPatch): Promise<Recording> {
     const { db, clients, log } = this.#deps;
     if (trim !== undefined) {
-      if (!isWatchable(await this.#find(id))) throw new LecternError('conflict');
+      if (!isWatchable((await this.#find(id)).row)) throw new LecternError('conflict');
       await setTrim(db, await clients.gateway.trimRecording({ params: { recording: id }, body: { trim } }));
     }
     await changeRecording(db, id, patch);
@@ -206,7 +250,7 @@ export class Recordings {
    */
   async delete(id: string, { unlessKept = false } = {}): Promise<void> {
     const { db, jobs, log, now } = this.#deps;
-    const { state } = await this.#find(id);
+    const { state } = (await this.#find(id)).row;
     if (!FINAL.includes(state)) {
       throw new LecternError('conflict', 'This recording is being written; stop the broadcast first.');
     }
@@ -220,21 +264,31 @@ export class Recordings {
     await jobs.run();
   }
 
-  /** What was told of a recording is enough for what goes with it: the gateway need not be asked each time. */
-  async #told(id: string, viewer: ReplayViewer): Promise<RecordingRow> {
-    const row = await findRecording(this.#deps.db, id);
+  /** What was told of a replay is enough for what goes with it: the gateway need not be asked each time. */
+  async #told(id: string, viewer: ReplayViewer): Promise<ReplayTold> {
+    const { db } = this.#deps;
+    const row = await findRecording(db, id);
     if (row === undefined) throw new LecternError('not-found');
-    requireReplay(viewer, row);
-    return row;
+    const { lesson } = row;
+    const parts = partsTold(row, await listOfLessons(db, [lesson]));
+    requireReplay(
+      viewer,
+      lesson,
+      parts.map((part) => part.id),
+    );
+    return { lesson, parts };
   }
 
-  async #find(id: string): Promise<RecordingRow> {
+  async #find(id: string): Promise<{ row: RecordingRow; fresh: Fresh | undefined }> {
     const { db } = this.#deps;
     const row = await findRecording(db, id);
     const fresh = await this.#ask(row?.channel);
     const found = row ?? (await findRecording(db, id));
     if (found === undefined) throw new LecternError('not-found');
-    return update(found, fresh);
+    const info = fresh?.get(found.id);
+    // A trim that this database has not heard of: it knows what of the chat is shown.
+    if (info !== undefined && updated(found, info).trim !== found.trim) await setTrim(db, info);
+    return { row: update(found, fresh), fresh };
   }
 
   /** Asks the gateway for the recordings of a channel, or of all; undefined where it does not answer. */
@@ -264,6 +318,7 @@ export class Recordings {
   async #view(
     row: RecordingRow,
     editions: ReadonlyMap<string, Edition>,
+    firstParts: ReadonlyMap<string, string>,
     share?: ShareRow,
   ): Promise<Recording> {
     const { id, lesson, title, state, startedAtMs, bytes } = row;
@@ -297,10 +352,11 @@ export class Recordings {
               })),
             ),
           ];
+    const firstPart = firstParts.get(id) ?? id;
     const span = trim === undefined ? null : { fromMs: trim.fromMs, toMs: trim.toMs };
     const figures = { state, startedAtMs, durationMs, bytes, trim: span };
     const still = isWatchable(row) ? this.#deps.links.still(id, accessEpoch, trim, share) : null;
-    return { id, lesson, title, ...figures, kept, ...fate, files, replay: page, hls, still };
+    return { id, lesson, firstPart, title, ...figures, kept, ...fate, files, replay: page, hls, still };
   }
 }
 

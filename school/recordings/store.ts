@@ -12,7 +12,8 @@ import { findLesson } from '../lessons/store.ts';
 
 export type RecordingRow = Selectable<Tables['recording']>;
 
-const STOPPED: readonly RecordingInfo['state'][] = ['finalizing', 'ready', 'failed'];
+/** It is written no more. */
+export const STOPPED: readonly RecordingInfo['state'][] = ['finalizing', 'ready', 'failed'];
 /** States after which nothing more happens. */
 export const FINAL: readonly RecordingInfo['state'][] = ['ready', 'failed'];
 /** Its broadcast is on air. */

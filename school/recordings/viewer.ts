@@ -2,7 +2,6 @@
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Invite } from '#shared/contract/tickets.ts';
 import type { ShareRow } from './shares.ts';
-import type { RecordingRow } from './store.ts';
 
 /** The owner, who may see all; somebody with a link of the lesson; or with a link to one recording. */
 export type ReplayViewer =
@@ -10,14 +9,14 @@ export type ReplayViewer =
   | { readonly kind: 'invited'; readonly invite: Invite }
   | { readonly kind: 'shared'; readonly share: ShareRow };
 
-/** Throws LecternError `ticket-invalid` if the link is for another lesson or recording. */
-export function requireReplay(
-  viewer: ReplayViewer,
-  { id, lesson }: Pick<RecordingRow, 'id' | 'lesson'>,
-): void {
+/**
+ * Throws LecternError `ticket-invalid` if the link is for another lesson than that of the replay, or for a recording that
+ * is none of its `parts`.
+ */
+export function requireReplay(viewer: ReplayViewer, lesson: string, parts: readonly string[]): void {
   const isTheirs =
     viewer.kind === 'owner' ||
-    (viewer.kind === 'invited' ? viewer.invite.lesson === lesson : viewer.share.recording === id);
+    (viewer.kind === 'invited' ? viewer.invite.lesson === lesson : parts.includes(viewer.share.recording));
   if (!isTheirs) throw new LecternError('ticket-invalid');
 }
 

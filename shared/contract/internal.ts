@@ -219,8 +219,8 @@ export type SettingsTaken = z.infer<typeof SettingsTaken>;
 
 /** How a request is decided on, and what each rule says. */
 export const ExplainRequest = z.object({
-  /** `/live/<channel>` or `/replay/<recording>`. */
-  resource: z.string().regex(/^\/(live|replay)\/[a-z0-9]{8,24}$/),
+  /** `/live/<channel>`, or `/replay/` and what `replayName` makes. */
+  resource: z.string().regex(/^\/(live\/[a-z0-9]{8,24}|replay\/[a-z0-9-]{8,320})$/),
   /** The path that was asked for, where it says more than the resource. */
   path: z.string().max(2_048).optional(),
   /** The query as it came, without `?`. */

@@ -4,11 +4,13 @@
 // After a lesson's addresses were revoked its epoch is above 0: then `\n<epoch>` follows in the text, and
 // `&epoch=` in the query. docs/access.md has it in full, with the MD5 forms that CDNs use.
 import { z } from 'zod';
+import { MAX_PARTS } from '../domain/replay.ts';
+import { RecordingId } from './ids.ts';
 
 /** What a signature permits: to watch the resource, or to publish to it. */
 export type PlaybackAction = 'play' | 'publish';
 
-/** `/live/<channel>` or `/replay/<recording>`. */
+/** `/live/<channel>`, `/replay/<recording>`, or `/replay/parts-<recording>-<recording>` and so on. */
 export type PlaybackResource = `/live/${string}` | `/replay/${string}`;
 
 /** How often the addresses of one lesson can be revoked. */
@@ -56,7 +58,22 @@ export const livePaths = (channel: string) => ({
   whep: `/whep/${channel}`,
 });
 
-/** Where each form of a recording is found. */
+/** Shorter than any id, so that no prefix of such an address is that of one recording. */
+const JOINED = 'parts';
+
+/** What a replay of `recordings` is called in its address, which a signature covers: it opens these and no others. */
+export const replayName = (recordings: readonly string[]): string =>
+  recordings.length > 1 ? [JOINED, ...recordings].join('-') : recordings.join('');
+
+/** The recordings that a replay of this name plays, in their order; undefined if there can be none. */
+export function partsOfReplay(name: string): readonly string[] | undefined {
+  const [head = '', ...rest] = name.split('-');
+  const parts = rest.length > 1 && head === JOINED ? rest : [name];
+  const isSound = parts.length <= MAX_PARTS && new Set(parts).size === parts.length;
+  return isSound && parts.every((part) => RecordingId.safeParse(part).success) ? parts : undefined;
+}
+
+/** Where each form of a recording is found; of several that are joined there is `hls` alone. */
 export const replayPaths = (recording: string) => ({
   hls: `/replay/${recording}/index.m3u8`,
   mp4: `/replay/${recording}.mp4`,
@@ -67,3 +84,11 @@ export const replayPaths = (recording: string) => ({
 /** Where one of the files is that a recording was cut into, by its number from 1. */
 export const piecePath = (recording: string, number: number, format: 'mp4' | 'flv') =>
   `/replay/${recording}/piece-${number}.${format}`;
+
+/** A small picture of what is shown at second `atS` of `index.m3u8` or `dvr.m3u8`, which lies next to it. */
+export const thumbnailFile = (atS: number) => `thumb-${atS}.jpg`;
+/** The second that a file name names. */
+export function parseThumbnailFile(name: string): number | undefined {
+  const atS = /^thumb-(\d{1,6})\.jpg$/.exec(name)?.[1];
+  return atS === undefined ? undefined : Number(atS);
+}

@@ -82,6 +82,8 @@ export type RecordingDone = z.infer<typeof RecordingDone>;
 export const Recording = z.object({
   id: RecordingId,
   lesson: LessonId,
+  /** The recording with which its replay begins: those of one class have the same (shared/domain/replay.ts). */
+  firstPart: RecordingId,
   /** A name of its own; null where it has that of its class. */
   title: LessonTitle.nullable(),
   state: z.enum(['armed', 'writing', 'paused', 'finalizing', 'ready', 'failed']),
@@ -210,8 +212,9 @@ export const Watermark = z.object({
 
 export type Watermark = z.infer<typeof Watermark>;
 
-/** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange. */
+/** `POST /api/v1/recordings/:id/playback`: the replay page's own exchange. A replay is of a whole class. */
 export const ReplayIssued = z.object({
+  /** That of the first part with a name of its own, else that of the class. */
   title: z.string(),
   /** To be drawn over the picture; null for nothing. The audience is offered no files then: they have no mark. */
   watermark: z.string().nullable(),
@@ -219,7 +222,12 @@ export const ReplayIssued = z.object({
   hasChat: z.boolean(),
   /** Whether they may trim it, hide messages and share it. */
   mayEdit: z.boolean(),
+  /** The one that was asked for. */
   recording: Recording,
+  /** All that its replay plays, in the order of time; itself alone until it can be watched. */
+  parts: z.array(Recording).min(1),
+  /** The HLS playlist of all of them, one after the other. */
+  hls: z.url(),
 });
 export type ReplayIssued = z.infer<typeof ReplayIssued>;
 

@@ -97,6 +97,13 @@ export function writeAvcc(nals: readonly Uint8Array[]): Uint8Array<ArrayBuffer> 
   return writer.finish();
 }
 
+/** Puts a start code in front of each NAL unit (annex B). */
+export function writeAnnexB(nals: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(nals.reduce((size, nal) => size + 4 + nal.length, 0));
+  for (const nal of nals) writer.u32(1).bytes(nal);
+  return writer.finish();
+}
+
 /** Removes the emulation prevention bytes of a NAL unit (§7.4.1). */
 export function unescapeNal(bytes: Uint8Array): Uint8Array {
   const out = new Uint8Array(bytes.length);

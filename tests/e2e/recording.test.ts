@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page, Request } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import { decodeErrors, drawnAtMs, median, probe, skewsMs } from '../support/av.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { countPictures, playInChromium } from '../support/other-players.ts';
-import { look } from '../support/studio.ts';
+import { drawnInImage, look } from '../support/studio.ts';
 import {
   arrive,
   attend,
@@ -27,6 +27,25 @@ import {
 /** A press takes a moment to get to the gateway, and what was drawn before it may be on its way. */
 const PRESS_MS = 1_000;
 const MAX_SKEW_MS = 125;
+/** A thumbnail is of the row that begins nearest to the nearest of its moments; both are two seconds apart. */
+const THUMBNAIL_NEAR_MS = 2_500;
+
+const caption = (page: Page) => page.locator('.pointed .caption');
+const thumbnail = (page: Page) => page.locator('.pointed img');
+
+/** The bar of a player, at which a mouse points. */
+async function barOf(page: Page) {
+  await page.locator('main').hover();
+  const slider = page.getByRole('slider', { name: 'Position' });
+  const { x, y, width, height } = (await slider.boundingBox()) ?? assert.fail('no bar');
+  return {
+    slider,
+    pointAt: (share: number) => page.mouse.move(x + share * width, y + height / 2),
+    lengthS: async () => Number(await slider.getAttribute('max')),
+    /** When the picture that is shown over it was drawn. */
+    drawnAtMs: () => eventually('the thumbnail', () => drawnInImage(thumbnail(page)), 60_000),
+  };
+}
 
 describe('a class that is recorded in part', () => {
   let lectern: Lectern;
@@ -110,6 +129,42 @@ describe('a class that is recorded in part', () => {
     );
     await page.keyboard.press('End');
     await eventually('live again', async () => (await mode()) === 'live');
+    await seesLive(viewer, 'the class at its edge', 45_000, 15_000);
+  });
+
+  it('shows what was there at each moment, while somebody points at it', async () => {
+    const { page } = viewer;
+    const under = new Set<Request>();
+    let atOnce = 0;
+    page.on('request', (request) => {
+      if (!request.url().includes('/thumb-')) return;
+      atOnce = Math.max(atOnce, under.add(request).size);
+    });
+    for (const event of ['requestfinished', 'requestfailed'] as const)
+      page.on(event as 'requestfinished', (request) => under.delete(request));
+    const { pointAt, lengthS, drawnAtMs } = await barOf(page);
+    for (let share = 0.9; share > 0.05; share -= 0.01) await pointAt(share);
+    assert.equal(await caption(page).getByText('Leaves').count(), 0, 'the chapter has not begun');
+    await pointAt(0.95);
+    await caption(page).getByText('Leaves').waitFor();
+    const share = 0.5;
+    await pointAt(share);
+    const atMs = share * (await lengthS()) * 1_000;
+    const shownMs = await drawnAtMs();
+    assert.equal(atOnce, 1, 'one request at a time');
+    await page.mouse.down();
+    await page.mouse.up();
+    const sight = await eventually(
+      'the moment plays',
+      async () => {
+        const seen = await look(page);
+        return seen !== undefined && Math.abs(seen.time * 1_000 - atMs) < 10_000 && seen;
+      },
+      30_000,
+    );
+    const wasMs = sight.drawnAtMs - sight.time * 1_000 + atMs;
+    assert.ok(Math.abs(shownMs - wasMs) <= THUMBNAIL_NEAR_MS, `${shownMs - wasMs} ms from it`);
+    await page.keyboard.press('End');
     await seesLive(viewer, 'the class at its edge', 45_000, 15_000);
   });
 
@@ -202,6 +257,38 @@ describe('a class that is recorded in part', () => {
       seen.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs),
       [],
     );
+  });
+
+  it('has nothing of the pause over the bar of the replay either', async () => {
+    const { page } = viewer;
+    const { slider, pointAt, drawnAtMs } = await barOf(page);
+    const shown: number[] = [];
+    for (let share = 0.02; share < 1; share += 0.06) {
+      await pointAt(share);
+      shown.push(await drawnAtMs());
+    }
+    assert.deepEqual(
+      shown.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs),
+      [],
+    );
+    assert.deepEqual(
+      shown.toSorted((a, b) => a - b),
+      shown,
+      'in their order',
+    );
+    assert.ok((shown[0] ?? 0) < pausedAtMs && (shown.at(-1) ?? 0) > resumedAtMs, 'of both parts');
+
+    // By the keyboard, too, with words for those who do not see it.
+    await page.mouse.move(20, 20);
+    await thumbnail(page).waitFor({ state: 'detached' });
+    await slider.press('ArrowLeft');
+    await thumbnail(page).waitFor();
+    await eventually('its chapter is told', async () =>
+      (await slider.getAttribute('aria-valuetext'))?.endsWith(' · Leaves'),
+    );
+    await slider.blur();
+    await thumbnail(page).waitFor({ state: 'detached' });
+    assert.deepEqual(viewer.errors, []);
     await viewer.leave();
   });
 
@@ -216,7 +303,7 @@ describe('a class that is recorded in part', () => {
       );
     };
     await page.goto(new URL(`/replay/${recording.id}`, lectern.url).href);
-    await eventually('the replay plays', async () => (await look(page)) !== undefined, 30_000);
+    await eventually('the replay plays', async () => (await look(page)) !== undefined, 60_000);
     await video.evaluate((element: HTMLVideoElement) => element.pause());
     const wholeS = await lengthS();
     await goTo(wholeS - 1);
@@ -240,7 +327,7 @@ describe('a class that is recorded in part', () => {
     const link = await dialog.getByRole('textbox', { name: 'Link' }).inputValue();
     const stranger = await arrive(browser);
     await stranger.page.goto(link);
-    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 30_000);
+    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 60_000);
     assert.ok(Math.abs((await lengthS(stranger.page.locator('video'))) - shownS) < 0.2);
     await stranger.page.locator('video').evaluate((element: HTMLVideoElement) => {
       element.currentTime = element.duration - 1;

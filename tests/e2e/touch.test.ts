@@ -52,6 +52,44 @@ describe('a phone', () => {
     await lectern.stop();
   });
 
+  /** A finger that is drawn over the bar sees what is there before it is lifted. */
+  async function drags(page: Page): Promise<void> {
+    const bar = page.getByRole('slider', { name: 'Position' });
+    const { x, y, width, height } = (await bar.boundingBox()) ?? assert.fail('no bar');
+    const finger = await context.newCDPSession(page);
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd' | 'touchCancel', ...shares: number[]) =>
+      finger.send('Input.dispatchTouchEvent', {
+        type,
+        touchPoints: shares.map((share) => ({ x: x + share * width, y: y + height / 2 })),
+      });
+    const thumbnail = page.locator('.pointed img');
+    const video = (await page.locator('video').boundingBox()) ?? assert.fail('no video');
+    const places: number[] = [];
+    await touch('touchStart', 0.9);
+    for (const share of [0.6, 0.01]) {
+      await touch('touchMove', share);
+      await thumbnail.waitFor();
+      const box = (await thumbnail.boundingBox()) ?? assert.fail('not there');
+      const isWithin = box.x >= 0 && box.x + box.width <= 390 && box.y >= video.y;
+      assert.ok(isWithin, `${JSON.stringify(box)} is not within ${JSON.stringify(video)}`);
+      assert.ok(box.y + box.height < y + height / 2, 'it is above the finger');
+      places.push(box.x);
+    }
+    assert.ok((places[0] ?? 0) > (places[1] ?? 0), 'it goes along');
+    await touch('touchEnd');
+    await thumbnail.waitFor({ state: 'detached' });
+    await eventually('it plays from there', () =>
+      page.locator('video').evaluate((video: HTMLVideoElement) => video.currentTime < 0.5 * video.duration),
+    );
+    // The system takes the finger away, as for a call.
+    await touch('touchStart', 0.9);
+    await touch('touchMove', 0.6);
+    await thumbnail.waitFor();
+    await touch('touchCancel');
+    await thumbnail.waitFor({ state: 'detached' });
+    await finger.detach();
+  }
+
   it('has room for a finger on every control, from the home page to the replay', async () => {
     const page = await context.newPage();
     const assertFits = async (at: Page, what: string) => {
@@ -122,6 +160,7 @@ describe('a phone', () => {
     await watching.getByRole('button', { name: /^Go to/ }).waitFor();
     await watching.getByRole('list', { name: 'Chapters' }).getByRole('button').waitFor();
     await assertFits(watching, 'replay');
+    await drags(watching);
     await page.goto(`${lectern.url}/replay/${recording.id}`);
     await page.getByText('Edit and share').tap();
     await page.getByRole('slider', { name: 'Position' }).waitFor();

@@ -222,6 +222,7 @@ function addresses(): Target[] {
     `${resource}/bcdefghi2345/v0.m3u8?${query}&_HLS_msn=12&_HLS_part=3&_HLS_skip=YES`,
     `${resource}/bcdefghi2345/12-camera2.m4s?${query}`,
     `/replay/bcdefghi2345.mp4?${query}`,
+    `/replay/parts-bcdefghi2345-cdefghij3456/12-camera2.m4s?${query}`,
   ].map((text) => Buffer.from(text));
   return [
     {

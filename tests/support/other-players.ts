@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type Hls from 'hls.js';
 import type { Browser } from 'playwright-core';
 
 const run = promisify(execFile);
@@ -26,6 +27,51 @@ export async function countPictures(
     ...'d. ! queue ! audioconvert ! fakesink'.split(' '),
   ]);
   return { ffprobe: Number.parseInt(stdout), gstreamer: readFileSync(shown).length / SIDE ** 2 };
+}
+
+/** What plays for longer than this will not end any more, in ms. */
+const STUCK_MS = 30_000;
+
+/**
+ * Plays the HLS at `address` by hls.js in Chromium from second `fromS` to its end, four times as fast. Rejects with what
+ * the player says, or where it is stuck.
+ */
+export async function playHlsInChromium(browser: Browser, address: string, fromS = 0) {
+  const page = await browser.newPage();
+  try {
+    await page.setContent('<video muted></video>');
+    await page.addScriptTag({ path: join(import.meta.dirname, '../../node_modules/hls.js/dist/hls.min.js') });
+    const play = async ({
+      url,
+      startPosition,
+      stuckMs,
+    }: {
+      url: string;
+      startPosition: number;
+      stuckMs: number;
+    }) => {
+      const { Hls: Player } = window as unknown as { Hls: typeof Hls };
+      const video = document.querySelector('video');
+      if (video === null) throw new Error('no element');
+      // As the player of the page does: with the first segment before there is a place for it.
+      const hls = new Player({ startPosition, startFragPrefetch: true });
+      const over = new Promise((resolve, reject) => {
+        video.onended = resolve;
+        setTimeout(() => reject(new Error(`stuck at ${video.currentTime} s`)), stuckMs);
+        hls.on(Player.Events.ERROR, (_name, data) => data.fatal && reject(new Error(data.details)));
+      });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+      video.playbackRate = 4;
+      await Promise.all([video.play(), over]);
+      const { totalVideoFrames: pictures } = video.getVideoPlaybackQuality();
+      const soundBytes = Number((video as unknown as Record<string, unknown>).webkitAudioDecodedByteCount);
+      return { pictures, soundBytes, durationS: video.duration };
+    };
+    return await page.evaluate(play, { url: address, startPosition: fromS, stuckMs: STUCK_MS });
+  } finally {
+    await page.close();
+  }
 }
 
 /** Plays the file at `address` to its end in Chromium, four times as fast. Rejects with what the player says. */

@@ -1,6 +1,6 @@
 // A camera and a microphone that a test can recognise anywhere downstream: each picture carries the
 // wall clock as a bar code, and once a second a flash and a beep happen together.
-import type { Page, BrowserContext } from 'playwright-core';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
 
 /** Bits of the clock that are drawn: milliseconds modulo 2^BITS, most significant first. */
 export const BITS = 20;
@@ -166,4 +166,30 @@ export async function look(page: Page, selector = 'video'): Promise<Sight | unde
     },
     { bits: BITS, wanted: selector },
   );
+}
+
+/**
+ * Reads the clock in the picture that an <img> shows: when the teacher drew it, in ms since 1970, if that was in the
+ * last quarter of an hour. Undefined while it cannot be read.
+ */
+export function drawnInImage(image: Locator): Promise<number | undefined> {
+  return image.evaluate((element: HTMLImageElement, bits) => {
+    const { naturalWidth, naturalHeight } = element;
+    const canvas = document.createElement('canvas');
+    canvas.width = naturalWidth;
+    canvas.height = naturalHeight;
+    const picture = canvas.getContext('2d');
+    if (picture === null || !element.complete || naturalWidth === 0) return undefined;
+    picture.drawImage(element, 0, 0);
+    const y = Math.floor((60 / 720) * naturalHeight);
+    let code = 0;
+    for (let bit = 0; bit < bits; bit += 1) {
+      const [red = 0] = picture.getImageData(((bit + 0.5) * naturalWidth) / bits, y, 1, 1).data;
+      if (red > 90 && red < 165) return undefined;
+      code = code * 2 + (red > 128 ? 1 : 0);
+    }
+    const modulus = 2 ** bits;
+    const now = Date.now();
+    return now - (((((now % modulus) - code) % modulus) + modulus) % modulus);
+  }, BITS);
 }

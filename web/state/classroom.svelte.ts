@@ -14,6 +14,7 @@ import { isRetryable } from '../engine/retryable.ts';
 import { readTicket, recall, remember, type TabMemory } from '../engine/tab-memory.ts';
 import type { DevicesState } from './devices.svelte.ts';
 import type { Replay } from './replay-search.svelte.ts';
+import { replaysOf } from './replays.ts';
 import { RoomState } from './room.svelte.ts';
 
 export type { SendPreference } from '../engine/outgoing.ts';
@@ -195,7 +196,7 @@ export class ClassroomState {
   /** Whether this class can be watched again; `url` is the page of its newest replay. */
   async findReplay(): Promise<Replay> {
     const { replay, recordings } = await this.#ports.api.issuePlayback(this.lessonId, this.#invite);
-    const url = recordings[0]?.replay;
+    const url = replaysOf(recordings)[0]?.first.replay;
     if (replay === 'ready' && url !== undefined) return { name: 'ready', url };
     return { name: replay === 'none' ? 'none' : 'preparing' };
   }

@@ -3,8 +3,10 @@ import type { TrimSpan } from '#shared/contract/trim.ts';
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
 
 export interface ReplayEditOptions {
-  /** Shows only this time of the class, or with null all of it. Rejects with a LecternError. */
-  readonly trim: (span: TrimSpan | null) => Promise<void>;
+  /** Shows only this time of the class, of which `shown` is shown now. Rejects with a LecternError. */
+  readonly trim: (span: TrimSpan, shown: TrimSpan) => Promise<void>;
+  /** Shows all of it again. Rejects with a LecternError. */
+  readonly untrim: () => Promise<void>;
 }
 
 export class ReplayEdit {
@@ -54,7 +56,9 @@ export class ReplayEdit {
     this.#busy = true;
     try {
       const { fromMs, toMs } = this;
-      await this.#options.trim(shown && { fromMs: fromMs ?? shown.fromMs, toMs: toMs ?? shown.toMs });
+      const { trim, untrim } = this.#options;
+      if (shown === null) await untrim();
+      else await trim({ fromMs: fromMs ?? shown.fromMs, toMs: toMs ?? shown.toMs }, shown);
       this.forget();
       return undefined;
     } catch (error) {

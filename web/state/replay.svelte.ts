@@ -1,18 +1,20 @@
-// One recording as it is watched: its addresses, its player, and its chapters and chat in time with the picture.
+// One class as it is watched again: its addresses, its player, and its parts, chapters and chat in time with the picture.
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
-import type { ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
+import type { Recording, ReplayChapter, ReplayIssued, ReplayMessage } from '#shared/contract/rest.ts';
 import { MAX_TIMER_MS } from '#shared/domain/timers.ts';
 import type { Api } from '../engine/api.ts';
 import { ChatPages } from '../engine/player/chat-pages.ts';
 import { recallPlace, rememberPlace } from '../engine/player/left-off.ts';
-import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
+import type { PlayerClock, LevelChoice, Mark, PicturePort } from '../engine/player/ports.ts';
 import type { ReplayPlayer, ReplayPlayerOptions, ReplayState } from '../engine/player/replay-player.ts';
-import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { expiresAtMs, thumbnailAddress } from '../engine/player/signed-address.ts';
 import type { StorePort } from '../engine/ports.ts';
+import { trimsOf, untrimsOf, type PartTrim } from '../engine/player/trims.ts';
 import { isRetryable } from '../engine/retryable.ts';
 import { Moments } from './moments.svelte.ts';
 import { ReplayEdit } from './replay-edit.svelte.ts';
-import { PlaybackTimeline } from '../engine/player/playback-timeline.ts';
+import { marksOfParts, PlaybackTimeline } from '../engine/player/playback-timeline.ts';
+import { Thumbnails } from './thumbnails.svelte.ts';
 
 export type { LevelChoice };
 export type ReplayChat = ReplayMessage & {
@@ -25,6 +27,19 @@ export type ReplayMark = ReplayChapter & {
   readonly atS: number;
 };
 
+export interface ShownPart {
+  /** From 1. */
+  readonly number: number;
+  /** In ms since 1970. */
+  readonly startedAtMs: number;
+}
+
+/** Where another part of the class begins. */
+export interface ReplaySeam extends ShownPart {
+  /** In seconds of the replay. */
+  readonly atS: number;
+}
+
 /** How often to look whether a recording is ready, in ms. */
 const NOT_READY_ASK_MS = 2_000;
 /** How long after a retryable refusal to ask again, in ms. */
@@ -32,6 +47,11 @@ const REFUSED_ASK_MS = 3_000;
 /** Addresses are renewed so long before they expire, in ms. */
 const RENEW_BEFORE_MS = 300_000;
 const RENEW_MIN_MS = 5_000;
+/**
+ * The page of a later part begins so far behind where it meets the one before, in s: a player that begins just there
+ * may have the picture of one and the sound of the other.
+ */
+const BEHIND_SEAM_S = 0.1;
 /** How far it plays until the place is kept again, in s. */
 const KEEP_EVERY_S = 5;
 
@@ -52,6 +72,7 @@ export interface ReplayOptions {
   readonly wallMs: () => number;
   /** What the browser keeps. */
   readonly store: StorePort;
+  readonly pictures: PicturePort;
   readonly createPlayer: (
     video: HTMLVideoElement,
     options: Pick<ReplayPlayerOptions, 'fromS' | 'address' | 'events'>,
@@ -63,12 +84,17 @@ export class ReplayStore {
   #phase = $state.raw<ReplayPhase>({ name: 'loading' });
   #playing = $state.raw<ReplayState>({ name: 'opening' });
   #levels = $state.raw<LevelChoice>({ levels: [], current: null, chosen: null });
-  #timeline = $state.raw(new PlaybackTimeline([]));
+  /** What the player knows of the playlist. */
+  #marks = $state.raw<readonly Mark[]>([]);
   #autoplay = $state<'playing' | 'muted' | 'blocked'>('playing');
   #resumedAtS = $state<number | null>(null);
+  /** Where the picture was when that was kept last, or where it begins. */
   #keptAtS = 0;
+  /** Under which name that is kept; undefined before anything is known of the replay. */
+  #place: string | undefined;
   #player: ReplayPlayer | undefined;
   #closed = false;
+  #asking = false;
   #cancelAsk: () => void = () => undefined;
 
   readonly #pages: ChatPages;
@@ -82,6 +108,17 @@ export class ReplayStore {
     return this.#messages.map((message) => ({ ...message, atS: this.positionOf(message.sentAtMs) }));
   });
 
+  readonly #timeline = $derived.by(() => {
+    if (this.#marks.length > 0) return new PlaybackTimeline(this.#marks);
+    return new PlaybackTimeline(this.#phase.name === 'ready' ? marksOfParts(this.#phase.issued.parts) : []);
+  });
+  readonly #seams = $derived.by((): readonly ReplaySeam[] => {
+    const [, ...later] = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    return later.map(({ startedAtMs }, index) => {
+      return { number: index + 2, startedAtMs, atS: this.positionOf(startedAtMs) };
+    });
+  });
+
   #marked = $state.raw<readonly ReplayChapter[]>([]);
   #cancelChapters: () => void = () => undefined;
   readonly #chapters = $derived.by((): readonly ReplayMark[] =>
@@ -92,22 +129,25 @@ export class ReplayStore {
   readonly moments: Moments;
   /** What its owner changes of it. */
   readonly edit: ReplayEdit;
+  /** Over the seek bar. */
+  readonly thumbnails: Thumbnails;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
-    const { api, recording, invite, clock, store } = options;
-    this.#keptAtS = recallPlace(store, recording);
-    this.#resumedAtS = this.#keptAtS > 0 ? this.#keptAtS : null;
+    const { api, recording, invite, clock, pictures } = options;
     this.moments = new Moments((q) => api.searchReplay(recording, invite, q), clock);
-    this.edit = new ReplayEdit({
-      trim: async (trim) => {
-        await api.changeRecording(recording, { trim });
-        // It is another film now.
-        this.#pages.restart();
-        this.moments.again();
-        this.#keep(0, 0);
-        this.retry();
+    this.thumbnails = new Thumbnails({
+      pictures,
+      clock,
+      addressOf: (atS) => {
+        const { number } = this.partAt(atS);
+        const part = this.#phase.name === 'ready' ? this.#phase.issued.parts[number - 1] : undefined;
+        return part && thumbnailAddress(part.hls, Math.floor(atS - (this.#seams[number - 2]?.atS ?? 0)));
       },
+    });
+    this.edit = new ReplayEdit({
+      trim: (span, shown) => this.#trim((parts) => trimsOf(parts, span, shown)),
+      untrim: () => this.#trim(untrimsOf),
     });
     this.#pages = new ChatPages({
       ask: (place) => api.replayChat(recording, invite, place),
@@ -147,7 +187,17 @@ export class ReplayStore {
 
   #keep(positionS: number, lengthS: number): void {
     this.#keptAtS = positionS;
-    rememberPlace(this.#options.store, this.#options.recording, positionS, lengthS);
+    if (this.#place !== undefined) rememberPlace(this.#options.store, this.#place, positionS, lengthS);
+  }
+
+  /** It begins where it was left, or with the part that was asked for if that is a later one. */
+  #begin({ recording, parts: [first = recording] }: ReplayIssued): void {
+    this.#place = first.id;
+    const isFirst = recording.id === first.id;
+    const fromS = isFirst ? 0 : this.positionOf(recording.startedAtMs) + BEHIND_SEAM_S;
+    const leftAtS = recallPlace(this.#options.store, first.id);
+    this.#resumedAtS = leftAtS > fromS ? leftAtS : null;
+    this.#keptAtS = this.#resumedAtS ?? fromS;
   }
 
   get playing(): ReplayState {
@@ -182,6 +232,18 @@ export class ReplayStore {
     return this.#chapters;
   }
 
+  /** Where its second part begins, and those after it; none for a class of one part. */
+  get seams(): readonly ReplaySeam[] {
+    return this.#seams;
+  }
+
+  /** The part that is shown at `positionS`. */
+  partAt(positionS: number): ShownPart {
+    const [first] = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    const seam = this.#seams.findLast(({ atS }) => atS <= positionS);
+    return seam ?? { number: 1, startedAtMs: first?.startedAtMs ?? 0 };
+  }
+
   /** The picture is at `positionS`: its chat is loaded. */
   chatAt(positionS: number): void {
     if (this.#phase.name === 'ready') this.#pages.moveTo(Math.max(0, Math.round(this.wallMsAt(positionS))));
@@ -211,11 +273,11 @@ export class ReplayStore {
   attach(video: HTMLVideoElement): () => void {
     const player = this.#options.createPlayer(video, {
       fromS: this.#keptAtS,
-      address: () => (this.#phase.name === 'ready' ? this.#phase.issued.recording.hls : ''),
+      address: () => (this.#phase.name === 'ready' ? this.#phase.issued.hls : ''),
       events: {
-        state: (state) => (this.#playing = state),
+        state: (state) => this.#onPlayer(state),
         levels: (choice) => (this.#levels = choice),
-        marks: (marks) => (this.#timeline = new PlaybackTimeline(marks)),
+        marks: (marks) => (this.#marks = marks),
         autoplay: (outcome) => (this.#autoplay = outcome),
       },
     });
@@ -226,8 +288,26 @@ export class ReplayStore {
     };
   }
 
+  #onPlayer(state: ReplayState): void {
+    this.#playing = state;
+    // Its addresses were revoked, or one of its parts was deleted: there are others.
+    if (state.name === 'retrying' && state.failure.kind === 'refused') void this.#ask();
+  }
+
   chooseLevel(index: number | null): void {
     this.#player?.chooseLevel(index);
+  }
+
+  /** Changes what is shown of the parts that `trimsOf` names. Rejects with a LecternError. */
+  async #trim(trimsOf: (parts: readonly Recording[]) => PartTrim[]): Promise<void> {
+    const parts = this.#phase.name === 'ready' ? this.#phase.issued.parts : [];
+    for (const { id, trim } of trimsOf(parts)) await this.#options.api.changeRecording(id, { trim });
+    // It is another film now.
+    this.#pages.restart();
+    this.moments.again();
+    this.#keep(0, 0);
+    this.thumbnails.clear();
+    this.retry();
   }
 
   retry(): void {
@@ -241,11 +321,14 @@ export class ReplayStore {
     this.#cancelChapters();
     this.#pages.close();
     this.moments.close();
+    this.thumbnails.close();
     this.#player?.close();
   }
 
   async #ask(): Promise<void> {
     const { api, recording, invite, clock } = this.#options;
+    if (this.#asking) return;
+    this.#asking = true;
     this.#cancelAsk();
     let pauseMs: number | null;
     try {
@@ -254,12 +337,13 @@ export class ReplayStore {
     } catch (error) {
       pauseMs = this.#onRefusal(codeOf(error));
     }
+    this.#asking = false;
     if (this.#closed || pauseMs === null) return;
     this.#cancelAsk = clock.after(Math.min(pauseMs, MAX_TIMER_MS), () => void this.#ask());
   }
 
   #onAnswer(issued: ReplayIssued): number | null {
-    const { state, hls } = issued.recording;
+    const { state } = issued.recording;
     if (state === 'failed') {
       this.#phase = { name: 'failed', title: issued.title };
       return null;
@@ -269,8 +353,9 @@ export class ReplayStore {
       return NOT_READY_ASK_MS;
     }
     this.#phase = { name: 'ready', issued };
+    if (this.#place === undefined) this.#begin(issued);
     void this.#askChapters();
-    return Math.max(RENEW_MIN_MS, expiresAtMs(hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
+    return Math.max(RENEW_MIN_MS, expiresAtMs(issued.hls) - this.#options.wallMs() - RENEW_BEFORE_MS);
   }
 
   /** They are few: all of them are asked for, with each new address. */
@@ -288,16 +373,12 @@ export class ReplayStore {
 
   /** When the class was where the replay is at `positionS`, in ms since 1970. */
   wallMsAt(positionS: number): number {
-    if (!this.#timeline.empty) return this.#timeline.wallMsAt(positionS);
-    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : 0;
-    return startedAtMs + positionS * 1_000;
+    return this.#timeline.wallMsAt(positionS);
   }
 
   /** The replay's second at which the class was at `wallMs`. */
   positionOf(wallMs: number): number {
-    if (!this.#timeline.empty) return Math.max(0, this.#timeline.positionOf(wallMs));
-    const startedAtMs = this.#phase.name === 'ready' ? this.#phase.issued.recording.startedAtMs : wallMs;
-    return Math.max(0, (wallMs - startedAtMs) / 1_000);
+    return Math.max(0, this.#timeline.positionOf(wallMs));
   }
 
   #onRefusal(code: ErrorCode): number | null {

@@ -5,12 +5,13 @@ import type { PlaybackIssued, Recording, ReplayState } from '#shared/contract/re
 import type { Api } from '../engine/api.ts';
 import { PROTOCOL_PREFERENCES, type ProtocolPreference } from '../engine/player/chooser.ts';
 import type { LivePlayer, LivePlayerEvents, PlayerMode, PlayerState } from '../engine/player/live-player.ts';
-import type { PlaybackStats } from '../engine/player/metrics.ts';
-import type { PlayerClock, LevelChoice } from '../engine/player/ports.ts';
+import { NO_STATS, type PlaybackStats } from '../engine/player/metrics.ts';
+import type { PlayerClock, LevelChoice, PicturePort } from '../engine/player/ports.ts';
 import type { AttentionPort } from '../engine/ports.ts';
 import { isRetryable } from '../engine/retryable.ts';
-import { expiresAtMs } from '../engine/player/signed-address.ts';
+import { expiresAtMs, thumbnailAddress } from '../engine/player/signed-address.ts';
 import { LiveChapters } from './live-chapters.svelte.ts';
+import { Thumbnails } from './thumbnails.svelte.ts';
 
 export { PROTOCOL_PREFERENCES };
 export type { ProtocolPreference, LevelChoice, PlaybackStats, Recording };
@@ -57,6 +58,7 @@ export interface WatchOptions {
   readonly api: Api;
   readonly clock: PlayerClock;
   readonly attention: AttentionPort;
+  readonly pictures: PicturePort;
   readonly random: () => number;
   /** In ms since 1970. */
   readonly wallMs: () => number;
@@ -69,18 +71,10 @@ export interface WatchOptions {
 
 export type ClassAbout = Pick<PlaybackIssued, 'startedAtMs' | 'teachers' | 'watching'>;
 
-const NO_STATS: PlaybackStats = {
-  firstFrameMs: null,
-  stalls: 0,
-  stalledMs: 0,
-  latencyMs: null,
-  protocol: null,
-  server: null,
-  height: 0,
-};
-
 export class WatchStore {
   readonly chapters = new LiveChapters();
+  /** Over the seek bar. */
+  readonly thumbnails: Thumbnails;
   readonly #options: WatchOptions;
   #phase = $state.raw<WatchPhase>({ name: 'loading' });
   #title = $state('');
@@ -117,6 +111,10 @@ export class WatchStore {
       if (this.#phase.name === 'waiting') void this.#ask();
     });
     this.#delivery = options.delivery;
+    this.thumbnails = new Thumbnails({
+      ...options,
+      addressOf: (atS) => this.#issued && thumbnailAddress(this.#issued.play.dvr, atS),
+    });
     void this.#ask();
   }
 
@@ -253,6 +251,7 @@ export class WatchStore {
     this.#cancelAsk();
     this.#cancelGap();
     this.#cancelSeen();
+    this.thumbnails.close();
     this.#live?.close();
   }
 
@@ -283,6 +282,8 @@ export class WatchStore {
   }
 
   #onAnswer(issued: PlaybackIssued): void {
+    // Another broadcast shows something else at the same second.
+    if (issued.startedAtMs !== this.#issued?.startedAtMs) this.thumbnails.clear();
     this.#issued = issued;
     this.#title = issued.lesson.title;
     this.#watermark = issued.watermark;

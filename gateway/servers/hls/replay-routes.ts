@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LecternError } from '#shared/contract/errors.ts';
+import { partsOfReplay } from '#shared/contract/playback.ts';
 import { LruMap } from '#shared/lru-map.ts';
 import { openFlv } from '../../store/flv-file.ts';
 import type { MovieSegment, MovieTrack, VirtualFile } from '../../store/movie-source.ts';
@@ -14,33 +15,23 @@ import { AUDIO, STILL, type RenditionId } from '../../hls/rendition-id.ts';
 import { segmentFile, type Row, type SegmentTimeline } from '../../store/segment-timeline.ts';
 import { STILL_FILE, type Stills } from '../../store/stills.ts';
 import { KEY_NAME, type SegmentEncryption } from './encryption.ts';
-import { parsePlaylistName } from './live-routes.ts';
-import { multivariantOf } from '../../hls/multivariant.ts';
-import { playlistName, renditionPlaylist, type Rendition } from '../../hls/playlists.ts';
+import { JoinedReplays } from './joined-replays.ts';
+import { segmentsOf, sendReplayPlaylist } from './replay-media.ts';
 import { sendKey, sendMediaFile } from '../../hls/segments.ts';
-import { memoryBody, sendPlaylist, sendRanged, signedQuery } from '../http/http-media.ts';
+import { memoryBody, sendRanged } from '../http/http-media.ts';
 
 /** Computed files that are kept for the next byte range. */
 const FILES_KEPT = 8;
-/** Those of a finished recording change as well: it may be trimmed, or erased. */
-const PLAYLIST_MAX_AGE_S = 1;
-/** Nor does its still. */
+/** The still of a finished recording does not change. */
 const STILL_MAX_AGE_S = 86_400;
 
 type FileFormat = 'mp4' | 'flv';
-
-/** Which file a name such as `piece-2.mp4` is; undefined for all others. */
-function parsePieceName(name: string): { number: number; format: FileFormat } | undefined {
-  const [, number, format] = /^piece-(\d{1,4})\.(mp4|flv)$/.exec(name) ?? [];
-  return number === undefined
-    ? undefined
-    : { number: Number(number), format: format === 'mp4' ? 'mp4' : 'flv' };
-}
 
 export class ReplayFiles {
   readonly #store: RecordingStore;
   readonly #stills: Stills;
   readonly #encryption: SegmentEncryption | undefined;
+  readonly #joined: JoinedReplays;
   readonly #files = new LruMap<string, Promise<VirtualFile>>(FILES_KEPT);
 
   /** With `encryption`, segments are encrypted; downloads are not. */
@@ -48,9 +39,13 @@ export class ReplayFiles {
     this.#store = store;
     this.#stills = stills;
     this.#encryption = encryption;
+    this.#joined = new JoinedReplays(store, encryption);
   }
 
-  /** Sends `/replay/<recording>/<name>`; returns the media bytes sent. Throws LecternError `not-found`. */
+  /**
+   * Sends `/replay/<recording>/<name>`, `recording` being one or several that are joined; returns the media bytes
+   * sent. Throws LecternError `not-found`.
+   */
   async sendPart(
     request: IncomingMessage,
     response: ServerResponse,
@@ -58,58 +53,28 @@ export class ReplayFiles {
     name: string,
     query: URLSearchParams,
   ): Promise<number> {
+    const parts = partsOfReplay(recording) ?? [];
+    if (parts.length > 1) return this.#joined.sendPart(request, response, recording, parts, name, query);
     const replay = await this.#find(recording);
-    const { timeline, isOver } = replay;
-    const view = isOver ? 'vod' : 'event';
-    if (name === 'index.m3u8') {
-      const uriOf = (rendition: Rendition) => playlistName(rendition, 'vod');
-      const text = multivariantOf(timeline, view, uriOf, signedQuery(query));
-      await sendPlaylist(request, response, text, PLAYLIST_MAX_AGE_S);
-      return 0;
-    }
+    const encryption = this.#encryption;
+    const keyUri = encryption && KEY_NAME;
+    const kept = () => this.#store.recording(recording)?.kept();
+    if (await sendReplayPlaylist(request, response, { ...replay, kept }, name, query, keyUri)) return 0;
     if (name === STILL_FILE) return this.#sendStill(request, response, replay);
-    const piece = parsePieceName(name);
-    if (piece !== undefined) return this.#sendFile(request, response, replay, piece.format, piece.number);
-    const playlist = parsePlaylistName(name);
-    if (playlist === undefined) {
-      const open = this.#store.recording(recording);
-      const encryption = this.#encryption;
-      if (encryption !== undefined && name === KEY_NAME)
-        return sendKey(response, encryption.keyOf(recording));
-      const inMemory = (file: string) => open?.inMemory(file);
-      const cipherFor = encryption && ((n: number) => encryption.cipher(recording, n));
-      const missing = () => this.#store.missing(recording);
-      const source = { dir: replay.dir, timeline, inMemory, cipherFor, missing };
-      return sendMediaFile(request, response, source, name);
-    }
-    const { rendition, isDvr } = playlist;
-    if (isDvr || (rendition !== 'audio' && rendition >= timeline.slotCount))
-      throw new LecternError('not-found');
-    const keyUri = this.#encryption && KEY_NAME;
-    const text = renditionPlaylist(timeline, rendition, view, isOver, signedQuery(query), { keyUri });
-    await this.#store.recording(recording)?.kept();
-    await sendPlaylist(request, response, text, PLAYLIST_MAX_AGE_S);
-    return 0;
+    if (encryption !== undefined && name === KEY_NAME) return sendKey(response, encryption.keyOf(recording));
+    const cipherFor = encryption && ((n: number) => encryption.cipher(recording, n));
+    return sendMediaFile(request, response, { ...segmentsOf(this.#store, replay), cipherFor }, name);
   }
 
-  /** Sends the whole recording as one file; returns the media bytes sent. */
+  /** Sends the whole recording as one file, or a piece of it by its number; returns the media bytes sent. */
   async sendFile(
     request: IncomingMessage,
     response: ServerResponse,
     recording: string,
     format: FileFormat,
-  ): Promise<number> {
-    return this.#sendFile(request, response, await this.#find(recording), format);
-  }
-
-  /** The whole, or a piece of it by its number. */
-  async #sendFile(
-    request: IncomingMessage,
-    response: ServerResponse,
-    replay: Replay,
-    format: FileFormat,
     piece?: number,
   ): Promise<number> {
+    const replay = await this.#find(recording);
     const headers = {
       'content-type': format === 'mp4' ? 'video/mp4' : 'video/x-flv',
       'content-disposition': disposition(replay, format, piece),

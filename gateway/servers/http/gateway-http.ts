@@ -4,8 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import { codeOf, LecternError } from '#shared/contract/errors.ts';
-import { BroadcastId, ChannelId, RecordingId } from '#shared/contract/ids.ts';
-import type { PlaybackResource } from '#shared/contract/playback.ts';
+import { BroadcastId, ChannelId } from '#shared/contract/ids.ts';
+import { parseThumbnailFile, partsOfReplay, type PlaybackResource } from '#shared/contract/playback.ts';
 import { clientOf } from '#server/forwarded.ts';
 import { refuseUpgrade, sendError } from '#server/http.ts';
 import type { InternalApi } from '#server/internal-server.ts';
@@ -18,6 +18,7 @@ import type { LiveHls } from '../hls/live-routes.ts';
 import { allowOrigins, sendPreflight } from './http-media.ts';
 import type { EgressMetrics } from '../../outputs/metrics.ts';
 import type { ReplayFiles } from '../hls/replay-routes.ts';
+import type { ThumbnailRoutes } from '../hls/thumbnail-routes.ts';
 import type { WebCodecsServer } from '../webcodecs/publish-socket.ts';
 
 const MAX_URL_LENGTH = 2_048;
@@ -29,6 +30,7 @@ export interface GatewayHttpOptions {
   readonly flv: FlvServer;
   readonly live: LiveHls;
   readonly replay: ReplayFiles;
+  readonly thumbnails: ThumbnailRoutes;
   /** Takes the encoders of browsers; without it nobody is taken. */
   readonly publishing?: WebCodecsServer;
   readonly metrics: EgressMetrics;
@@ -45,8 +47,19 @@ type Target =
   | { readonly kind: 'flv'; readonly channel: string }
   | { readonly kind: 'multivariant'; readonly channel: string; readonly name: string }
   | { readonly kind: 'live'; readonly channel: string; readonly broadcast: string; readonly name: string }
+  /** Of one recording, or of several that are joined. */
   | { readonly kind: 'replay'; readonly recording: string; readonly name: string }
-  | { readonly kind: 'file'; readonly recording: string; readonly format: 'mp4' | 'flv' };
+  /** The whole, or a piece of it by its number. */
+  | {
+      readonly kind: 'file';
+      readonly recording: string;
+      readonly format: 'mp4' | 'flv';
+      readonly piece?: number;
+    }
+  | { readonly kind: 'thumbnail'; readonly channel: string; readonly atS: number }
+  | { readonly kind: 'thumbnail'; readonly recording: string; readonly atS: number };
+
+const PIECE = /^piece-([1-9]\d{0,3})\.(mp4|flv)$/;
 
 const PIECE = /^piece-\d+\.(mp4|flv)$/;
 
@@ -56,21 +69,30 @@ const PIECE = /^piece-\d+\.(mp4|flv)$/;
  */
 export function parseTarget(path: string): Target | undefined {
   const match =
-    /^\/(live|replay)\/([a-z0-9]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+|key)|\/([a-z0-9]+)\/([\w-]+\.\w+|key))$/.exec(
+    /^\/(live|replay)\/([a-z0-9-]+)(?:\.(flv|mp4)|\/([\w-]+\.\w+|key)|\/([a-z0-9]+)\/([\w-]+\.\w+|key))$/.exec(
       path,
     );
   if (match === null) return undefined;
   const [, area, id = '', format, file, broadcast, part] = match;
+  const atS = parseThumbnailFile(file ?? '');
   if (area === 'live') {
     if (!ChannelId.safeParse(id).success) return undefined;
     if (format === 'flv') return { kind: 'flv', channel: id };
+    if (atS !== undefined) return { kind: 'thumbnail', channel: id, atS };
     if (file !== undefined) return { kind: 'multivariant', channel: id, name: file };
     if (part === undefined || !BroadcastId.safeParse(broadcast).success) return undefined;
     return { kind: 'live', channel: id, broadcast: broadcast ?? '', name: part };
   }
-  if (!RecordingId.safeParse(id).success) return undefined;
-  if (format === 'mp4' || format === 'flv') return { kind: 'file', recording: id, format };
-  return file === undefined ? undefined : { kind: 'replay', recording: id, name: file };
+  const parts = partsOfReplay(id);
+  if (parts === undefined) return undefined;
+  if (format === 'mp4' || format === 'flv')
+    return parts.length === 1 ? { kind: 'file', recording: id, format } : undefined;
+  if (atS !== undefined) return { kind: 'thumbnail', recording: id, atS };
+  if (file === undefined) return undefined;
+  const [, piece, cut] = PIECE.exec(file) ?? [];
+  return piece !== undefined && parts.length === 1
+    ? { kind: 'file', recording: id, format: cut === 'mp4' ? cut : 'flv', piece: Number(piece) }
+    : { kind: 'replay', recording: id, name: file };
 }
 
 const resourceOf = (target: Target): PlaybackResource =>
@@ -170,7 +192,7 @@ async function serve(
   target: Target,
   query: URLSearchParams,
 ): Promise<void> {
-  const { flv, live, replay, metrics } = options;
+  const { flv, live, replay, thumbnails, metrics, trustedProxies } = options;
   switch (target.kind) {
     case 'flv':
       flv.serve(request, response, target.channel, query);
@@ -189,7 +211,17 @@ async function serve(
       metrics.sent('replay', await replay.sendPart(request, response, target.recording, target.name, query));
       return;
     case 'file':
-      metrics.sent('replay', await replay.sendFile(request, response, target.recording, target.format));
+      metrics.sent(
+        'replay',
+        await replay.sendFile(request, response, target.recording, target.format, target.piece),
+      );
+      return;
+    case 'thumbnail': {
+      const { ip } = clientOf(request, trustedProxies);
+      const sentBytes = await thumbnails.send(request, response, target, target.atS, ip);
+      if ('channel' in target) metrics.sent('hls', sentBytes, target.channel);
+      else metrics.sent('replay', sentBytes);
+    }
   }
 }
 

@@ -87,6 +87,16 @@ describe('nginx in front of the gateway', { skip: NGINX === undefined && 'nginx 
     }
   });
 
+  it('takes a replay of several recordings for another than that of one', async () => {
+    const joined = `${REPLAY.replace('/replay/', '/replay/parts-')}-broadcast2`;
+    for (const file of ['index.m3u8', '1-camera0.m4s']) {
+      // Let through to the gateway, where there is no such replay.
+      assert.equal(await status(`${joined}/${file}`, query(joined)), 404, file);
+      for (const other of [REPLAY, '/replay/parts', `${joined}-broadcast3`])
+        assert.equal(await status(`${joined}/${file}`, query(other)), 403, other);
+    }
+  });
+
   it('and the gateway behind it agree after a revocation', async () => {
     await stage.set({}, 'revoke');
     assert.equal(
@@ -123,6 +133,11 @@ describe('code at the edge of a CDN', () => {
         false,
       );
     }
+    const joined = '/replay/parts-broadcast1-broadcast2' as const;
+    const whole = signPlayback(SECRET, 'play', joined, inAnHour());
+    assert.equal(await may(`${joined}/1-audio.m4s`, whole), true);
+    assert.equal(await may(`${joined}/1-audio.m4s`, signPlayback(SECRET, 'play', REPLAY, inAnHour())), false);
+    assert.equal(await may(`${REPLAY}/1-audio.m4s`, whole), false);
     assert.equal(await may(`${LIVE}.flv`, signPlayback(SECRET, 'play', LIVE, 1_700_000_000)), false);
     assert.equal(await may(`${LIVE}.flv`, ''), false);
   });

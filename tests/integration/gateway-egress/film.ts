@@ -18,8 +18,8 @@ export interface Film {
   readonly audio: readonly AudioFrame[];
 }
 
-/** Shoots `seconds` of film at 25 pictures a second with a key frame every 200 ms. */
-export async function shoot(seconds: number, layers = 3): Promise<Film> {
+/** Shoots `seconds` of film at 25 pictures a second with a key frame every 200 ms; `scene` is ffmpeg's picture of a size. */
+export async function shoot(seconds: number, layers = 3, scene = flashes): Promise<Film> {
   const dir = await mkdtemp(join(tmpdir(), 'lectern-film-'));
   try {
     const films = await Promise.all(
@@ -28,7 +28,7 @@ export async function shoot(seconds: number, layers = 3): Promise<Film> {
         await run('ffmpeg', [
           '-v',
           'error',
-          ...picture(size),
+          ...['-f', 'lavfi', '-i', scene(size)],
           ...sound(),
           ...coding(layer),
           '-t',
@@ -49,12 +49,8 @@ export async function shoot(seconds: number, layers = 3): Promise<Film> {
   }
 }
 
-const picture = (size: string) => [
-  '-f',
-  'lavfi',
-  '-i',
-  `color=black:s=${size}:r=25,noise=alls=12:allf=t,drawbox=t=fill:c=white:enable='lt(mod(t,2),0.12)'`,
-];
+const flashes = (size: string) =>
+  `color=black:s=${size}:r=25,noise=alls=12:allf=t,drawbox=t=fill:c=white:enable='lt(mod(t,2),0.12)'`;
 const sound = () => [
   '-f',
   'lavfi',

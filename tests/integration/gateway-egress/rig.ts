@@ -19,15 +19,17 @@ import { Egress } from '../../../gateway/outputs/outputs.ts';
 import { FlvServer } from '../../../gateway/servers/flv/flv-server.ts';
 import type { SegmentEncryption } from '../../../gateway/servers/hls/encryption.ts';
 import { LiveHls } from '../../../gateway/servers/hls/live-routes.ts';
-import { stillOf } from '../../../gateway/ffmpeg/still.ts';
+import { stillOf, thumbnailsOf } from '../../../gateway/ffmpeg/still.ts';
 import { EgressMetrics } from '../../../gateway/outputs/metrics.ts';
 import { ReplayFiles } from '../../../gateway/servers/hls/replay-routes.ts';
+import { ThumbnailRoutes } from '../../../gateway/servers/hls/thumbnail-routes.ts';
 import { rtmpWires } from '../../../gateway/servers/rtmp/protocol.ts';
 import { RtmpServer } from '../../../gateway/servers/rtmp/rtmp-server.ts';
 import { createGatewayHttp } from '../../../gateway/servers/http/gateway-http.ts';
 import type { Backlog } from '../../../gateway/store/backlog.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { Stills } from '../../../gateway/store/stills.ts';
+import { Thumbnails } from '../../../gateway/store/thumbnails.ts';
 import type { Film, Shot } from './film.ts';
 import { shots } from './film.ts';
 
@@ -52,6 +54,8 @@ export interface Rig {
   readonly keyframeRequests: { count: number };
   /** From now on files are cut like this. */
   splitBy(split: Split): void;
+  /** How many thumbnails were made each time ffmpeg was started for them, and how many of it ran at once. */
+  readonly thumbnailRuns: { made: number[]; atOnce: number };
   /** The address of `path`, signed for `resource`. */
   signed(path: string, resource?: PlaybackResource, expiresInS?: number): string;
   goLive(which?: BroadcastInfo): OnAir;
@@ -102,12 +106,26 @@ export async function startRig(
   const { decide, open } = access;
   const flv = new FlvServer(egress, metrics);
   const stills = new Stills({ make: (movie) => stillOf('ffmpeg', movie), log });
+  const thumbnailRuns = { made: new Array<number>(), atOnce: 0 };
+  let running = 0;
+  const thumbnails = new Thumbnails({
+    async make(frames) {
+      running += 1;
+      thumbnailRuns.atOnce = Math.max(thumbnailRuns.atOnce, running);
+      const jpegs = await thumbnailsOf('ffmpeg', frames);
+      running -= 1;
+      thumbnailRuns.made.push(jpegs?.length ?? 0);
+      return jpegs;
+    },
+    registry,
+  });
   const server = createGatewayHttp({
     decide,
     open,
     flv,
     live: new LiveHls(egress, store, encryption),
     replay: new ReplayFiles(store, stills, encryption),
+    thumbnails: new ThumbnailRoutes({ egress, store, thumbnails, isEncrypted: encryption !== undefined }),
     metrics,
     registry,
     trustedProxies: new Set(['127.0.0.1']),
@@ -134,8 +152,9 @@ export async function startRig(
     troubles,
     keyframeRequests,
     splitBy: (next) => (split = next),
+    thumbnailRuns,
     signed(path, resource, expiresInS = 600) {
-      const [, area, id] = /^\/(live|replay)\/([a-z0-9]+)/.exec(path) ?? [];
+      const [, area, id] = /^\/(live|replay)\/([a-z0-9-]+)/.exec(path) ?? [];
       const signs = resource ?? (`/${area}/${id}` as PlaybackResource);
       const query = signPlayback(SECRET, 'play', signs, Math.floor(Date.now() / 1_000) + expiresInS);
       return `http://127.0.0.1:${port}${path}?${query}`;

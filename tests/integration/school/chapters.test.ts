@@ -6,6 +6,7 @@ import { type Lesson, PlaybackIssued, ReplayChapters } from '#shared/contract/re
 import { codeOf, inviteIn, startTestSchool, type TestSchool } from './support.ts';
 
 const T0 = Date.parse('2026-03-02T09:00:00Z');
+const HOUR_MS = 3_600_000;
 
 describe('the chapters of a class', () => {
   let school: TestSchool;
@@ -35,10 +36,10 @@ describe('the chapters of a class', () => {
     ...stamp(lesson, broadcast),
     chapter: { id, title, markedAtMs },
   });
-  const recorded = ({ id: lesson, channel }: Lesson, id: string): ServiceEvent => ({
+  const recorded = ({ id: lesson, channel }: Lesson, id: string, startedAtMs = T0): ServiceEvent => ({
     type: 'recording:changed',
-    atMs: T0,
-    recording: { id, lesson, channel, state: 'ready', startedAtMs: T0, durationMs: 60_000, bytes: 1 },
+    atMs: startedAtMs,
+    recording: { id, lesson, channel, state: 'ready', startedAtMs, durationMs: 60_000, bytes: 1 },
   });
   const ask = (recording: string, link: string) =>
     school.call('POST', `/recordings/${recording}/chapters`, { invite: inviteIn(link) });
@@ -47,12 +48,12 @@ describe('the chapters of a class', () => {
       ({ title, markedAtMs }) => [title, markedAtMs - T0] as const,
     );
 
-  it('are those of the replay’s own broadcast, by their last names, for who may watch it', async () => {
+  it('are those of the replay’s own class, by their last names, for who may watch it', async () => {
     const lesson = await school.createLesson('Cells');
     const other = await school.createLesson('Another');
     await tell(
       recorded(lesson, 'morning01'),
-      recorded(lesson, 'afternoon'),
+      recorded(lesson, 'afternoon', T0 + 5 * HOUR_MS),
       recorded(other, 'elsewhere'),
       // Marked before the first picture: it belongs to the replay all the same.
       marked(lesson, 'morning01', 'chapter0', null, T0 - 500),

@@ -43,7 +43,8 @@ describe('what is shown of a replay', () => {
     };
     const figures = { state: 'ready', startedAtMs: T0, durationMs: 600_000, bytes: 1 } as const;
     const recorded = (id: string) => ({ id, lesson: room, channel, ...figures });
-    school.gateway.recordings = [recorded('botany001'), recorded('botany002')];
+    const another = { ...recorded('botany002'), startedAtMs: at(5 * 3_600) };
+    school.gateway.recordings = [recorded('botany001'), another];
     const events = [
       ...school.gateway.recordings.map((recording): ServiceEvent => ({
         type: 'recording:changed',

@@ -49,6 +49,21 @@ describe('settings of channels', () => {
     await again.close();
   });
 
+  it('are in force for a replay of several recordings, if they are of one channel', async () => {
+    const channels = new Map([
+      ['recording1', 'channel12'],
+      ['recording2', 'channel12'],
+      ['recording3', 'channel34'],
+    ]);
+    const kept = await AccessSettings.open({ dir, channelOf: (id) => channels.get(id), log });
+    await kept.put('channel12', settings());
+    assert.equal(kept.channelOf('/replay/parts-recording1-recording2'), 'channel12');
+    assert.equal(kept.of('/replay/parts-recording2-recording1').epoch, 3);
+    for (const others of ['recording1-recording3', 'recording1-recording9', 'recording1-recording1'])
+      assert.equal(kept.channelOf(`/replay/parts-${others}`), '', others);
+    await kept.close();
+  });
+
   it('come from the school where a lesson has none, also when that changes', async () => {
     const kept = await open();
     await kept.put('channel12', settings());

@@ -12,6 +12,7 @@ import {
   type ChannelAccess,
 } from '../../../gateway/access/decide.ts';
 import { callback } from '../../../gateway/access/rules/callback.ts';
+import { eachPart } from '../../../gateway/access/rules/each-part.ts';
 import { addressLists } from '../../../gateway/access/rules/ip.ts';
 import { sites } from '../../../gateway/access/rules/referer.ts';
 import { regions } from '../../../gateway/access/rules/region.ts';
@@ -312,6 +313,29 @@ describe('the school’s own server', () => {
     assert.equal(await neighbour, 'callback-failed', 'a household has a whole /64');
     assert.equal(await other, 'allow');
     assert.equal(await from('2001:db8::1', 39), 'allow', 'and it may ask again later');
+  });
+
+  it('is asked about each part of a replay, and has to allow all of them', async () => {
+    const asked: unknown[] = [];
+    const rule = eachPart(
+      callback((_url, body) => {
+        const { recording } = body as { recording: string | null };
+        asked.push(recording);
+        return Promise.resolve(recording !== 'recording2');
+      }),
+    );
+    const of = (resource: AccessRequest['resource']) => said(rule, request({ resource }), set());
+    assert.equal(await of('/replay/parts-recording1-recording3'), 'allow');
+    assert.equal(await of('/replay/parts-recording1-recording2-recording4'), 'callback-denied');
+    assert.equal(await of('/replay/recording1'), 'allow');
+    assert.deepEqual(
+      asked,
+      ['recording1', 'recording3', 'recording2'],
+      'an answer holds for any replay of it',
+    );
+    assert.equal(await of(RESOURCE), 'allow');
+    assert.equal(asked.at(-1), null);
+    assert.equal(await said(rule, request(), channel()), 'off');
   });
 
   it('lets nobody in by a no, nor by silence, and a failure is not remembered', async () => {

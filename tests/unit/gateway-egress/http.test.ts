@@ -29,6 +29,17 @@ test('our own addresses are understood', () => {
     recording: 'broadcast1',
     format: 'mp4',
   });
+  assert.deepEqual(parseTarget('/replay/parts-broadcast1-broadcast2/12-camera2.m4s'), {
+    kind: 'replay',
+    recording: 'parts-broadcast1-broadcast2',
+    name: '12-camera2.m4s',
+  });
+  assert.deepEqual(parseTarget('/live/channel123/thumb-90.jpg'), { kind: 'thumbnail', channel, atS: 90 });
+  assert.deepEqual(parseTarget('/replay/broadcast1/thumb-0.jpg'), {
+    kind: 'thumbnail',
+    recording: 'broadcast1',
+    atS: 0,
+  });
 });
 
 test('tricks with paths are not', () => {
@@ -49,6 +60,12 @@ test('tricks with paths are not', () => {
     '//replay/broadcast1.mp4',
     '/replay\\broadcast1.mp4',
     '/replay/broadcast1.MP4',
+    '/replay/broadcast1-broadcast2/index.m3u8',
+    '/replay/parts-broadcast1/index.m3u8',
+    '/replay/parts-broadcast1-broadcast1/index.m3u8',
+    '/replay/parts-broadcast1-broadcast2.mp4',
+    '/replay/parts-broadcast1-broadcast2/broadcast1/1-audio.m4s',
+    '/live/parts-channel123-channel456/index.m3u8',
     '',
   ]) {
     assert.equal(parseTarget(path), undefined, path);

@@ -89,6 +89,30 @@ test('a part of the replay leaves out its ends, encrypted too', () => {
   }
 });
 
+test('in a replay all renditions are at the same time where players begin again', () => {
+  const timeline = new SegmentTimeline();
+  const row = (n: number, sound: [number, number], picture: [number, number], discontinuity = false) => {
+    const at = ([fromS, toS]: [number, number]) => ({
+      ...{ init: 0, startUs: fromS * SECOND, durationUs: (toS - fromS) * SECOND, bytes: 1, frames: 1 },
+    });
+    const segments = { audio: at(sound), camera0: at(picture) };
+    timeline.appendRow({ n, epochMs: 0, discontinuity, segments, slots: ['camera0'], targetS: 2 });
+  };
+  // The sound is there before the picture and ends before it; after an interruption it is the other way round.
+  row(1, [0, 2], [0.6, 2.1]);
+  row(2, [2, 3.8], [2.1, 4]);
+  row(3, [10.3, 12], [10, 12], true);
+  row(4, [12, 14.1], [12, 14]);
+  row(5, [20, 20.5], [20.1, 20.4], true);
+  const lengths = (view: 'vod' | 'event', rendition: 0 | 'audio') => {
+    const text = renditionPlaylist(timeline, rendition, view, view === 'vod', '');
+    return [...text.matchAll(/EXTINF:([\d.]+)/g)].map(([, length]) => Number(length));
+  };
+  assert.deepEqual(lengths('vod', 'audio'), [1.4, 1.8, 1.7, 2, 0.3]);
+  assert.deepEqual(lengths('vod', 0), [1.5, 1.7, 1.7, 2, 0.3]);
+  assert.deepEqual(lengths('event', 'audio'), [2, 1.8, 1.7, 2.1, 0.5], 'what was said once stays');
+});
+
 test('the multivariant playlist says what was measured, best first', () => {
   const text = multivariantOf(classOf(20), 'live', (rendition) => `b/${rendition}.m3u8`, 'sign=x');
   const variants = text.split('\n').filter((line) => line.startsWith('#EXT-X-STREAM-INF'));

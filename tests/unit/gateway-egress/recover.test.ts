@@ -16,14 +16,14 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { RecordingInfo } from '#shared/contract/internal.ts';
-import { fragment } from '#shared/media/fmp4.ts';
+import { fragment, readFragments } from '#shared/media/fmp4.ts';
 import { INDEX, readIndex, RECORDING, RecordingFile } from '../../../gateway/store/format.ts';
 import { recoverRecording } from '../../../gateway/store/recover.ts';
 import { createLog } from '#server/log.ts';
 import { RecordingStore } from '../../../gateway/store/recording-store.ts';
 import { SegmentLog } from '../../../gateway/store/segment-log.ts';
 import { AUDIO, type RenditionId } from '../../../gateway/hls/rendition-id.ts';
-import { initFile, segmentFile } from '../../../gateway/store/segment-timeline.ts';
+import { entriesOf, initFile, segmentFile } from '../../../gateway/store/segment-timeline.ts';
 import { camera, configOf, FRAME_US, Hand, sound, type Camera } from './hand.ts';
 
 /** Twenty seconds of class, whose picture becomes smaller in the middle, written out and cut off. */
@@ -179,6 +179,45 @@ test('the number of a row that was announced is not given to another, even if to
   const { row, fate, again } = await lastRow(hand);
   assert.deepEqual([row.n, fate], [n, 'lost']);
   assert.deepEqual([again.nextRow, again.fateOf(n)], [n + 1, 'lost']);
+});
+
+for (const [what, stop] of [
+  ['sound', (hand: Hand) => (hand.hasSound = false)],
+  ['picture', (_hand: Hand, source: Camera) => source.alive.clear()],
+] as const) {
+  test(`a row that a crash cut off ends with sound and picture together, whose ${what} was behind`, async (context) => {
+    const { hand, source } = inANewRow(context);
+    hand.run(0.7);
+    stop(hand, source);
+    hand.run(0.5);
+    const { row } = await lastRow(hand);
+    const ends = Object.values(row.segments).map(({ startUs, durationUs }) => startUs + durationUs);
+    assert.equal(new Set(ends).size, 1);
+    for (const [label, { durationUs, bytes, frames }] of entriesOf(row.segments)) {
+      const file = readFileSync(join(hand.dir, segmentFile(row.n, label)));
+      const { fragments, completeBytes } = readFragments(file);
+      assert.deepEqual([file.length, completeBytes], [bytes, bytes], label);
+      const samples = fragments.flatMap((one) => one.samples);
+      assert.equal(samples.length, frames, label);
+      const ticks = samples.reduce((sum, sample) => sum + sample.durationTicks, 0);
+      const inUs = (ticks * 1e6) / (label === AUDIO ? 48_000 : 90_000);
+      assert.ok(Math.abs(inUs - durationUs) < 50, `${label} plays ${inUs} µs of ${durationUs} µs`);
+    }
+  });
+}
+
+test('after a crash the picture goes on where it ended, though the sound of its row is longer', async (context) => {
+  const { hand, source } = inANewRow(context);
+  await hand.recording.suspend();
+  const timeline = await recoverRecording(hand.dir);
+  const last = timeline.rows.at(-1) ?? assert.fail();
+  const endsUs = Object.values(last.segments).map(({ startUs, durationUs }) => startUs + durationUs);
+  assert.equal(new Set(endsUs).size, 2, 'the row was whole: its sound ends with a frame of its own');
+  const next = new Hand(source, timeline, hand.dir);
+  next.run(3);
+  const row = timeline.rows.find(({ n }) => n === last.n + 1) ?? assert.fail();
+  assert.equal(row.segments.camera0?.startUs, Math.min(...endsUs));
+  await next.ladder.end();
 });
 
 test('a row that was begun again after an interruption has the time of its second beginning', async (context) => {

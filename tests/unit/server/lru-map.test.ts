@@ -22,3 +22,20 @@ test('an entry that is set again, or was deleted, pushes nothing out', () => {
   map.set('c', 4);
   assert.deepEqual([map.get('a'), map.get('b'), map.get('c')], [undefined, 2, 4]);
 });
+
+test('entries may differ in size, and as many go as one that is set needs', () => {
+  const map = new LruMap<string, string>(6, ({ length }) => length);
+  map.set('a', 'xx');
+  map.set('b', 'xx');
+  map.set('a', 'x');
+  map.set('c', 'xxx');
+  assert.deepEqual([map.get('a'), map.get('b'), map.get('c')], ['x', 'xx', 'xxx']);
+  map.set('d', 'xxx');
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((key) => map.get(key)),
+    [undefined, undefined, 'xxx', 'xxx'],
+  );
+  map.delete('c');
+  map.set('e', 'xxx');
+  assert.equal(map.get('d'), 'xxx');
+});

@@ -20,6 +20,7 @@ function open(failures: number) {
     ...{ id: 'abcdefgh', lesson: 'ijklmnop', state: 'ready', startedAtMs: AT, durationMs: 20_000 },
     ...{
       bytes: 1,
+      firstPart: 'abcdefgh',
       title: null,
       kept: false,
       mayGo: false,
@@ -31,12 +32,13 @@ function open(failures: number) {
       still: null,
     },
   };
+  const issued = { title: 'Cells', watermark: null, hls: recording.hls };
   // The last one was marked while the teacher's network was away.
   const chapters = [marked('start', -500), marked('leaves', 4_000), marked('gap', 40_000)];
   const api = new Api((address) => {
     if (!String(address).endsWith('/chapters'))
       return Promise.resolve(
-        Response.json({ title: 'Cells', watermark: null, hasChat: true, mayEdit: false, recording }),
+        Response.json({ ...issued, hasChat: true, mayEdit: false, recording, parts: [recording] }),
       );
     asked += 1;
     return asked > failures
@@ -47,6 +49,7 @@ function open(failures: number) {
   const replay = new ReplayStore({
     ...{ recording: 'abcdefgh', invite: 'invitation', api, clock, random: () => 0, wallMs: () => AT },
     store: { get: () => null, set: () => undefined },
+    pictures: { load: () => Promise.resolve(null), release: () => undefined },
     createPlayer: (_video, options) => {
       events = options.events;
       return { close: () => undefined } as unknown as ReplayPlayer;

@@ -52,6 +52,7 @@ function audience(first: Said) {
     const recording = {
       id: 'abcdefgh',
       lesson: 'ijklmnop',
+      firstPart: 'abcdefgh',
       state: 'ready',
       startedAtMs: 0,
       durationMs: 60_000,
@@ -103,6 +104,7 @@ function audience(first: Said) {
     invite: 'invitation',
     api: new Api(answer),
     clock,
+    pictures: { load: () => Promise.resolve(null), release: () => undefined },
     attention: {
       get visible() {
         return visible;

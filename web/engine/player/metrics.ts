@@ -15,6 +15,17 @@ export interface PlaybackStats {
   readonly height: number;
 }
 
+/** Before anything was played. */
+export const NO_STATS: PlaybackStats = {
+  firstFrameMs: null,
+  stalls: 0,
+  stalledMs: 0,
+  latencyMs: null,
+  protocol: null,
+  server: null,
+  height: 0,
+};
+
 export class Metrics {
   #startedAtMs: number;
   #firstFrameMs: number | null = null;

@@ -39,6 +39,16 @@ export class PlaybackTimeline {
   }
 }
 
+/** What is known of a replay before its playlist: each of its parts is taken to have had no gap. */
+export function marksOfParts(parts: readonly { startedAtMs: number; durationMs: number }[]): Mark[] {
+  let endS = 0;
+  return parts.map(({ startedAtMs, durationMs }) => {
+    const startS = endS;
+    endS += durationMs / 1_000;
+    return { startS, endS, wallMs: startedAtMs };
+  });
+}
+
 /**
  * Reads the marks of a media playlist: for players that do not tell them. A segment without a date
  * continues the one before it; of one that is not there (EXT-X-GAP, RFC 8216bis §4.4.4.7) nothing is marked.

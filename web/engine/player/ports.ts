@@ -116,3 +116,14 @@ export interface DriverKind {
   preload(): void;
   open(start: DriverStart, events: DriverEvents): Driver;
 }
+
+/** Loads pictures. */
+export interface PicturePort {
+  /**
+   * Resolves with an address that an image takes, or with null if there is no picture at this one. Rejects where it
+   * cannot be had at present.
+   */
+  load(address: string): Promise<string | null>;
+  /** What `load` gave is not shown any more. */
+  release(picture: string): void;
+}

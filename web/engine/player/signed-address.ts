@@ -1,4 +1,5 @@
 // Signed addresses expire (shared/contract/playback.ts): when, and how a request gets a fresh signature.
+import { thumbnailFile } from '#shared/contract/playback.ts';
 
 const SIGNATURE = ['expires', 'sign', 'viewer', 'epoch'] as const;
 
@@ -21,5 +22,12 @@ export function withSignatureOf(fresh: string, address: string): string {
     if (value === null) url.searchParams.delete(name);
     else url.searchParams.set(name, value);
   }
+  return url.href;
+}
+
+/** The address of the thumbnail of second `atS`, next to the signed one of its playlist. */
+export function thumbnailAddress(playlist: string, atS: number): string {
+  const url = new URL(thumbnailFile(atS), playlist);
+  url.search = new URL(playlist).search;
   return url.href;
 }
