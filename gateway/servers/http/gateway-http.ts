@@ -61,8 +61,6 @@ type Target =
 
 const PIECE = /^piece-([1-9]\d{0,3})\.(mp4|flv)$/;
 
-const PIECE = /^piece-\d+\.(mp4|flv)$/;
-
 /**
  * Reads a path. Undefined unless it is written exactly as our own links are: no escapes, no empty or
  * dotted segments, ids of the right form.
@@ -131,10 +129,8 @@ async function answer(options: GatewayHttpOptions, request: IncomingMessage, res
     }
     const params = new URLSearchParams(query);
     const asked = accessRequest(options, request, path, target, params);
-    // A piece of a recording is a download like the whole.
-    const isFile = target.kind === 'file' || (target.kind === 'replay' && PIECE.test(target.name));
-    if (request.method === 'GET' && (target.kind === 'flv' || isFile)) {
-      await hold(options, asked, response, isFile);
+    if (request.method === 'GET' && (target.kind === 'flv' || target.kind === 'file')) {
+      await hold(options, asked, response, target.kind === 'file');
     } else {
       const verdict = await options.decide(asked);
       if (!verdict.allow) throw new LecternError(verdict.code);
