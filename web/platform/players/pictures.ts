@@ -13,9 +13,11 @@ export const browserPictures: PicturePort = {
       referrerPolicy: 'origin',
       signal: AbortSignal.timeout(LIMIT_MS),
     });
+    // Also of an answer that holds no picture: the next request begins once this one is over.
+    const body = await response.blob();
     if (response.status === NOT_FOUND) return null;
     if (!response.ok) throw new Error(`refused with ${response.status}`);
-    return URL.createObjectURL(await response.blob());
+    return URL.createObjectURL(body);
   },
   release: (picture) => URL.revokeObjectURL(picture),
 };
