@@ -29,6 +29,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** How many there were after the last `take`. */
+  get left(): number {
+    return this.#tokens;
+  }
+
   /** How many seconds after the last `take` there are `amount` tokens. */
   secondsUntil(amount: number): number {
     return Math.max(0, (amount - this.#tokens) / this.#rate.perSecond);

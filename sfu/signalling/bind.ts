@@ -31,6 +31,9 @@ export interface Bound {
   readonly log: Log;
 }
 
+/** Made once: a flood of requests is answered with it. */
+const TOO_OFTEN: Ack<unknown> = { ok: false, ...new LecternError('rate-limited').toBody() };
+
 type Acknowledge = (answer: Ack<unknown>) => void;
 
 /** Answers the requests of a socket until it is gone. */
@@ -47,7 +50,6 @@ export function bind(bound: Bound): void {
 
   const answer = async (name: string, input: unknown, acknowledge: Acknowledge) => {
     try {
-      if (!allowance.request(name, Date.now())) throw new LecternError('rate-limited');
       if (name !== 'room:join') {
         acknowledge({ ok: true, data: await run(bound, name, input) });
         return;
@@ -71,7 +73,12 @@ export function bind(bound: Bound): void {
     const last = args.at(-1);
     // Without a way to answer there is no request. The connection counts them all the same.
     if (typeof last !== 'function') return;
-    void answer(name, args.length === 1 ? {} : args[0], last as Acknowledge);
+    const acknowledge = last as Acknowledge;
+    if (allowance.request(name, Date.now())) void answer(name, args.length === 1 ? {} : args[0], acknowledge);
+    else {
+      refusals.count(name, 'rate-limited');
+      acknowledge(TOO_OFTEN);
+    }
   });
 }
 

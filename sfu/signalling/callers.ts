@@ -2,6 +2,9 @@
 // person outlive its sockets: coming again is no way to new ones.
 import { LecternError } from '#shared/contract/errors.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
+import { LruMap } from '#shared/lru-map.ts';
+import type { TokenBucket } from '#shared/token-bucket.ts';
+import { crowdMessages } from './messages.ts';
 import { Allowance } from './rates.ts';
 
 /** A page that reloads has two for a moment; a second tab that takes over, too. */
@@ -10,6 +13,8 @@ export const MAX_SOCKETS_PER_TICKET = 3;
 export const MAX_WAITING_PER_INVITATION = 600;
 /** A person who has no socket is remembered for at least this long, in ms: all its rates are full by then. */
 const REMEMBERED_MS = 60_000;
+/** So many invitations are remembered, those of which nobody came for the longest time are forgotten first. */
+const INVITATIONS = 10_000;
 
 /** One socket of somebody. */
 export interface Visit {
@@ -29,6 +34,8 @@ export class Callers {
   readonly #callers = new Map<string, Caller>();
   /** Who did not join yet, by invitation, in the order of coming. */
   readonly #waiting = new Map<string, Set<Visit>>();
+  /** What those of one invitation may send together. */
+  readonly #crowds = new LruMap<string, TokenBucket>(INVITATIONS);
   readonly #now: () => number;
 
   /** `now` gives the time in ms. */
@@ -91,12 +98,19 @@ export class Callers {
     const key = keyOf(ticket);
     const nowMs = this.#now();
     const caller = this.#callers.get(key) ?? {
-      allowance: new Allowance(nowMs),
+      allowance: new Allowance(nowMs, this.#crowdOf(ticket, nowMs)),
       visits: new Set(),
       seenAtMs: nowMs,
     };
     this.#see(key, caller, nowMs);
     return caller;
+  }
+
+  #crowdOf(ticket: Ticket, nowMs: number): TokenBucket {
+    const key = invitationOf(ticket);
+    const crowd = this.#crowds.get(key) ?? crowdMessages(nowMs);
+    this.#crowds.set(key, crowd);
+    return crowd;
   }
 
   #see(key: string, caller: Caller, nowMs: number): void {

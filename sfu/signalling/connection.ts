@@ -1,7 +1,7 @@
 // What one connection may make this process hold and do. A browser that reads no more still answers pings,
 // so nothing else ends it: what it is sent would wait here until the memory is gone.
 import type { Socket } from 'socket.io';
-import { TokenBucket, type Rate } from '#shared/token-bucket.ts';
+import { Messages } from './messages.ts';
 
 /** An engine.io connection. */
 export type Connection = Socket['conn'];
@@ -13,16 +13,18 @@ export type Connection = Socket['conn'];
 export const MAX_UNSENT_BYTES = 2 * 1024 * 1024;
 /** A connection that took nothing for so long, in ms, takes nothing any more. */
 const STALL_MS = 15_000;
-/** Messages of any kind, and their bytes. Requests have smaller rates; who ignores their refusals is cut off. */
-const MESSAGES: Rate = { size: 2_500, perSecond: 100 };
-const BYTES: Rate = { size: 1024 * 1024, perSecond: 64 * 1024 };
 
 export type CutReason = 'unsent' | 'stalled' | 'flood';
 
-/** Calls `onCut` once, when this connection went beyond a bound; it is ended then. */
-export function guardConnection(conn: Connection, onCut: (reason: CutReason) => void): void {
-  const messages = new TokenBucket(MESSAGES, Date.now());
-  const bytes = new TokenBucket(BYTES, Date.now());
+/**
+ * Calls `onCut` once, when this connection went beyond a bound; it is ended then. Returns what says by whom it is, once
+ * that is known: until then its messages are counted for itself.
+ */
+export function guardConnection(
+  conn: Connection,
+  onCut: (reason: CutReason) => void,
+): (person: Messages) => void {
+  let messages = new Messages(Date.now());
   /** Bytes in engine.io's own buffer, which the transport has not taken yet. */
   let queued = 0;
   let takenAtMs = Date.now();
@@ -44,9 +46,9 @@ export function guardConnection(conn: Connection, onCut: (reason: CutReason) => 
     takenAtMs = Date.now();
   });
   conn.on('packet', ({ data }: { data?: unknown }) => {
-    const nowMs = Date.now();
-    if (!messages.take(nowMs) || !bytes.take(nowMs, sizeOf(data))) cut('flood');
+    if (!messages.take(Date.now(), sizeOf(data))) cut('flood');
   });
+  return (person) => (messages = person);
 }
 
 /** Ends a connection at once, with all that waits for it. */

@@ -3,6 +3,7 @@
 import { TokenBucket, type Rate } from '#shared/token-bucket.ts';
 import { FEATURES } from '../room/features/index.ts';
 import { JOIN, MANAGE } from '../room/features/rates.ts';
+import { Messages } from './messages.ts';
 
 /** A burst as large as a layout of many tiles makes it, then a steady rate. */
 const ANY: Rate = { size: 200, perSecond: 40 };
@@ -21,11 +22,14 @@ const COSTLY: ReadonlyMap<string, Rate> = new Map(
 
 /** What one person may still ask for, whatever number of sockets it comes by. */
 export class Allowance {
+  readonly messages: Messages;
   readonly #any: TokenBucket;
   readonly #handshakes: TokenBucket;
   readonly #costly = new Map<Rate, TokenBucket>();
 
-  constructor(nowMs: number) {
+  /** `crowd` is what those of the same invitation may send together. */
+  constructor(nowMs: number, crowd: TokenBucket) {
+    this.messages = new Messages(nowMs, crowd);
     this.#any = new TokenBucket(ANY, nowMs);
     this.#handshakes = new TokenBucket(HANDSHAKES, nowMs);
   }

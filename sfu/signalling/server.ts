@@ -14,6 +14,7 @@ import { bind } from './bind.ts';
 import { Callers, type Visit } from './callers.ts';
 import { guardConnection, terminate, type Connection } from './connection.ts';
 import { SocketLink } from './link.ts';
+import type { Messages } from './messages.ts';
 import { guardPolling } from './polling.ts';
 import type { Allowance } from './rates.ts';
 import { Refusals, type SocketEnd } from './refusals.ts';
@@ -70,6 +71,8 @@ export function serveSignalling({
 }: SignallingServerOptions): SignallingServer {
   const verify = ticketVerifier(secret);
   const guests = new WeakMap<Socket, Guest>();
+  /** Says of a connection whose it is. */
+  const belongs = new WeakMap<Connection, (person: Messages) => void>();
   const refusals = new Refusals();
   const callers = new Callers(Date.now);
   const strangers = new Strangers();
@@ -93,7 +96,10 @@ export function serveSignalling({
     conn.once('close', () => strangers.leave(conn));
     const isCrowd = strangers.enter(conn, clientOf(conn.request, trustedProxies).ip);
     if (isCrowd) refusals.count('handshake', 'rate-limited');
-    guardConnection(conn, (reason) => cut(conn, reason));
+    belongs.set(
+      conn,
+      guardConnection(conn, (reason) => cut(conn, reason)),
+    );
   });
 
   io.use((socket, next) => {
@@ -103,6 +109,7 @@ export function serveSignalling({
       const { ticket: token, session } = check(Handshake, socket.handshake.auth);
       const ticket = await verify(token);
       const allowance = callers.admit(ticket);
+      belongs.get(socket.conn)?.(allowance.messages);
       rooms.enter(ticket);
       guests.set(socket, { ticket, session, allowance });
       strangers.leave(socket.conn);

@@ -75,6 +75,27 @@ describe('what one socket may cost', () => {
     await until('it is cut off', () => large.closed);
   });
 
+  test('many who flood are cut off, and who is quiet is heard, though it came by the same link', async () => {
+    const there = elsewhere();
+    const quiet = await Person.join(world, 'quiet', 'student', there);
+    const crowd = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => RawSocket.connect(world, `student${index}`, 'student', there)),
+    );
+    for (const { ws } of crowd) {
+      ws.pause();
+      for (let index = 0; index < 1_000; index += 1) ws.send(`42${index}["room:join",{}]`);
+      ws.resume();
+    }
+    await quiet.ask('chat:send', { id: 'first', text: 'Hello' });
+    await until('all of them are cut off', () => crowd.every(({ closed }) => closed));
+    await quiet.ask('chat:send', { id: 'second', text: 'Hello again' });
+    // Coming again is no way to more.
+    const again = await RawSocket.connect(world, 'student0', 'student', there);
+    for (let index = 0; index < 800; index += 1) again.ws.send(`42${index}["room:join",{}]`);
+    await until('it is cut off again', () => again.closed);
+    quiet.leave();
+  });
+
   test('a flood of pings, which nothing above counts, ends its connection', async () => {
     const raw = await RawSocket.connect(world, 'pinger', 'student', elsewhere());
     raw.ws.pause();
