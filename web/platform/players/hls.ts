@@ -25,6 +25,8 @@ const BACK_BUFFER_S = 60;
  * a frame after the picture's; a player that asks for 0 then gets the sound of the live edge, and neither is shown.
  */
 const EARLIEST_START_S = 0.1;
+/** So close to the end of all that there is, a player that waits has played it, in s. */
+const AT_END_S = 1;
 /** What a network is taken for until it was measured, in bits per second. */
 const FIRST_ESTIMATE_BPS = 2_500_000;
 
@@ -99,6 +101,7 @@ function settings({ mode, atS, address }: DriverStart, protocol: 'll-hls' | 'hls
 function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: DriverEvents): void {
   let recoveries = 0;
   hls.on(names.ERROR, (_name, data) => {
+    if (data.details === 'bufferStalledError') endIfOver(hls, names);
     if (!data.fatal) return;
     // One decoder error is often over after a flush; a second one is not.
     if (data.type === 'mediaError' && recoveries === 0) {
@@ -115,6 +118,18 @@ function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: 
     hls.on(names.LEVEL_UPDATED, (_name, { details }) => events.marks(marksOf(details)));
     hls.on(names.LEVEL_LOADED, (_name, { details }) => events.marks(marksOf(details)));
   }
+}
+
+/**
+ * Where the sound has a hole that the picture has not, as short as it is where a recording was paused, hls.js 1.7.4
+ * thinks that more has to be loaded after the last segment, and waits for it forever.
+ */
+function endIfOver(hls: Hls, names: typeof Events): void {
+  const { media, latestLevelDetails: details } = hls;
+  if (media === null || details === null || details.live || media.buffered.length === 0) return;
+  const endS = media.buffered.end(media.buffered.length - 1);
+  if (endS > details.edge - AT_END_S && media.currentTime > endS - AT_END_S)
+    for (const type of ['video', 'audio'] as const) hls.trigger(names.BUFFER_EOS, { type });
 }
 
 /**
