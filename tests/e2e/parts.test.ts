@@ -6,7 +6,7 @@ import { type Lesson, Recording } from '#shared/contract/rest.ts';
 import { findings } from '../support/axe.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
-import { look } from '../support/studio.ts';
+import { lookBack } from '../support/studio.ts';
 import { arrive, attend, endClass, goLive, openChat, say, teach, watch, type Person } from './people.ts';
 
 /** Each part is at least so long, in ms. */
@@ -55,7 +55,7 @@ describe('a class that went on after a break', () => {
     eventually(
       what,
       async () => {
-        const sight = await look(viewer.page);
+        const sight = await lookBack(viewer.page);
         return sight !== undefined && sight.drawnAtMs >= fromMs && sight.drawnAtMs < toMs && sight.time;
       },
       30_000,

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page, Request } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { Lesson, Recording } from '#shared/contract/rest.ts';
 import { decodeErrors, drawnAtMs, median, probe, skewsMs } from '../support/av.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, startLectern, type Lectern } from '../support/lectern.ts';
 import { countPictures, playInChromium } from '../support/other-players.ts';
-import { drawnInImage, look } from '../support/studio.ts';
+import { drawnInImage, look, lookBack } from '../support/studio.ts';
 import {
   arrive,
   attend,
@@ -47,6 +47,19 @@ async function barOf(page: Page) {
   };
 }
 
+/** The requests of `page` from now on whose address holds `part`, in the order of their start, by the page's clock. */
+async function watchRequests(page: Page, part: string) {
+  const seen = await page.evaluateHandle((within) => {
+    const entries: { startMs: number; endMs: number }[] = [];
+    new PerformanceObserver((list) => {
+      for (const { name, startTime, responseEnd } of list.getEntries() as PerformanceResourceTiming[])
+        if (name.includes(within)) entries.push({ startMs: startTime, endMs: responseEnd });
+    }).observe({ type: 'resource' });
+    return entries;
+  }, part);
+  return async () => (await seen.jsonValue()).toSorted((a, b) => a.startMs - b.startMs);
+}
+
 describe('a class that is recorded in part', () => {
   let lectern: Lectern;
   let browser: Browser;
@@ -57,6 +70,8 @@ describe('a class that is recorded in part', () => {
   let pausedAtMs = 0;
   let resumedAtMs = 0;
   let recording: Recording;
+  /** When the pictures of the files were. */
+  let drawn: readonly number[] = [];
   const dir = mkdtempSync(join(tmpdir(), 'lectern-recording-'));
 
   before(async () => {
@@ -134,14 +149,7 @@ describe('a class that is recorded in part', () => {
 
   it('shows what was there at each moment, while somebody points at it', async () => {
     const { page } = viewer;
-    const under = new Set<Request>();
-    let atOnce = 0;
-    page.on('request', (request) => {
-      if (!request.url().includes('/thumb-')) return;
-      atOnce = Math.max(atOnce, under.add(request).size);
-    });
-    for (const event of ['requestfinished', 'requestfailed'] as const)
-      page.on(event as 'requestfinished', (request) => under.delete(request));
+    const requests = await watchRequests(page, '/thumb-');
     const { pointAt, lengthS, drawnAtMs } = await barOf(page);
     for (let share = 0.9; share > 0.05; share -= 0.01) await pointAt(share);
     assert.equal(await caption(page).getByText('Leaves').count(), 0, 'the chapter has not begun');
@@ -151,7 +159,10 @@ describe('a class that is recorded in part', () => {
     await pointAt(share);
     const atMs = share * (await lengthS()) * 1_000;
     const shownMs = await drawnAtMs();
-    assert.equal(atOnce, 1, 'one request at a time');
+    const overlapping = (await requests()).filter(
+      ({ startMs }, index, all) => startMs < (all[index - 1]?.endMs ?? 0),
+    );
+    assert.deepEqual(overlapping, [], 'one request at a time');
     await page.mouse.down();
     await page.mouse.up();
     const sight = await eventually(
@@ -209,7 +220,7 @@ describe('a class that is recorded in part', () => {
     for (const { format, url } of recording.files) {
       const file = join(dir, `class.${format}`);
       writeFileSync(file, Buffer.from(await (await fetch(url)).arrayBuffer()));
-      const drawn = await drawnAtMs(file, Date.now());
+      drawn = await drawnAtMs(file, Date.now());
       const within = drawn.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs);
       assert.deepEqual(within, [], `${format}: pictures of the pause`);
       const before = drawn.filter((atMs) => atMs <= pausedAtMs + PRESS_MS);
@@ -246,7 +257,7 @@ describe('a class that is recorded in part', () => {
     await eventually(
       'what comes after the pause',
       async () => {
-        const sight = await look(viewer.page);
+        const sight = await lookBack(viewer.page);
         if (sight !== undefined) seen.push(sight.drawnAtMs);
         return (seen.at(-1) ?? 0) > resumedAtMs + 1_500;
       },
@@ -257,13 +268,18 @@ describe('a class that is recorded in part', () => {
       seen.filter((atMs) => atMs > pausedAtMs + PRESS_MS && atMs < resumedAtMs),
       [],
     );
+    const hasEnded = () => viewer.page.locator('video').evaluate((video: HTMLVideoElement) => video.ended);
+    await eventually('the end', hasEnded, 60_000);
   });
 
   it('has nothing of the pause over the bar of the replay either', async () => {
     const { page } = viewer;
-    const { slider, pointAt, drawnAtMs } = await barOf(page);
+    const { slider, pointAt, lengthS, drawnAtMs } = await barOf(page);
     const shown: number[] = [];
-    for (let share = 0.02; share < 1; share += 0.06) {
+    // Until the camera is there a still is shown, of which there is no picture.
+    const { startedAtMs } = recording;
+    const cameraS = (Math.min(...drawn.filter((atMs) => atMs >= startedAtMs)) - startedAtMs) / 1_000;
+    for (let share = (cameraS + THUMBNAIL_NEAR_MS / 1_000) / (await lengthS()); share < 1; share += 0.06) {
       await pointAt(share);
       shown.push(await drawnAtMs());
     }
@@ -303,7 +319,7 @@ describe('a class that is recorded in part', () => {
       );
     };
     await page.goto(new URL(`/replay/${recording.id}`, lectern.url).href);
-    await eventually('the replay plays', async () => (await look(page)) !== undefined, 60_000);
+    await eventually('the replay plays', async () => (await lookBack(page)) !== undefined, 60_000);
     await video.evaluate((element: HTMLVideoElement) => element.pause());
     const wholeS = await lengthS();
     await goTo(wholeS - 1);
@@ -327,7 +343,7 @@ describe('a class that is recorded in part', () => {
     const link = await dialog.getByRole('textbox', { name: 'Link' }).inputValue();
     const stranger = await arrive(browser);
     await stranger.page.goto(link);
-    await eventually('the part plays', async () => (await look(stranger.page)) !== undefined, 60_000);
+    await eventually('the part plays', async () => (await lookBack(stranger.page)) !== undefined, 60_000);
     assert.ok(Math.abs((await lengthS(stranger.page.locator('video'))) - shownS) < 0.2);
     await stranger.page.locator('video').evaluate((element: HTMLVideoElement) => {
       element.currentTime = element.duration - 1;

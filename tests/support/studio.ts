@@ -4,6 +4,10 @@ import type { BrowserContext, Locator, Page } from 'playwright-core';
 
 /** Bits of the clock that are drawn: milliseconds modulo 2^BITS, most significant first. */
 export const BITS = 20;
+/** A live picture with an older clock was read wrong, in ms. */
+const LIVE_OLDEST_MS = 120_000;
+/** A replay is watched on a busy machine some minutes later; the clock begins again after 17. */
+const REPLAY_OLDEST_MS = 900_000;
 /** A flash and a beep start at each whole second of the wall clock and last this long, in ms. */
 export const FLASH_MS = 100;
 /** The beep's pitch, in Hz. */
@@ -119,11 +123,15 @@ export interface Sight {
 
 /**
  * Reads the clock in the picture of the largest playing <video> of `page`.
- * Returns undefined while no picture with a readable clock is shown.
+ * Returns undefined while no picture with a readable clock is shown, or none that is younger than `oldestMs`.
  */
-export async function look(page: Page, selector = 'video'): Promise<Sight | undefined> {
+export async function look(
+  page: Page,
+  selector = 'video',
+  oldestMs = LIVE_OLDEST_MS,
+): Promise<Sight | undefined> {
   return page.evaluate(
-    ({ bits, wanted }) => {
+    ({ bits, wanted, oldest }) => {
       const videos = [...document.querySelectorAll<HTMLVideoElement>(wanted)].filter(
         (element) => element.readyState >= 2 && element.videoWidth > 0,
       );
@@ -147,8 +155,7 @@ export async function look(page: Page, selector = 'video'): Promise<Sight | unde
       }
       const modulus = 2 ** bits;
       const ageMs = ((((now % modulus) - code) % modulus) + modulus) % modulus;
-      // A clock more than two minutes old is a picture that was read wrong.
-      if (ageMs > 120_000) return undefined;
+      if (ageMs > oldest) return undefined;
       const [red = 0, green = 0] = picture.getImageData(
         4,
         Math.floor((185 / 720) * canvas.height),
@@ -164,9 +171,12 @@ export async function look(page: Page, selector = 'video'): Promise<Sight | unde
         source: green - red > 60 ? ('screen' as const) : ('camera' as const),
       };
     },
-    { bits: BITS, wanted: selector },
+    { bits: BITS, wanted: selector, oldest: oldestMs },
   );
 }
+
+/** As {@link look}, in a replay. */
+export const lookBack = (page: Page) => look(page, 'video', REPLAY_OLDEST_MS);
 
 /**
  * Reads the clock in the picture that an <img> shows: when the teacher drew it, in ms since 1970, if that was in the
