@@ -75,15 +75,29 @@ export async function capture(input: string, file: string, seconds: number): Pro
   );
 }
 
+/** What is looked at, and how. */
+export interface Look {
+  /** Where it begins, in seconds: times count from there. All of it if left out. */
+  readonly fromS?: number;
+  readonly forS?: number;
+  /** A shorter hole in the sound is played over, as by players that count its frames, in seconds; 0.1 if left out. */
+  readonly holeS?: number;
+}
+
+const inputOf = (file: string, { fromS, forS }: Look): string[] => [
+  ...(fromS === undefined ? [] : ['-ss', String(fromS)]),
+  ...(forS === undefined ? [] : ['-t', String(forS)]),
+  ...['-i', file],
+];
+
 /** When each flash begins (the lower quarter of the picture turns white), in seconds. */
-export async function flashTimes(file: string): Promise<number[]> {
+export async function flashTimes(file: string, look: Look = {}): Promise<number[]> {
   const { stdout } = await run(
     'ffmpeg',
     [
       '-v',
       'error',
-      '-i',
-      file,
+      ...inputOf(file, look),
       '-map',
       '0:v:0',
       '-vf',
@@ -110,18 +124,17 @@ export async function flashTimes(file: string): Promise<number[]> {
 }
 
 /** When each beep begins, in seconds on the same clock as {@link flashTimes}. */
-export async function beepTimes(file: string): Promise<number[]> {
+export async function beepTimes(file: string, look: Look = {}): Promise<number[]> {
   const { stdout } = await run(
     'ffmpeg',
     [
       '-v',
       'error',
-      '-i',
-      file,
+      ...inputOf(file, look),
       '-map',
       '0:a:0',
       '-af',
-      'aresample=async=1:first_pts=0',
+      `aresample=async=1:min_hard_comp=${look.holeS ?? 0.1}:first_pts=0`,
       '-ac',
       '1',
       '-ar',
@@ -146,8 +159,8 @@ export async function beepTimes(file: string): Promise<number[]> {
 }
 
 /** For each flash the time until the nearest beep, in ms; positive when the sound is late. */
-export async function skewsMs(file: string): Promise<number[]> {
-  const [flashes, beeps] = await Promise.all([flashTimes(file), beepTimes(file)]);
+export async function skewsMs(file: string, look: Look = {}): Promise<number[]> {
+  const [flashes, beeps] = await Promise.all([flashTimes(file, look), beepTimes(file, look)]);
   return flashes.flatMap((flash) => {
     const nearest = beeps.reduce(
       (best, beep) => (Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best),

@@ -11,6 +11,8 @@ import { AUDIO, VIDEO, type RtpSource } from './rtp-source.ts';
 
 /** How often the feed is stated; the gateway misses it after five seconds. */
 const STATE_EVERY_MS = 1_000;
+/** And after no answer: as the SFU does (sfu/room/features/broadcast/statement.ts). */
+const RETRY_EVERY_MS = 150;
 
 export interface OnAir {
   /** What the gateway says now. */
@@ -54,17 +56,26 @@ export async function putOnAir(
   };
   const gateway = internalClient(INTERNAL.gateway, () => [gatewayOf(lectern)], secret);
   let recording: BroadcastFeed['recording'];
-  const put = () =>
-    gateway.feedChannel({
-      params: { channel: lesson.channel },
-      body: { ...feed, ...(recording === undefined ? {} : { recording }) },
-    });
+  const put = () => {
+    const reports = source.reports?.();
+    const tracks = feed.tracks.map((track) => ({ ...track, senderReport: reports?.[track.kind] }));
+    return gateway.feedChannel({ params: { channel: lesson.channel }, body: { ...feed, tracks, recording } });
+  };
   const { ingest } = await put();
   source.sendTo({ ip: ingest.ip, ports: ingest.port });
-  const timer = setInterval(() => void put().catch(() => undefined), STATE_EVERY_MS);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
+  const stateIn = (ms: number) => {
+    timer = setTimeout(() => {
+      put().then(
+        () => timer && stateIn(STATE_EVERY_MS),
+        () => timer && stateIn(RETRY_EVERY_MS),
+      );
+    }, ms).unref();
+  };
+  stateIn(STATE_EVERY_MS);
   const vanish = () => {
-    clearInterval(timer);
+    clearTimeout(timer);
+    timer = undefined;
     source.sendTo(undefined);
   };
   try {

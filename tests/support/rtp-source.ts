@@ -28,6 +28,8 @@ export interface Destination {
 export interface RtpSource {
   /** The address the packets come from. */
   readonly from: { ip: string; port: number };
+  /** Where its clocks stand, as a browser's sender reports say; without it the gateway goes by what it gets itself. */
+  reports?(): Readonly<Record<'video' | 'audio', { readonly ntpMs: number; readonly rtp: number }>>;
   sendTo(destination: Destination | undefined): void;
   close(): Promise<void>;
 }

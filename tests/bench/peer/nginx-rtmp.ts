@@ -9,12 +9,16 @@ const MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
 export const hasNginxRtmp = (): boolean => existsSync(NGINX) && existsSync(MODULE);
 
-/** Starts it on `port` as one process, with its files in `dir`; `live` are further directives of the application. */
-export function startNginxRtmp(dir: string, port: number, live = ''): ChildProcess {
+/**
+ * Starts it on `port` with its files in `dir`; `live` are further directives of the application. It is one process,
+ * unless it `hasMaster`.
+ */
+export function startNginxRtmp(dir: string, port: number, live = '', hasMaster = false): ChildProcess {
+  const processes = hasMaster ? 'user root; worker_processes 1;' : 'master_process off;';
   writeFileSync(
     join(dir, 'nginx.conf'),
     `load_module ${MODULE};
-daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log;
+daemon off; ${processes} pid ${dir}/pid; error_log ${dir}/error.log;
 events { worker_connections 8192; }
 rtmp { server { listen 127.0.0.1:${port}; chunk_size 4096; application live { live on; ${live} } } }
 `,
