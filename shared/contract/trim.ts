@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** The last time that a `Date` can be of, in ms since 1970 (ECMA-262 §21.4.1.1). */
-const MAX_MOMENT_MS = 8.64e15;
+export const MAX_MOMENT_MS = 8.64e15;
 const Moment = z.number().min(0).max(MAX_MOMENT_MS);
 
 /** What lies between two moments of the class, in ms since 1970. */

@@ -1,10 +1,10 @@
 // What the owner decides before a replay is shared: from where to where it is shown.
-import type { TrimSpan } from '#shared/contract/trim.ts';
 import { codeOf, type ErrorCode } from '#shared/contract/errors.ts';
+import type { WantedSpan } from '../engine/player/trims.ts';
 
 export interface ReplayEditOptions {
-  /** Shows only this time of the class, of which `shown` is shown now. Rejects with a LecternError. */
-  readonly trim: (span: TrimSpan, shown: TrimSpan) => Promise<void>;
+  /** Shows only this time of the class. Rejects with a LecternError. */
+  readonly trim: (wanted: WantedSpan) => Promise<void>;
   /** Shows all of it again. Rejects with a LecternError. */
   readonly untrim: () => Promise<void>;
 }
@@ -50,15 +50,14 @@ export class ReplayEdit {
     this.#toMs = null;
   }
 
-  /** Does it, within what is shown now; with null shows all again. Resolves with the refusal, if it was refused. */
-  async apply(shown: TrimSpan | null): Promise<ErrorCode | undefined> {
+  /** Does it, or shows all again. Resolves with the refusal, if it was refused. */
+  async apply(isWhole: boolean): Promise<ErrorCode | undefined> {
     if (this.#busy) return undefined;
     this.#busy = true;
     try {
       const { fromMs, toMs } = this;
       const { trim, untrim } = this.#options;
-      if (shown === null) await untrim();
-      else await trim({ fromMs: fromMs ?? shown.fromMs, toMs: toMs ?? shown.toMs }, shown);
+      await (isWhole ? untrim() : trim({ fromMs, toMs }));
       this.forget();
       return undefined;
     } catch (error) {

@@ -146,7 +146,7 @@ export class ReplayStore {
       },
     });
     this.edit = new ReplayEdit({
-      trim: (span, shown) => this.#trim((parts) => trimsOf(parts, span, shown)),
+      trim: (wanted) => this.#trim((parts) => trimsOf(parts, wanted)),
       untrim: () => this.#trim(untrimsOf),
     });
     this.#pages = new ChatPages({
