@@ -27,6 +27,8 @@ const BACK_BUFFER_S = 60;
 const EARLIEST_START_S = 0.1;
 /** So close to the end of all that there is, a player that waits has played it, in s. */
 const AT_END_S = 1;
+/** Marks are told again where they moved by more than this, in s. */
+const MOVED_S = 0.05;
 /** What a network is taken for until it was measured, in bits per second. */
 const FIRST_ESTIMATE_BPS = 2_500_000;
 
@@ -115,8 +117,17 @@ function connect(hls: Hls, names: typeof Events, { mode }: DriverStart, events: 
   hls.on(names.MANIFEST_PARSED, tellLevels);
   hls.on(names.LEVEL_SWITCHED, tellLevels);
   if (mode === 'seekable') {
-    hls.on(names.LEVEL_UPDATED, (_name, { details }) => events.marks(marksOf(details)));
-    hls.on(names.LEVEL_LOADED, (_name, { details }) => events.marks(marksOf(details)));
+    let toldEndS = 0;
+    const tellMarks = (details: LevelDetails) => {
+      toldEndS = details.edge;
+      events.marks(marksOf(details));
+    };
+    hls.on(names.LEVEL_UPDATED, (_name, { details }) => tellMarks(details));
+    hls.on(names.LEVEL_LOADED, (_name, { details }) => tellMarks(details));
+    // A segment turned out to be longer than its playlist says: what comes after it plays later.
+    hls.on(names.LEVEL_PTS_UPDATED, (_name, { details }) => {
+      if (Math.abs(details.edge - toldEndS) > MOVED_S) tellMarks(details);
+    });
   }
 }
 
