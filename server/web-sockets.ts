@@ -2,7 +2,7 @@
 // that sends nothing else, and reads none of the answers, would keep a process busy and fill its memory.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 
 /** Browsers send none at all; programs one in some seconds. */
 const MAX_FRAMES = 60;
@@ -21,15 +21,8 @@ export function endIfTalkative(client: WebSocket, kinds: readonly ('ping' | 'pon
   for (const kind of kinds) client.on(kind, heard);
 }
 
-/**
- * A server of WebSockets that bounds how often its clients ping, and takes one message of each at a time: what hundreds
- * send in one piece would keep everyone else waiting.
- */
+/** A server of WebSockets that bounds how often its clients ping. */
 export class GuardedSockets extends WebSocketServer {
-  constructor(options?: ServerOptions) {
-    super({ ...options, allowSynchronousEvents: false });
-  }
-
   override handleUpgrade(
     request: IncomingMessage,
     socket: Duplex,

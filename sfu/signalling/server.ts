@@ -1,6 +1,7 @@
 // The socket server: lets in who has a good ticket, welcomes them, and tells the room when they go.
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
+import type { ServerOptions } from 'ws';
 import { LecternError } from '#shared/contract/errors.ts';
 import { Handshake, MAX_SIGNAL_BYTES } from '#shared/contract/signalling.ts';
 import type { Ticket } from '#shared/contract/tickets.ts';
@@ -50,6 +51,13 @@ interface Guest {
   readonly allowance: Allowance;
 }
 
+/** Takes one message of each socket at a time: what hundreds send in one piece would keep everyone else waiting. */
+class FairSockets extends GuardedSockets {
+  constructor(options?: ServerOptions) {
+    super({ ...options, allowSynchronousEvents: false });
+  }
+}
+
 /** What all sockets of a server share. */
 interface Shared {
   readonly rooms: Rooms;
@@ -81,7 +89,7 @@ export function serveSignalling({
     maxHttpBufferSize: MAX_SIGNAL_BYTES,
     // A compressor for each answer costs more memory than what is left to send.
     httpCompression: false,
-    wsEngine: GuardedSockets,
+    wsEngine: FairSockets,
     serveClient: false,
     pingInterval: PING_INTERVAL_MS,
     pingTimeout: PING_TIMEOUT_MS,
